@@ -1,0 +1,23 @@
+"""What can be wrong with Kafka.
+
+BusError
+├── KafkaUnreachable   nobody answers at the address
+├── WrongTopics        topics differ from `events/topics.py`
+└── LogChanged         the log is not the one that our positions are from
+"""
+
+
+class BusError(Exception):
+    """Something is wrong with Kafka or with what it holds."""
+
+
+class KafkaUnreachable(BusError):
+    """Nobody answers at the address in the settings."""
+
+
+class WrongTopics(BusError):
+    """A topic is missing or differs from `events/topics.py`."""
+
+
+class LogChanged(BusError):
+    """A topic was deleted, truncated or made anew under our feet."""

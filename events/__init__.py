@@ -1,0 +1,1 @@
+"""What happened: facts, envelope, topics and wire format. Pure: standard library and msgspec only."""

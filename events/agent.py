@@ -1,0 +1,91 @@
+"""Agents: what can be asked to do a task. Key: the agent id."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from events.event import Fact, event
+from events.task import Features
+from events.topics import AGENTS
+
+
+class AgentSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """An agent as data: what it is good for (`skills`, `description`) and the pipeline that does the work.
+
+    `timeout_s` bounds one attempt; `settings` belong to the pipeline, which checks them.
+    """
+
+    id: str
+    description: str
+    skills: tuple[str, ...]
+    pipeline: str
+    settings: dict[str, Any] = {}
+    timeout_s: float = 30.0
+
+
+@event("agent.registered", version=1, topic=AGENTS, key="agent_id")
+class AgentRegistered(Fact, frozen=True, kw_only=True):
+    """An agent joined; `described` are the features of its description, for matching."""
+
+    agent_id: str
+    request_id: str
+    spec: AgentSpec
+    digest: str
+    described: Features
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One fact per request."""
+        return (self.tenant, "agent", self.agent_id, self.request_id)
+
+
+@event("agent.revised", version=1, topic=AGENTS, key="agent_id")
+class AgentRevised(Fact, frozen=True, kw_only=True):
+    """An agent's spec changed; choices made before keep the spec's digest they were made with."""
+
+    agent_id: str
+    request_id: str
+    spec: AgentSpec
+    digest: str
+    described: Features
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One fact per request."""
+        return (self.tenant, "agent", self.agent_id, self.request_id)
+
+
+@event("agent.paused", version=1, topic=AGENTS, key="agent_id")
+class AgentPaused(Fact, frozen=True, kw_only=True):
+    """An agent drains: it ends what it has and is chosen for nothing new."""
+
+    agent_id: str
+    request_id: str
+    reason: str
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One fact per request."""
+        return (self.tenant, "agent", self.agent_id, self.request_id)
+
+
+@event("agent.resumed", version=1, topic=AGENTS, key="agent_id")
+class AgentResumed(Fact, frozen=True, kw_only=True):
+    """A paused agent may be chosen again."""
+
+    agent_id: str
+    request_id: str
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One fact per request."""
+        return (self.tenant, "agent", self.agent_id, self.request_id)
+
+
+@event("agent.retired", version=1, topic=AGENTS, key="agent_id")
+class AgentRetired(Fact, frozen=True, kw_only=True):
+    """An agent left for good; its history stays."""
+
+    agent_id: str
+    request_id: str
+    reason: str
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One fact per request."""
+        return (self.tenant, "agent", self.agent_id, self.request_id)

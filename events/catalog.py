@@ -1,0 +1,117 @@
+"""The table of contents: every event class and every upcast, each listed once.
+
+Consumers see only the newest version; what is stored under an older one is lifted step by step.
+"""
+
+from collections.abc import Sequence
+
+from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
+from events.answer import AnswerGiven, RequestRefused
+from events.dead_letter import DeadLetter
+from events.errors import MissingUpcaster, UnknownEventType, UnknownEventVersion
+from events.event import EventType, Fact, Message, Payload, Upcast
+from events.experiment import ExperimentConcluded, ExperimentStarted
+from events.heartbeat import WorkerSeen
+from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublished
+from events.model import PolicySet
+from events.request import (
+    CancelTask,
+    ChangeAgent,
+    GiveFeedback,
+    RegisterAgent,
+    Request,
+    ReviseFeedback,
+    SetPolicy,
+    StartExperiment,
+    StopExperiment,
+    SubmitTask,
+)
+from events.task import (
+    AgentChosen,
+    AttemptEnded,
+    AttemptStarted,
+    CancelRequested,
+    FeedbackGiven,
+    FeedbackRevised,
+    TaskAdmitted,
+    TaskEnded,
+    TaskSubmitted,
+)
+
+REQUESTS: tuple[type[Request], ...] = (
+    SubmitTask,
+    CancelTask,
+    GiveFeedback,
+    ReviseFeedback,
+    RegisterAgent,
+    ChangeAgent,
+    StartExperiment,
+    StopExperiment,
+    SetPolicy,
+)
+FACTS: tuple[type[Fact], ...] = (
+    TaskSubmitted,
+    TaskAdmitted,
+    AgentChosen,
+    AttemptStarted,
+    AttemptEnded,
+    CancelRequested,
+    TaskEnded,
+    FeedbackGiven,
+    FeedbackRevised,
+    AgentRegistered,
+    AgentRevised,
+    AgentPaused,
+    AgentResumed,
+    AgentRetired,
+    ExampleRecorded,
+    ExampleSuperseded,
+    SnapshotPublished,
+    ExperimentStarted,
+    ExperimentConcluded,
+    PolicySet,
+)
+NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, WorkerSeen)
+UPCASTS: tuple[Upcast, ...] = ()
+
+
+class Catalog:
+    """Finds the class of a stored event, and lifts old payloads to its version."""
+
+    def __init__(self, classes: Sequence[type[Message]], upcasts: Sequence[Upcast] = ()) -> None:
+        self._by_name = {cls.event_type.name: cls for cls in classes}
+        self._steps = {(upcast.name, upcast.from_version): upcast.step for upcast in upcasts}
+        if len(self._by_name) != len(classes):
+            raise ValueError("two event classes share a name")
+
+    def newest(self, name: str) -> type[Message]:
+        """Return the class that claims this name.
+
+        Raises:
+            UnknownEventType: nobody does.
+        """
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise UnknownEventType(f"no event is called {name!r}") from None
+
+    def lift(self, event_type: EventType, version: int, payload: Payload) -> Payload:
+        """Return the payload as of the newest version, one step at a time.
+
+        Raises:
+            UnknownEventVersion: the version is newer than ours, or below 1.
+            MissingUpcaster: a step is missing.
+        """
+        if not 1 <= version <= event_type.version:
+            raise UnknownEventVersion(
+                f"{event_type.name} v{version} is unknown here; we know v1 to v{event_type.version}"
+            )
+        for stage in range(version, event_type.version):
+            step = self._steps.get((event_type.name, stage))
+            if step is None:
+                raise MissingUpcaster(f"nothing lifts {event_type.name} from v{stage} to v{stage + 1}")
+            payload = step(payload)
+        return payload
+
+
+CATALOG = Catalog((*REQUESTS, *FACTS, *NOTICES), UPCASTS)

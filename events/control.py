@@ -1,0 +1,127 @@
+"""What is in force now: agents, running experiments, policies set by hand. A pure fold of three small topics.
+
+Intake and selection both fold it; the topics are not ordered among each other, so no rule here needs them to be.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised, AgentSpec
+from events.event import Message
+from events.experiment import ExperimentConcluded, ExperimentStarted
+from events.model import PolicySet
+from events.task import Features
+
+AgentState = Literal["active", "paused", "retired"]
+
+
+class KnownAgent(Struct, frozen=True):
+    """An agent as last registered or revised, and whether it may be chosen."""
+
+    tenant: str
+    spec: AgentSpec
+    digest: str
+    described: Features
+    state: AgentState = "active"
+
+
+class Running(Struct, frozen=True):
+    """An experiment, and whether it still assigns."""
+
+    tenant: str
+    started: ExperimentStarted
+    assigning: bool = True
+
+
+class InForce(Struct, frozen=True):
+    """A policy that a person put in force."""
+
+    policy: str
+    parameters: dict[str, Any]
+
+
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Control(Struct, frozen=True):
+    """All that is in force: agents by (tenant, id), experiments by (tenant, id), policies by (tenant, scope)."""
+
+    agents: Mapping[tuple[str, str], KnownAgent] = _NOTHING
+    experiments: Mapping[tuple[str, str], Running] = _NOTHING
+    policies: Mapping[tuple[str, str], InForce] = _NOTHING
+
+    def agents_of(self, tenant: str) -> list[tuple[str, KnownAgent]]:
+        """Return a tenant's agents by id, sorted, so that every reader sees one order."""
+        return sorted((agent_id, agent) for (owner, agent_id), agent in self.agents.items() if owner == tenant)
+
+    def assigning_in(self, tenant: str, scope: str) -> ExperimentStarted | None:
+        """Return the experiment that assigns in a scope, if one does."""
+        found = (run.started for (owner, _), run in self.experiments.items() if owner == tenant and run.assigning)
+        return next((started for started in found if started.scope == scope), None)
+
+
+def evolve(control: Control, fact: Message) -> Control:
+    """Take in one fact; those that change nothing in force are passed over."""
+    match fact:
+        case AgentRegistered() | AgentRevised():
+            return _with_agent(control, fact)
+        case AgentPaused(tenant=tenant, agent_id=agent_id):
+            return _with_state(control, (tenant, agent_id), "paused")
+        case AgentResumed(tenant=tenant, agent_id=agent_id):
+            return _with_state(control, (tenant, agent_id), "active")
+        case AgentRetired(tenant=tenant, agent_id=agent_id):
+            return _with_state(control, (tenant, agent_id), "retired")
+        case ExperimentStarted():
+            return _started(control, fact)
+        case ExperimentConcluded(tenant=tenant, experiment_id=experiment_id):
+            return _concluded(control, (tenant, experiment_id))
+        case PolicySet():
+            return _policy_set(control, fact)
+        case _:
+            return control
+
+
+def _with_agent(control: Control, fact: AgentRegistered | AgentRevised) -> Control:
+    """A revised agent keeps its state; a registered one, also after retirement, is active."""
+    key = (fact.tenant, fact.agent_id)
+    known = control.agents.get(key)
+    state: AgentState = known.state if known and isinstance(fact, AgentRevised) else "active"
+    agent = KnownAgent(fact.tenant, fact.spec, fact.digest, fact.described, state)
+    return replace(control, agents={**control.agents, key: agent})
+
+
+def _with_state(control: Control, key: tuple[str, str], state: AgentState) -> Control:
+    """Change a known agent's state; retired is final until it registers again."""
+    known = control.agents.get(key)
+    if known is None or known.state == "retired":
+        return control
+    return replace(control, agents={**control.agents, key: replace(known, state=state)})
+
+
+def _started(control: Control, fact: ExperimentStarted) -> Control:
+    """The first experiment of a scope runs; one that starts beside it is passed over."""
+    key = (fact.tenant, fact.experiment_id)
+    if key in control.experiments or control.assigning_in(fact.tenant, fact.scope):
+        return control
+    return replace(control, experiments={**control.experiments, key: Running(fact.tenant, fact)})
+
+
+def _concluded(control: Control, key: tuple[str, str]) -> Control:
+    """A concluded experiment assigns no more; its variants stay known to tasks assigned before."""
+    run = control.experiments.get(key)
+    if run is None:
+        return control
+    return replace(control, experiments={**control.experiments, key: replace(run, assigning=False)})
+
+
+def _policy_set(control: Control, fact: PolicySet) -> Control:
+    """Put a policy in force, or give the choice back."""
+    key = (fact.tenant, fact.scope)
+    others = {known: policy for known, policy in control.policies.items() if known != key}
+    if fact.policy is not None:
+        others[key] = InForce(fact.policy, fact.parameters)
+    return replace(control, policies=others)

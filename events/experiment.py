@@ -1,0 +1,45 @@
+"""Experiments between two or more policies. Key: the experiment id."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from events.event import Fact, event
+from events.topics import EXPERIMENTS
+
+
+class Variant(Struct, frozen=True, forbid_unknown_fields=True):
+    """One arm of an experiment: a policy with its parameters, and its share of the units."""
+
+    name: str
+    policy: str
+    parameters: dict[str, Any] = {}
+    weight: float = 1.0
+
+
+@event("experiment.started", version=1, topic=EXPERIMENTS, key="experiment_id")
+class ExperimentStarted(Fact, frozen=True, kw_only=True):
+    """From here on units of the scope are put into a variant by `hash(salt, unit)`. One runs per scope at a time."""
+
+    experiment_id: str
+    request_id: str
+    scope: str
+    salt: str
+    variants: tuple[Variant, ...]
+
+    def slot(self) -> tuple[str | int, ...]:
+        """An experiment starts once."""
+        return (self.tenant, "experiment", self.experiment_id, "started")
+
+
+@event("experiment.concluded", version=1, topic=EXPERIMENTS, key="experiment_id")
+class ExperimentConcluded(Fact, frozen=True, kw_only=True):
+    """No unit is assigned any more; later attempts of assigned tasks keep their variant."""
+
+    experiment_id: str
+    request_id: str
+    reason: str
+
+    def slot(self) -> tuple[str | int, ...]:
+        """An experiment ends once."""
+        return (self.tenant, "experiment", self.experiment_id, "concluded")

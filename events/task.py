@@ -1,0 +1,256 @@
+"""What happens to one task, from its submission to what people thought of the result. Key: the task id."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from events.event import Fact, event
+from events.topics import TASKS
+
+AttemptOutcome = Literal["completed", "failed", "timed_out", "abandoned"]
+TaskOutcome = Literal["completed", "failed", "cancelled", "expired"]
+FeedbackKind = Literal["boolean", "score", "comment", "correction"]
+
+
+class Features(Struct, frozen=True):
+    """What a policy may see of a task's text: little-endian float16 vectors and the version that made them."""
+
+    version: str
+    embedding: bytes
+    surface: bytes
+
+
+class Assignment(Struct, frozen=True):
+    """The variant of a running experiment that a unit was put into, by hash."""
+
+    experiment: str
+    variant: str
+    unit: str
+
+
+class ChoiceContext(Struct, frozen=True):
+    """All that is needed to choose an agent for a task, again if need be: a choice looks nowhere else.
+
+    `tried` are the agents whose attempts failed. `kind` None means: match by the agents' descriptions.
+    """
+
+    scope: str
+    kind: str | None
+    features: Features
+    priority: int
+    deadline: datetime
+    max_attempts: int
+    assignment: Assignment | None = None
+    tried: tuple[str, ...] = ()
+
+
+@event("task.submitted", version=1, topic=TASKS, key="task_id")
+class TaskSubmitted(Fact, frozen=True, kw_only=True):
+    """A task was accepted: what is asked, by whom, until when.
+
+    The text is either inline or in the blob store under its sha256. `input` is for the agent alone; no policy sees it.
+    """
+
+    task_id: str
+    request_id: str
+    requested_by: str
+    kind: str | None
+    scope: str
+    text: str | None
+    text_sha256: str
+    text_chars: int
+    input: dict[str, Any]
+    priority: int
+    deadline: datetime
+    max_attempts: int
+    reply_to: str | None
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One submission per task."""
+        return (self.tenant, self.task_id, "submitted")
+
+
+@event("task.admitted", version=1, topic=TASKS, key="task_id")
+class TaskAdmitted(Fact, frozen=True, kw_only=True):
+    """A task was read: its language, features and experiment variant are fixed from here on."""
+
+    task_id: str
+    language: str
+    context: ChoiceContext
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One admission per task."""
+        return (self.tenant, self.task_id, "admitted")
+
+
+class Candidate(Struct, frozen=True):
+    """One agent that could have been chosen: its score, the parts it is the sum of, and its exact probability."""
+
+    agent: str
+    score: float
+    parts: dict[str, float]
+    probability: float
+
+
+class LeftOut(Struct, frozen=True):
+    """One agent that could not be chosen, and why; `fit` is the cosine of task and description where measured."""
+
+    agent: str
+    reason: str
+    fit: float | None = None
+
+
+class PolicyRef(Struct, frozen=True):
+    """The policy that chose, and the state it was in.
+
+    `upto` is the offset, in the scope's learning partition, of the last example taken in (-1: none); `digest` names the
+    state's bytes.
+    """
+
+    name: str
+    version: int
+    parameters: dict[str, Any]
+    digest: str
+    upto: int
+
+
+@event("agent.chosen", version=1, topic=TASKS, key="task_id")
+class AgentChosen(Fact, frozen=True, kw_only=True):
+    """An agent was chosen for one attempt, with the probability it had and all that is needed to recompute it."""
+
+    task_id: str
+    attempt: int
+    context: ChoiceContext
+    context_map: str
+    candidates: tuple[Candidate, ...]
+    left_out: tuple[LeftOut, ...]
+    agent: str
+    propensity: float
+    draw: float
+    explored: bool
+    policy: PolicyRef
+    decided_by: Literal["default", "experiment", "policy_set"]
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One choice per attempt."""
+        return (self.tenant, self.task_id, "chosen", self.attempt)
+
+
+@event("attempt.started", version=1, topic=TASKS, key="task_id")
+class AttemptStarted(Fact, frozen=True, kw_only=True):
+    """A worker began the attempt; a later worker that takes over after a crash fills the same slot."""
+
+    task_id: str
+    attempt: int
+    agent: str
+    worker: str
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One start per attempt."""
+        return (self.tenant, self.task_id, "attempt_started", self.attempt)
+
+
+class Step(Struct, frozen=True):
+    """One step of an agent's pipeline: how long it took, and what it used. Absent figures were not measured."""
+
+    name: str
+    duration_us: int
+    model: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_microusd: int | None = None
+
+
+@event("attempt.ended", version=1, topic=TASKS, key="task_id")
+class AttemptEnded(Fact, frozen=True, kw_only=True):
+    """An attempt is over. Failed and timed out fill the same slot as completed, so only one of them counts.
+
+    `context` is there when another agent may be chosen, with this one among the tried.
+    """
+
+    task_id: str
+    attempt: int
+    agent: str
+    scope: str
+    outcome: AttemptOutcome
+    worker: str
+    epoch: int
+    duration_us: int
+    steps: tuple[Step, ...]
+    output: Any = None
+    output_sha256: str | None = None
+    error: str | None = None
+    cost_microusd: int | None = None
+    context: ChoiceContext | None = None
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One end per attempt, whatever its kind."""
+        return (self.tenant, self.task_id, "attempt_ended", self.attempt)
+
+
+@event("task.cancel_requested", version=1, topic=TASKS, key="task_id")
+class CancelRequested(Fact, frozen=True, kw_only=True):
+    """Somebody asked to cancel the task; whether it was in time is said by the task's end."""
+
+    task_id: str
+    request_id: str
+    requested_by: str
+    reason: str
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One cancellation request per task is enough."""
+        return (self.tenant, self.task_id, "cancel_requested")
+
+
+@event("task.ended", version=1, topic=TASKS, key="task_id")
+class TaskEnded(Fact, frozen=True, kw_only=True):
+    """A task is over, in one of four ways; `reason` is a code, `detail` a sentence for people."""
+
+    task_id: str
+    scope: str
+    outcome: TaskOutcome
+    attempts: int
+    agent: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One end per task, whatever its kind."""
+        return (self.tenant, self.task_id, "ended")
+
+
+@event("feedback.given", version=1, topic=TASKS, key="task_id")
+class FeedbackGiven(Fact, frozen=True, kw_only=True):
+    """Somebody judged an attempt (None: the one that completed the task). `value` runs from 0 (worst) to 1 (best)."""
+
+    task_id: str
+    attempt: int | None
+    rater: str
+    kind: FeedbackKind
+    value: float | None
+    comment: str | None = None
+    correction: str | None = None
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One judgement per rater and attempt; changing it is a revision."""
+        return (self.tenant, self.task_id, "feedback", self.attempt or 0, self.rater, 0)
+
+
+@event("feedback.revised", version=1, topic=TASKS, key="task_id")
+class FeedbackRevised(Fact, frozen=True, kw_only=True):
+    """A rater changed their mind; the highest revision number counts, whatever the order of arrival."""
+
+    task_id: str
+    attempt: int | None
+    rater: str
+    revision: int
+    kind: FeedbackKind
+    value: float | None
+    comment: str | None = None
+    correction: str | None = None
+
+    def slot(self) -> tuple[str | int, ...]:
+        """One fact per rater, attempt and revision number."""
+        return (self.tenant, self.task_id, "feedback", self.attempt or 0, self.rater, self.revision)

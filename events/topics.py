@@ -1,0 +1,87 @@
+"""Every topic there is: name, partitions, clean-up and retention. Nothing is created by the broker on demand.
+
+Facts are kept for ever and never compacted, so that every read model and every policy can be recomputed from them.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+MAJOR = "v1"
+KEEP_FOR_EVER = "-1"
+# Room for a request's inline limit (900 kB) in base64-heavy facts; the broker's own limit is above it.
+MAX_RECORD_BYTES = 1_500_000
+
+
+class Topic(Struct, frozen=True, kw_only=True):
+    """One topic: its entity is the middle of its name; `partitions` is pinned, growth means a new major version."""
+
+    entity: str
+    partitions: int
+    cleanup: str = "delete"
+    retention_ms: str = KEEP_FOR_EVER
+    holds: str
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Return the broker settings that are asserted at every start."""
+        return {
+            "cleanup.policy": self.cleanup,
+            "retention.ms": self.retention_ms,
+            "retention.bytes": "-1",
+            "max.message.bytes": str(MAX_RECORD_BYTES),
+        }
+
+
+REQUESTS = Topic(entity="requests", partitions=8, holds="what outsiders ask; any key, any partitioner")
+TASKS = Topic(entity="tasks", partitions=8, holds="every fact about one task, keyed by task id")
+ANSWERS = Topic(entity="answers", partitions=8, holds="the end of each task, or the refusal of a request")
+AGENTS = Topic(entity="agents", partitions=1, holds="agents registered, revised, paused, resumed, retired")
+LEARNING = Topic(entity="learning", partitions=8, holds="examples and snapshots; one ordered partition per scope")
+MODELS = Topic(entity="models", partitions=1, holds="which policy serves")
+EXPERIMENTS = Topic(entity="experiments", partitions=1, holds="experiments started and concluded")
+AGENTS_LIVE = Topic(
+    entity="agents.live", partitions=1, cleanup="compact", retention_ms="86400000", holds="heartbeats of workers"
+)
+
+FACT_TOPICS: tuple[Topic, ...] = (TASKS, AGENTS, LEARNING, MODELS, EXPERIMENTS)
+# What every selector reads to its end before it chooses: small, and folded whole by each process.
+CONTROL_TOPICS: tuple[Topic, ...] = (AGENTS, EXPERIMENTS, MODELS)
+TOPICS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS, ANSWERS, AGENTS_LIVE)
+# Topics whose records can end as dead letters, each with a `.dlq` beside it.
+WITH_DEAD_LETTERS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS)
+DEFAULT_TENANT = "default"
+
+
+class Names(Struct, frozen=True):
+    """Topic names under one prefix (`smolit` unless the settings say otherwise)."""
+
+    prefix: str = "smolit"
+
+    def of(self, topic: Topic) -> str:
+        """Return `<prefix>.<entity>.v<major>`."""
+        return f"{self.prefix}.{topic.entity}.{MAJOR}"
+
+    def requests_of(self, tenant: str) -> str:
+        """Return the request topic of one tenant; the default tenant has the plain name."""
+        middle = REQUESTS.entity if tenant == DEFAULT_TENANT else f"{REQUESTS.entity}.{tenant}"
+        return f"{self.prefix}.{middle}.{MAJOR}"
+
+    def tenant_of(self, topic_name: str) -> str:
+        """Return the tenant that writes to this request topic: the topic decides, never a header."""
+        middle = topic_name.removeprefix(f"{self.prefix}.").removesuffix(f".{MAJOR}")
+        return middle.removeprefix(REQUESTS.entity).removeprefix(".") or DEFAULT_TENANT
+
+    def dead_letters_of(self, topic_name: str) -> str:
+        """Return the dead-letter topic beside a topic."""
+        return f"{topic_name}.dlq"
+
+    def all(self, tenants: Sequence[str]) -> dict[str, Topic]:
+        """Return every topic to provision by name: facts, requests per tenant, and their dead letters."""
+        plain = {self.of(topic): topic for topic in TOPICS if topic is not REQUESTS}
+        asked = {self.requests_of(tenant): REQUESTS for tenant in tenants}
+        sick = [*asked, *(self.of(topic) for topic in FACT_TOPICS)]
+        return {**plain, **asked, **{self.dead_letters_of(name): _DEAD_LETTERS for name in sick}}
+
+
+_DEAD_LETTERS = Topic(entity="dlq", partitions=1, holds="records that could not be handled, with reason and origin")
