@@ -3,7 +3,9 @@
 BusError
 ├── KafkaUnreachable   nobody answers at the address
 ├── WrongTopics        topics differ from `events/topics.py`
-└── LogChanged         the log is not the one that our positions are from
+├── LogChanged         the log is not the one that our positions are from
+├── RecordTooLarge     a record is above the limit; nothing of its batch was sent
+└── KafkaRefused       Kafka answered with an error that we have no answer to
 """
 
 
@@ -12,7 +14,7 @@ class BusError(Exception):
 
 
 class KafkaUnreachable(BusError):
-    """Nobody answers at the address in the settings."""
+    """Nobody answers at the address in the settings, or not in time."""
 
 
 class WrongTopics(BusError):
@@ -21,3 +23,11 @@ class WrongTopics(BusError):
 
 class LogChanged(BusError):
     """A topic was deleted, truncated or made anew under our feet."""
+
+
+class RecordTooLarge(BusError):
+    """A record is above the limit."""
+
+
+class KafkaRefused(BusError):
+    """Kafka answered with an error that we have no answer to; the message names it."""

@@ -1,89 +1,181 @@
 """The way in for plain consumers: partitions assigned by hand, read from the positions that Postgres holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
-from bus.errors import LogChanged
-from events.topics import MAX_RECORD_BYTES
+from bus.cluster import TopicSeen, assert_same_logs, look, unreachable
+from bus.errors import BusError, KafkaRefused, KafkaUnreachable, LogChanged, WrongTopics
+from events.topics import MAX_DEAD_LETTER_BYTES
 from events.wire import Incoming
 
 Place = tuple[str, int]
 
 
 class PartitionReader:
-    """Reads given partitions from given offsets; it has no group, so nothing but the caller moves a position."""
+    """Reads given partitions from given offsets; it has no group, so nothing but the caller moves a position.
+
+    While it runs, a broker that is away is waited for: `fetch` returns nothing until it is back.
+    """
 
     def __init__(self, kafka: str, client_id: str) -> None:
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka,
-            client_id=client_id,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=4 * MAX_RECORD_BYTES,
-            fetch_max_wait_ms=100,
-            request_timeout_ms=20_000,
-        )
+        self._kafka = kafka
+        self._client_id = client_id
+        self._consumer: AIOKafkaConsumer | None = None
+        self.logs: dict[str, str] = {}
 
-    async def start(self, positions: Mapping[Place, int]) -> None:
-        """Connect and go to the given positions.
+    async def start(self, positions: Mapping[Place, int], remembered: Mapping[str, str] | None = None) -> None:
+        """Connect and go to the given positions. `logs` then holds the id of each topic's log, to be kept with them.
+
+        `remembered` are the log ids kept with the positions earlier, by topic; without them a topic made anew is seen
+        only if it is shorter than our position.
 
         Raises:
-            LogChanged: a position lies outside the log, so the log is not the one it was taken from.
+            KafkaUnreachable: nobody answers.
+            WrongTopics: a partition is not there.
+            LogChanged: the log is not the one that the positions were taken from.
         """
-        await self._consumer.start()
-        partitions = {place: TopicPartition(*place) for place in positions}
-        self._consumer.assign(list(partitions.values()))
-        first = await self._consumer.beginning_offsets(list(partitions.values()))
-        last = await self._consumer.end_offsets(list(partitions.values()))
-        for place, position in positions.items():
-            partition = partitions[place]
-            if not first[partition] <= position <= last[partition]:
-                raise LogChanged(
-                    f"{place[0]} partition {place[1]} runs from {first[partition]} to {last[partition]}, but we stand "
-                    f"at {position}: the topic was deleted, truncated or made anew"
-                )
-            self._consumer.seek(partition, position)
+        present = await look(self._kafka)
+        assert_same_logs(remembered or {}, present)
+        _assert_there(positions, present)
+        self.logs = {topic: present[topic].log for topic, _ in positions}
+        started = False
+        try:
+            await self._connect(positions)
+            started = True
+        except KafkaError as error:
+            raise self._named(error) from error
+        finally:
+            if not started:
+                await self.stop()
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._consumer.stop()
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            await consumer.stop()
 
     async def ends(self) -> dict[Place, int]:
-        """Return the end of each partition as of now (the offset of the next record)."""
-        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        """Return the end of each partition as of now (the offset of the next record).
+
+        Raises:
+            KafkaUnreachable: nobody answers.
+        """
+        consumer = self._connected()
+        try:
+            ends = await consumer.end_offsets(list(consumer.assignment()))
+        except KafkaError as error:
+            raise self._named(error) from error
         return {(partition.topic, partition.partition): end for partition, end in ends.items()}
 
+    async def position(self, topic: str, partition: int) -> int:
+        """Return the offset of the record that `fetch` would return next."""
+        return int(await self._connected().position(TopicPartition(topic, partition)))
+
     async def partitions_of(self, topic: str) -> list[int]:
-        """Return the partition numbers of a topic, sorted."""
-        await self._consumer._client.force_metadata_update()
-        return sorted(self._consumer.partitions_for_topic(topic) or ())
+        """Return the partition numbers of a topic, sorted; none if there is no such topic.
+
+        Raises:
+            KafkaUnreachable: nobody answers.
+        """
+        seen = (await look(self._kafka)).get(topic)
+        return list(range(seen.partitions)) if seen else []
 
     async def fetch(self, limit: int = 500, wait_ms: int = 200) -> list[Incoming]:
         """Return the next records, in order within each partition; empty when nothing came in time.
 
         Raises:
-            LogChanged: the log was truncated under our feet.
+            LogChanged: a topic was deleted or truncated under our feet.
+            KafkaRefused: the broker answered with another error.
         """
+        consumer = self._connected()
         try:
-            fetched = await self._consumer.getmany(timeout_ms=wait_ms, max_records=limit)
-        except OffsetOutOfRangeError as error:
-            raise LogChanged(f"the log moved away from our position: {error}") from error
-        return [_incoming(record) for records in fetched.values() for record in records]
+            fetched = await consumer.getmany(timeout_ms=wait_ms, max_records=limit)
+        except KafkaError as error:
+            raise self._named(error) from error
+        if not fetched:
+            await self._assert_still_there(consumer)
+        return [incoming(record) for records in fetched.values() for record in records]
+
+    async def _connect(self, positions: Mapping[Place, int]) -> None:
+        """Connect and go to the positions, each of which must lie within its log."""
+        consumer = self._consumer = _consumer(self._kafka, self._client_id)
+        await consumer.start()
+        partitions = {place: TopicPartition(*place) for place in positions}
+        consumer.assign(list(partitions.values()))
+        first = await consumer.beginning_offsets(list(partitions.values()))
+        last = await consumer.end_offsets(list(partitions.values()))
+        for place, partition in partitions.items():
+            _assert_within(place, positions[place], first[partition], last[partition])
+            consumer.seek(partition, positions[place])
+
+    async def _assert_still_there(self, consumer: AIOKafkaConsumer) -> None:
+        """Refuse silence from a topic that is gone. The client's own view is asked first: it costs nothing."""
+        if all(consumer.partitions_for_topic(topic) for topic in self.logs):
+            return
+        try:
+            assert_same_logs(self.logs, await look(self._kafka))
+        except KafkaUnreachable:
+            return  # a broker that is away: we wait for it
+
+    def _connected(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise KafkaUnreachable("the reader is not started")
+        return self._consumer
+
+    def _named(self, error: KafkaError) -> BusError:
+        """Return an error of the client as one of ours."""
+        match error:
+            case OffsetOutOfRangeError():
+                return LogChanged(f"the log moved away from our position: {error}")
+            case KafkaConnectionError() | KafkaTimeoutError():
+                return unreachable(self._kafka, error)
+            case _:
+                return KafkaRefused(f"Kafka at {self._kafka} refused a read: {error!r}")
 
 
-def _incoming(record: object) -> Incoming:
-    """Return an aiokafka record as ours."""
+def _consumer(kafka: str, client_id: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        bootstrap_servers=kafka,
+        client_id=client_id,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=2 * MAX_DEAD_LETTER_BYTES,
+        fetch_max_wait_ms=100,
+        request_timeout_ms=20_000,
+    )
+
+
+def _assert_there(places: Iterable[Place], present: Mapping[str, TopicSeen]) -> None:
+    """Refuse partitions that are not there: the client would wait for them without a word."""
+    for topic, partition in places:
+        if topic not in present:
+            raise WrongTopics(f"topic {topic} is missing; make it with `smolit up`")
+        if partition >= present[topic].partitions:
+            raise WrongTopics(f"topic {topic} has {present[topic].partitions} partitions, no number {partition}")
+
+
+def _assert_within(place: Place, position: int, first: int, last: int) -> None:
+    """Refuse a position outside the log."""
+    if not first <= position <= last:
+        raise LogChanged(
+            f"{place[0]} partition {place[1]} runs from {first} to {last}, but we stand at {position}: the topic was "
+            "deleted, truncated or made anew"
+        )
+
+
+def incoming(record: ConsumerRecord[bytes, bytes]) -> Incoming:
+    """Return a record of aiokafka as ours."""
     return Incoming(
-        topic=record.topic,  # type: ignore[attr-defined]
-        partition=record.partition,  # type: ignore[attr-defined]
-        offset=record.offset,  # type: ignore[attr-defined]
-        key=record.key,  # type: ignore[attr-defined]
-        headers=tuple(record.headers),  # type: ignore[attr-defined]
-        value=record.value,  # type: ignore[attr-defined]
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        headers=tuple(record.headers),
+        value=record.value,
     )
 
 

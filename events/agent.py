@@ -1,10 +1,11 @@
 """Agents: what can be asked to do a task. Key: the agent id."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from events.event import Fact, event
+from events.field import Ident, Name, Sentence
 from events.task import Features
 from events.topics import AGENTS
 
@@ -15,12 +16,12 @@ class AgentSpec(Struct, frozen=True, forbid_unknown_fields=True):
     `timeout_s` bounds one attempt; `settings` belong to the pipeline, which checks them.
     """
 
-    id: str
-    description: str
-    skills: tuple[str, ...]
-    pipeline: str
+    id: Name
+    description: Sentence
+    skills: tuple[Ident, ...]
+    pipeline: Name
     settings: dict[str, Any] = {}
-    timeout_s: float = 30.0
+    timeout_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
 
 
 @event("agent.registered", version=1, topic=AGENTS, key="agent_id")

@@ -3,7 +3,7 @@
 Consumers see only the newest version; what is stored under an older one is lifted step by step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
 from events.answer import AnswerGiven, RequestRefused
@@ -37,6 +37,7 @@ from events.task import (
     TaskEnded,
     TaskSubmitted,
 )
+from events.text import quoted
 
 REQUESTS: tuple[type[Request], ...] = (
     SubmitTask,
@@ -81,8 +82,8 @@ class Catalog:
     def __init__(self, classes: Sequence[type[Message]], upcasts: Sequence[Upcast] = ()) -> None:
         self._by_name = {cls.event_type.name: cls for cls in classes}
         self._steps = {(upcast.name, upcast.from_version): upcast.step for upcast in upcasts}
-        if len(self._by_name) != len(classes):
-            raise ValueError("two event classes share a name")
+        if len(self._by_name) != len(classes) or len(self._steps) != len(upcasts):
+            raise ValueError("two event classes share a name, or two upcasts a name and version")
 
     def newest(self, name: str) -> type[Message]:
         """Return the class that claims this name.
@@ -93,25 +94,22 @@ class Catalog:
         try:
             return self._by_name[name]
         except KeyError:
-            raise UnknownEventType(f"no event is called {name!r}") from None
+            raise UnknownEventType(f"no event is called {quoted(name)}") from None
 
-    def lift(self, event_type: EventType, version: int, payload: Payload) -> Payload:
-        """Return the payload as of the newest version, one step at a time.
+    def steps(self, event_type: EventType, version: int) -> list[Callable[[Payload], Payload]]:
+        """Return what lifts a stored version to the newest, in order; nothing if it is the newest.
 
         Raises:
             UnknownEventVersion: the version is newer than ours, or below 1.
             MissingUpcaster: a step is missing.
         """
-        if not 1 <= version <= event_type.version:
-            raise UnknownEventVersion(
-                f"{event_type.name} v{version} is unknown here; we know v1 to v{event_type.version}"
-            )
-        for stage in range(version, event_type.version):
-            step = self._steps.get((event_type.name, stage))
-            if step is None:
-                raise MissingUpcaster(f"nothing lifts {event_type.name} from v{stage} to v{stage + 1}")
-            payload = step(payload)
-        return payload
+        name, newest = event_type.name, event_type.version
+        if not 1 <= version <= newest:
+            raise UnknownEventVersion(f"{name} v{version} is unknown here; we know v1 to v{newest}")
+        for stage in range(version, newest):
+            if (name, stage) not in self._steps:
+                raise MissingUpcaster(f"nothing lifts {name} from v{stage} to v{stage + 1}")
+        return [self._steps[name, stage] for stage in range(version, newest)]
 
 
 CATALOG = Catalog((*REQUESTS, *FACTS, *NOTICES), UPCASTS)

@@ -27,6 +27,11 @@ class EventType(Struct, frozen=True):
         """Return the CloudEvents type, such as `smolit.task.submitted.v1`."""
         return f"smolit.{self.name}.v{self.version}"
 
+    @property
+    def schema_id(self) -> str:
+        """Return the CloudEvents dataschema, such as `smolit:task.submitted:1`; `events.schema` gives what it names."""
+        return f"smolit:{self.name}:{self.version}"
+
 
 class Message(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of everything that travels: an immutable payload with a declared type."""

@@ -1,20 +1,21 @@
 """Experiments between two or more policies. Key: the experiment id."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from events.event import Fact, event
+from events.field import Name
 from events.topics import EXPERIMENTS
 
 
 class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     """One arm of an experiment: a policy with its parameters, and its share of the units."""
 
-    name: str
-    policy: str
+    name: Name
+    policy: Name
     parameters: dict[str, Any] = {}
-    weight: float = 1.0
+    weight: Annotated[float, Meta(gt=0, le=1_000_000)] = 1.0
 
 
 @event("experiment.started", version=1, topic=EXPERIMENTS, key="experiment_id")

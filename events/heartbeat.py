@@ -1,8 +1,7 @@
 """Signs of life of workers, compacted: what is live now is no history and enters no digest. Key: the worker."""
 
-from datetime import datetime
-
 from events.event import Message, event
+from events.field import Moment
 from events.topics import AGENTS_LIVE
 
 
@@ -14,4 +13,4 @@ class WorkerSeen(Message, frozen=True, kw_only=True):
     agents: tuple[str, ...]
     capacity: int
     busy: int
-    seen_at: datetime
+    seen_at: Moment

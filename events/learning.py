@@ -7,9 +7,13 @@ from events.topics import LEARNING
 
 @event("example.recorded", version=1, topic=LEARNING, key="scope")
 class ExampleRecorded(Fact, frozen=True, kw_only=True):
-    """An attempt got its first reward: context, agent, the propensity it was chosen with, and a reward in [0, 1]."""
+    """An attempt got its first reward: context, agent, the propensity it was chosen with, and a reward in [0, 1].
+
+    `sequence` counts the examples of a scope, corrections included, from 1: who folds them sees a repeat and a gap.
+    """
 
     scope: str
+    sequence: int
     task_id: str
     attempt: int
     agent: str
@@ -29,6 +33,7 @@ class ExampleSuperseded(Fact, frozen=True, kw_only=True):
     """An attempt's reward changed: whoever learned `old_reward` takes it back and learns `reward`."""
 
     scope: str
+    sequence: int
     task_id: str
     attempt: int
     revision: int
@@ -54,8 +59,8 @@ class SnapshotPublished(Fact, frozen=True, kw_only=True):
     policy_version: int
     context_map: str
     upto: int
+    sequence: int
     digest: str
-    examples: int
 
     def slot(self) -> tuple[str | int, ...]:
         """One snapshot per policy, context map and offset."""

@@ -3,7 +3,7 @@
 Its CloudEvents id and source name it; the tenant is decided by the topic it came in on.
 """
 
-from datetime import datetime
+from datetime import UTC
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -11,12 +11,9 @@ from msgspec import Meta
 from events.agent import AgentSpec
 from events.event import Message, event
 from events.experiment import Variant
+from events.field import Ident, Moment, Name, Sentence, TaskId
 from events.task import FeedbackKind
 from events.topics import REQUESTS
-
-Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]*$")]
-Ident = Annotated[str, Meta(min_length=1, max_length=256)]
-Sentence = Annotated[str, Meta(max_length=10_000)]
 
 
 class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,16 +30,23 @@ class SubmitTask(Request, frozen=True, kw_only=True):
     scope: Name = "default"
     unit: Ident | None = None
     priority: Annotated[int, Meta(ge=0, le=9)] = 5
-    deadline: datetime | None = None
+    deadline: Moment | None = None
     max_attempts: Annotated[int, Meta(ge=1, le=10)] | None = None
     reply_to: Ident | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a deadline that has no place in UTC; msgspec makes a refusal of the error."""
+        try:
+            _ = self.deadline and self.deadline.astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError("`deadline` lies outside the years 1 to 9999 in UTC") from error
 
 
 @event("task.cancel", version=1, topic=REQUESTS, key="task_id")
 class CancelTask(Request, frozen=True, kw_only=True):
     """Stop this task if it has not ended."""
 
-    task_id: Ident
+    task_id: TaskId
     reason: Sentence = ""
 
 
@@ -50,7 +54,7 @@ class CancelTask(Request, frozen=True, kw_only=True):
 class GiveFeedback(Request, frozen=True, kw_only=True):
     """This is what I think of the result. `value` runs from 0 (worst) to 1 (best); a boolean is 0 or 1."""
 
-    task_id: Ident
+    task_id: TaskId
     attempt: Annotated[int, Meta(ge=1, le=1000)] | None = None
     rater: Ident
     kind: FeedbackKind = "score"
@@ -63,7 +67,7 @@ class GiveFeedback(Request, frozen=True, kw_only=True):
 class ReviseFeedback(Request, frozen=True, kw_only=True):
     """I changed my mind; the highest revision number counts."""
 
-    task_id: Ident
+    task_id: TaskId
     attempt: Annotated[int, Meta(ge=1, le=1000)] | None = None
     rater: Ident
     revision: Annotated[int, Meta(ge=1, le=1_000_000)]

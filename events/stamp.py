@@ -6,9 +6,7 @@ from events.event import Envelope, Event, Fact
 from events.ids import derived_id
 
 
-def stamp(
-    fact: Fact, *, source: str, now: datetime, correlation: str, cause: str, traceparent: str | None = None
-) -> Event[Fact]:
+def stamp(fact: Fact, *, source: str, now: datetime, correlation: str, cause: str, traceparent: str | None = None) -> Event[Fact]:
     """Return the event of a fact; the same fact always gets the same id."""
     envelope = Envelope(
         id=derived_id(*fact.slot()),

@@ -1,11 +1,11 @@
 """What happens to one task, from its submission to what people thought of the result. Key: the task id."""
 
-from datetime import datetime
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from events.event import Fact, event
+from events.field import Moment
 from events.topics import TASKS
 
 AttemptOutcome = Literal["completed", "failed", "timed_out", "abandoned"]
@@ -32,17 +32,20 @@ class Assignment(Struct, frozen=True):
 class ChoiceContext(Struct, frozen=True):
     """All that is needed to choose an agent for a task, again if need be: a choice looks nowhere else.
 
-    `tried` are the agents whose attempts failed. `kind` None means: match by the agents' descriptions.
+    `tried` are the agents whose attempts failed. `kind` None means: match by the agents' descriptions. `seen` holds how
+    far intake had read each control topic: who chooses waits until it has read as far, so that an agent registered
+    before a task is known when the task is given away.
     """
 
     scope: str
     kind: str | None
     features: Features
     priority: int
-    deadline: datetime
+    deadline: Moment
     max_attempts: int
     assignment: Assignment | None = None
     tried: tuple[str, ...] = ()
+    seen: dict[str, int] = {}
 
 
 @event("task.submitted", version=1, topic=TASKS, key="task_id")
@@ -62,7 +65,7 @@ class TaskSubmitted(Fact, frozen=True, kw_only=True):
     text_chars: int
     input: dict[str, Any]
     priority: int
-    deadline: datetime
+    deadline: Moment
     max_attempts: int
     reply_to: str | None
 

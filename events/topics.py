@@ -11,6 +11,8 @@ MAJOR = "v1"
 KEEP_FOR_EVER = "-1"
 # Room for a request's inline limit (900 kB) in base64-heavy facts; the broker's own limit is above it.
 MAX_RECORD_BYTES = 1_500_000
+# A dead letter carries the original in base64, with its headers.
+MAX_DEAD_LETTER_BYTES = 3_000_000
 
 
 class Topic(Struct, frozen=True, kw_only=True):
@@ -20,6 +22,7 @@ class Topic(Struct, frozen=True, kw_only=True):
     partitions: int
     cleanup: str = "delete"
     retention_ms: str = KEEP_FOR_EVER
+    max_bytes: int = MAX_RECORD_BYTES
     holds: str
 
     @property
@@ -29,7 +32,7 @@ class Topic(Struct, frozen=True, kw_only=True):
             "cleanup.policy": self.cleanup,
             "retention.ms": self.retention_ms,
             "retention.bytes": "-1",
-            "max.message.bytes": str(MAX_RECORD_BYTES),
+            "max.message.bytes": str(self.max_bytes),
         }
 
 
@@ -40,9 +43,7 @@ AGENTS = Topic(entity="agents", partitions=1, holds="agents registered, revised,
 LEARNING = Topic(entity="learning", partitions=8, holds="examples and snapshots; one ordered partition per scope")
 MODELS = Topic(entity="models", partitions=1, holds="which policy serves")
 EXPERIMENTS = Topic(entity="experiments", partitions=1, holds="experiments started and concluded")
-AGENTS_LIVE = Topic(
-    entity="agents.live", partitions=1, cleanup="compact", retention_ms="86400000", holds="heartbeats of workers"
-)
+AGENTS_LIVE = Topic(entity="agents.live", partitions=1, cleanup="compact", retention_ms="86400000", holds="heartbeats of workers")
 
 FACT_TOPICS: tuple[Topic, ...] = (TASKS, AGENTS, LEARNING, MODELS, EXPERIMENTS)
 # What every selector reads to its end before it chooses: small, and folded whole by each process.
@@ -51,6 +52,7 @@ TOPICS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS, ANSWERS, AGENTS_LIVE)
 # Topics whose records can end as dead letters, each with a `.dlq` beside it.
 WITH_DEAD_LETTERS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS)
 DEFAULT_TENANT = "default"
+_DEAD_LETTER_SUFFIX = ".dlq"
 
 
 class Names(Struct, frozen=True):
@@ -74,7 +76,7 @@ class Names(Struct, frozen=True):
 
     def dead_letters_of(self, topic_name: str) -> str:
         """Return the dead-letter topic beside a topic."""
-        return f"{topic_name}.dlq"
+        return topic_name + _DEAD_LETTER_SUFFIX
 
     def all(self, tenants: Sequence[str]) -> dict[str, Topic]:
         """Return every topic to provision by name: facts, requests per tenant, and their dead letters."""
@@ -84,4 +86,14 @@ class Names(Struct, frozen=True):
         return {**plain, **asked, **{self.dead_letters_of(name): _DEAD_LETTERS for name in sick}}
 
 
-_DEAD_LETTERS = Topic(entity="dlq", partitions=1, holds="records that could not be handled, with reason and origin")
+def max_bytes_of(topic_name: str) -> int:
+    """Return how large a record of a topic may be."""
+    return MAX_DEAD_LETTER_BYTES if topic_name.endswith(_DEAD_LETTER_SUFFIX) else MAX_RECORD_BYTES
+
+
+_DEAD_LETTERS = Topic(
+    entity="dlq",
+    partitions=1,
+    max_bytes=MAX_DEAD_LETTER_BYTES,
+    holds="records that could not be handled, with reason and origin",
+)

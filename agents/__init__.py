@@ -1,0 +1,1 @@
+"""Who works: agent specs and the pipelines behind them."""

@@ -1,0 +1,69 @@
+"""Side effects through the ledger: asked for once, or under one key, whatever dies in between."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from agents.errors import AgentFailed, EffectRefused, EffectUnanswered, EffectUnknown, EffectUnreached
+from agents.pipeline import Effect
+from events.ids import derived_id
+from store import ledger
+from store.claim import Hold
+from store.postgres import Connection
+
+
+class LedgerEffects:
+    """The side effects of one claim of an attempt."""
+
+    def __init__(self, connection: Connection, hold: Hold) -> None:
+        self._connection = connection
+        self._hold = hold
+
+    async def once(self, effect: Effect, call: Callable[[str], Awaitable[Any]]) -> Any:
+        """Return the effect's result, from the ledger if it is known; `call` gets the provider's key.
+
+        Raises:
+            EffectUnknown: it may have happened, and the provider does not take our key.
+            AgentFailed: it did not happen, or the provider that takes our key did not answer.
+        """
+        ask = self._ask(effect)
+        entry = await ledger.begin(self._connection, ask)
+        if entry is None:
+            raise AgentFailed("lost_lease", "another worker has the attempt by now")
+        if entry.request_sha256 != effect.request_sha256:
+            raise AgentFailed("effect_changed", f"step {effect.step} asked for something else before")
+        if entry.state == "done":
+            return entry.result
+        await self._refuse_doubt(ask, entry)
+        return await self._call(ask, call)
+
+    def _ask(self, effect: Effect) -> ledger.Ask:
+        """Name the effect: every attempt of a task that asks the same of the same provider uses one key."""
+        key = derived_id("effect", self._hold.task_id, effect.step, effect.target)
+        return ledger.Ask(self._hold, effect.step, key, effect.target, effect.request_sha256, effect.idempotent)
+
+    async def _refuse_doubt(self, ask: ledger.Ask, entry: ledger.Entry) -> None:
+        """Go on only with an effect that nobody has begun, or that the provider does once however often it is asked."""
+        if entry.state == "refused":
+            raise AgentFailed("effect_refused", f"{ask.target} refused step {ask.step} before")
+        if entry.state == "unknown" or not (entry.began or ask.idempotent):
+            await ledger.settle(self._connection, ask, "unknown")
+            raise EffectUnknown(f"{ask.target} may have done step {ask.step} before a crash, and takes no key")
+
+    async def _call(self, ask: ledger.Ask, call: Callable[[str], Awaitable[Any]]) -> Any:
+        """Ask the provider, and write down how it went."""
+        try:
+            result = await call(ask.key)
+        except EffectRefused as refusal:
+            await ledger.settle(self._connection, ask, "refused")
+            raise AgentFailed("effect_refused", str(refusal)) from refusal
+        except EffectUnreached as distance:
+            if not ask.idempotent:  # then nobody asked before either: it surely did not happen
+                await ledger.settle(self._connection, ask, "refused")
+            raise AgentFailed("provider_unreachable", str(distance)) from distance
+        except EffectUnanswered as silence:
+            if ask.idempotent:
+                raise AgentFailed("provider_unavailable", str(silence)) from silence
+            await ledger.settle(self._connection, ask, "unknown")
+            raise EffectUnknown(str(silence)) from silence
+        await ledger.settle(self._connection, ask, "done", result)
+        return result

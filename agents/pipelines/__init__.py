@@ -1,0 +1,1 @@
+"""How work is done: one file per pipeline; `agents.catalog` lists them."""

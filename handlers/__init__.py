@@ -1,0 +1,1 @@
+"""The hands: consumers and workers with side effects."""

@@ -1,0 +1,94 @@
+"""One attempt: an agent's pipeline under its deadline, and how it went."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import msgspec
+import psycopg
+from msgspec import Struct
+
+from agents.errors import AgentFailed
+from agents.pipeline import Result
+from handlers.ending import Finish
+from store.claim import Claimed
+from store.errors import StoreError
+
+INLINE_BYTES = 64_000  # longer outputs go to the blob store
+MOST_DETAIL = 2_000
+_UNWIND_S = 5.0
+
+Timer = Callable[[], float]
+
+
+class Tried(Struct, frozen=True):
+    """How an attempt went, and the output's bytes if they are for the blob store."""
+
+    finish: Finish
+    blob: bytes | None = None
+
+
+async def attempt(claimed: Claimed, running: Awaitable[Result], timer: Timer, now: datetime) -> Tried:
+    """Run an agent for at most its own time and the task's, and say how it went.
+
+    Whatever a pipeline raises ends its attempt; trouble with Postgres is ours, and is raised.
+    """
+    began = timer()
+    left_s = min(claimed.spec.timeout_s, (claimed.task.deadline - now).total_seconds())
+    task = asyncio.ensure_future(running)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=max(left_s, 0.0))
+    finally:
+        await _unwind(task)
+    took_us = round((timer() - began) * 1_000_000)
+    if not done:
+        detail = f"{claimed.spec.id} took longer than {left_s:.3f} s"
+        return Tried(Finish(claimed, "timed_out", took_us, reason="timed_out", detail=detail))
+    error = _error(task)
+    return _failed(claimed, error, took_us) if error else _completed(claimed, task.result(), took_us)
+
+
+async def _unwind(task: "asyncio.Future[Result]") -> None:
+    """Stop what still runs, and give it a moment to clean up; a thread ends by itself."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_UNWIND_S)
+
+
+def _error(task: "asyncio.Future[Result]") -> BaseException | None:
+    """Return what a pipeline raised; trouble with Postgres says nothing about it, and is raised."""
+    error = asyncio.CancelledError("it cancelled itself") if task.cancelled() else task.exception()
+    if isinstance(error, psycopg.Error | StoreError):
+        raise error
+    return error
+
+
+def _failed(claimed: Claimed, error: BaseException, took_us: int) -> Tried:
+    """Return a failure; an error that has no name of ours is a defect of the agent."""
+    if isinstance(error, AgentFailed):
+        return Tried(Finish(claimed, "failed", took_us, reason=error.reason, detail=_clean(error.detail)))
+    detail = _clean(f"{type(error).__name__}: {error}")
+    return Tried(Finish(claimed, "failed", took_us, reason="agent_broken", detail=detail))
+
+
+def _completed(claimed: Claimed, result: Result, took_us: int) -> Tried:
+    """Return a success, if JSON can hold the output."""
+    try:
+        output = msgspec.json.encode(result.output)
+    except (TypeError, ValueError, RecursionError) as error:
+        return _failed(claimed, AgentFailed("bad_output", f"JSON cannot hold it: {error}"), took_us)
+    inline = len(output) <= INLINE_BYTES
+    finish = Finish(
+        claimed,
+        "completed",
+        took_us,
+        steps=result.steps,
+        output=msgspec.Raw(output) if inline else None,
+        cost_microusd=result.cost_microusd,
+    )
+    return Tried(finish, None if inline else output)
+
+
+def _clean(text: str) -> str:
+    """Return a text that every store and every terminal can hold."""
+    return text[:MOST_DETAIL].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

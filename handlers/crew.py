@@ -1,0 +1,66 @@
+"""The crew: pipelines ready to work, one per spec, and what they need to do an attempt."""
+
+import asyncio
+
+import msgspec
+
+from agents.catalog import build
+from agents.effects import LedgerEffects
+from agents.errors import AgentFailed
+from agents.pipeline import Pipeline, Result, Timer, Toolbox, Work
+from events.agent import AgentSpec
+from store import blob
+from store.blob import BlobMissing
+from store.claim import Claimed
+from store.postgres import Connection
+
+_KEPT = 256  # pipelines; a revised agent makes a new one
+
+
+class Crew:
+    """Builds each pipeline once, off the event loop, and runs attempts on it."""
+
+    def __init__(self, connection: Connection, toolbox: Toolbox, timer: Timer) -> None:
+        self._connection = connection
+        self._toolbox = toolbox
+        self._timer = timer
+        self._building = asyncio.Lock()
+        self._pipelines: dict[bytes, Pipeline] = {}
+
+    async def work(self, claimed: Claimed) -> Result:
+        """Do one attempt.
+
+        Raises:
+            AgentFailed: there is no result.
+        """
+        pipeline = await self._pipeline(claimed.spec)
+        task = claimed.task
+        work = Work(
+            tenant=task.tenant,
+            task_id=task.task_id,
+            attempt=claimed.hold.attempt,
+            agent=claimed.spec.id,
+            kind=task.kind,
+            text=task.text if task.text is not None else await self._stored(task.text_sha256),
+            input=task.input,
+            deadline=task.deadline,
+        )
+        return await pipeline.run(work, LedgerEffects(self._connection, claimed.hold), self._timer)
+
+    async def _pipeline(self, spec: AgentSpec) -> Pipeline:
+        """Return the pipeline of a spec; loading a model may take a second, so it happens in a thread."""
+        key = msgspec.json.encode(spec)
+        async with self._building:
+            if key not in self._pipelines:
+                while len(self._pipelines) >= _KEPT:
+                    del self._pipelines[next(iter(self._pipelines))]
+                self._pipelines[key] = await asyncio.to_thread(build, spec, self._toolbox)
+            return self._pipelines[key]
+
+    async def _stored(self, digest: str) -> str:
+        """Return a long text from the blob store."""
+        try:
+            content = await blob.get(self._connection, digest)
+        except BlobMissing as error:
+            raise AgentFailed("text_missing", str(error)) from error
+        return content.decode("utf-8", "replace")

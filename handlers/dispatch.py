@@ -1,0 +1,170 @@
+"""Dispatch: reads tasks, choices and ends back from the log and keeps the work queue, in one durable fold.
+
+Only what came first in the log counts: the first choice of each (task, attempt) is queued, the first end closes.
+"""
+
+from asyncio import Event as Flag
+from asyncio import sleep
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from bus.reader import PartitionReader
+from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
+from events.event import Event
+from events.task import AgentChosen, CancelRequested, TaskEnded
+from events.topics import AGENTS, TASKS, Names
+from events.wire import Incoming
+from handlers.count import Count
+from handlers.ending import Roads, Verdict, closed_facts, early_facts
+from handlers.reading import AgentFact, Batch, dead_letter, read
+from store import closing, outbox, work
+from store.fold import DurableFold
+from store.follow import follow
+from store.postgres import Connection, connect
+
+CONSUMER = "dispatch"  # stored beside the positions
+SOURCE = "smolit/dispatch"
+
+_LOCK = "select pg_try_advisory_lock(hashtextextended('smolit.dispatch.' || %s, 0))"
+
+
+class Retry(Struct, frozen=True):
+    """How long a further attempt is held back: doubling from `base_s` up to `most_s`, times a half to one."""
+
+    base_s: float = 0.1
+    most_s: float = 5.0
+
+    def delay_s(self, attempt: int, draw: float) -> float:
+        """Return the seconds to wait before this attempt; the first never waits. `draw` is in [0, 1)."""
+        if attempt <= 1:
+            return 0.0
+        return float(min(self.most_s, self.base_s * 2.0 ** min(attempt - 2, 30)) * (0.5 + draw / 2))
+
+
+class Dispatcher:
+    """Applies batches of the log to the work queue."""
+
+    def __init__(
+        self, roads: Roads, clock: Callable[[], datetime], draw: Callable[[], float], retry: Retry, count: Count
+    ) -> None:
+        self._roads = roads
+        self._clock = clock
+        self._draw = draw
+        self._retry = retry
+        self._count = count
+
+    async def apply(self, connection: Connection, records: Sequence[Incoming]) -> None:
+        """Apply one batch in the caller's transaction. Ends go before cancellations: what the log says has happened."""
+        batch = read(records)
+        await self._set_aside(connection, batch)
+        for agent in batch.agents:
+            await self._agent(connection, agent.fact)
+        new = [work.NewTask(event.fact, event.envelope) for event in batch.submitted]
+        added = await work.add_tasks(connection, new)
+        self._count("dispatch.submitted", added)
+        self._count("dispatch.submitted_again", len(new) - added)
+        if batch.touched:
+            open_ids = await closing.lock_open(connection, batch.touched)
+            await self._queue(connection, batch.chosen, open_ids)
+            open_ids -= await self._close(connection, batch.ended, open_ids)
+            await self._cancel(connection, batch.cancels, open_ids)
+
+    async def _set_aside(self, connection: Connection, batch: Batch) -> None:
+        """Write dead letters for what is no fact."""
+        names, now = self._roads.names, self._clock()
+        letters = [dead_letter(record, error, names, SOURCE, now) for record, error in batch.unreadable]
+        await outbox.put(connection, letters)
+        self._count("dispatch.dead_letter", len(letters))
+
+    async def _agent(self, connection: Connection, fact: AgentFact) -> None:
+        """Keep an agent as `events.control` keeps it: a revised one keeps its state, a retired one stays so."""
+        match fact:
+            case AgentRegistered() | AgentRevised():
+                keep = isinstance(fact, AgentRevised)
+                await work.put_agent(connection, fact.tenant, fact.spec, fact.digest, keep)
+            case AgentPaused(tenant=tenant, agent_id=agent_id):
+                await work.set_agent(connection, tenant, agent_id, "paused")
+            case AgentResumed(tenant=tenant, agent_id=agent_id):
+                await work.set_agent(connection, tenant, agent_id, "active")
+            case AgentRetired(tenant=tenant, agent_id=agent_id):
+                await work.set_agent(connection, tenant, agent_id, "retired")
+        await work.ring(connection)  # attempts may have been waiting for it
+        self._count("dispatch.agent_changed", 1)
+
+    async def _queue(self, connection: Connection, chosen: Sequence[Event[AgentChosen]], open_ids: set[str]) -> None:
+        """Queue the first choice of each attempt; a repeat and a choice for an ended task are counted and dropped."""
+        first: dict[tuple[str, int], Event[AgentChosen]] = {}
+        for event in chosen:
+            if event.fact.task_id in open_ids:
+                first.setdefault((event.fact.task_id, event.fact.attempt), event)
+        added = await work.add_attempts(connection, [self._attempt(event) for event in first.values()])
+        late = sum(event.fact.task_id not in open_ids for event in chosen)
+        self._count("dispatch.queued", len(added))
+        self._count("dispatch.chosen_late", late)
+        self._count("dispatch.chosen_again", len(chosen) - late - len(added))
+
+    def _attempt(self, event: Event[AgentChosen]) -> work.NewAttempt:
+        """Return the attempt of a choice, held back a little if it is a retry."""
+        delay_s = self._retry.delay_s(event.fact.attempt, self._draw())
+        return work.NewAttempt(event.fact, event.envelope, delay_s)
+
+    async def _close(self, connection: Connection, ended: Sequence[Event[TaskEnded]], open_ids: set[str]) -> set[str]:
+        """Close open tasks that the log says have ended, and answer; return them."""
+        first: dict[str, Event[TaskEnded]] = {}
+        for event in ended:
+            if event.fact.task_id in open_ids:
+                first.setdefault(event.fact.task_id, event)
+        for closed in await closing.abandon(connection, sorted(first)) if first else ():
+            records = closed_facts(closed, first[closed.task.task_id], self._roads, self._clock())
+            await outbox.put(connection, records)
+        await closing.close(connection, [(task_id, event.fact.outcome) for task_id, event in first.items()])
+        self._count("dispatch.closed", len(first))
+        self._count("dispatch.closed_before", len(ended) - len(first))
+        return set(first)
+
+    async def _cancel(self, connection: Connection, cancels: Sequence[Event[CancelRequested]], open_ids: set[str]) -> None:
+        """Cancel open tasks, one by one; a cancellation that comes after the end is counted and dropped."""
+        first = {event.fact.task_id: event for event in reversed(cancels) if event.fact.task_id in open_ids}
+        for closed in await closing.abandon(connection, sorted(first)) if first else ():
+            event = first[closed.task.task_id]
+            verdict = Verdict("cancelled", "cancelled", event.fact.reason or None)
+            await outbox.put(connection, early_facts(closed, verdict, event.envelope, self._roads, self._clock()))
+        await closing.close(connection, [(task_id, "cancelled") for task_id in first])
+        self._count("dispatch.cancelled", len(first))
+        self._count("dispatch.cancelled_late", len(cancels) - len(first))
+
+
+async def take_turn(connection: Connection, names: Names, stopped: Flag, poll_s: float) -> bool:
+    """Wait until this is the only dispatch; false if told to stop before. The lock lives as long as the connection."""
+    while not stopped.is_set():
+        row = await (await connection.execute(_LOCK, (names.prefix,))).fetchone()
+        if row and row[0]:
+            return True
+        await sleep(poll_s)
+    return False
+
+
+def places(names: Names) -> list[tuple[str, int]]:
+    """Return every partition that dispatch reads."""
+    return [(names.of(topic), part) for topic in (AGENTS, TASKS) for part in range(topic.partitions)]
+
+
+async def run(kafka: str, dsn: str, names: Names, dispatcher: Dispatcher, stopped: Flag, standby_poll_s: float = 0.5) -> None:
+    """Dispatch until told to stop, after standing by while another one does; any error ends it.
+
+    Raises:
+        Fenced: another process moved a position of ours.
+    """
+    connection = await connect(dsn, CONSUMER)
+    reader = PartitionReader(kafka, CONSUMER)
+    try:
+        if await take_turn(connection, names, stopped, standby_poll_s):
+            fold = DurableFold(CONSUMER, connection)
+            positions = await fold.positions(places(names))
+            await reader.start(positions)
+            await follow(reader, fold, positions, dispatcher.apply, stopped.is_set)
+    finally:
+        await reader.stop()
+        await connection.close()

@@ -1,0 +1,99 @@
+"""What dispatch reads: facts sorted by kind, and what is no fact set aside as dead letters."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
+from events.catalog import FACTS
+from events.dead_letter import DeadLetter
+from events.errors import EventError
+from events.event import Event, Message
+from events.stamp import stamp
+from events.task import AgentChosen, CancelRequested, TaskEnded, TaskSubmitted
+from events.topics import DEFAULT_TENANT, Names
+from events.wire import Incoming, Outgoing, decode, encode, event_type
+
+AgentFact = AgentRegistered | AgentRevised | AgentPaused | AgentResumed | AgentRetired
+
+_READS = (
+    TaskSubmitted,
+    AgentChosen,
+    CancelRequested,
+    TaskEnded,
+    AgentRegistered,
+    AgentRevised,
+    AgentPaused,
+    AgentResumed,
+    AgentRetired,
+)
+# Passed over by their header, without decoding; whatever else we do not know is no fact of ours.
+_PASSED_OVER = frozenset(cls.event_type.wire_name for cls in FACTS if cls not in _READS)
+
+
+class Batch(Struct, frozen=True):
+    """One batch of the log: facts by kind, each list in the order of the log, and records that are no facts."""
+
+    agents: list[Event[AgentFact]]
+    submitted: list[Event[TaskSubmitted]]
+    chosen: list[Event[AgentChosen]]
+    cancels: list[Event[CancelRequested]]
+    ended: list[Event[TaskEnded]]
+    unreadable: list[tuple[Incoming, EventError]]
+
+    @property
+    def touched(self) -> list[str]:
+        """Return the tasks whose state may change, sorted."""
+        chosen = {event.fact.task_id for event in self.chosen}
+        cancelled = {event.fact.task_id for event in self.cancels}
+        return sorted(chosen | cancelled | {event.fact.task_id for event in self.ended})
+
+
+def read(records: Sequence[Incoming]) -> Batch:
+    """Decode what dispatch acts on; the rest of our facts is passed over."""
+    batch = Batch([], [], [], [], [], [])
+    for record in records:
+        if event_type(record.headers) not in _PASSED_OVER:
+            _read_one(batch, record)
+    return batch
+
+
+def dead_letter(record: Incoming, error: EventError, names: Names, source: str, now: datetime) -> Outgoing:
+    """Return the dead letter of a record that is no fact."""
+    letter = DeadLetter(
+        tenant=DEFAULT_TENANT,
+        stage="dispatch",
+        reason=error.code,
+        detail=str(error),
+        origin_topic=record.topic,
+        origin_partition=record.partition,
+        origin_offset=record.offset,
+        original_key=(record.key or b"").decode("utf-8", "replace"),
+        original_headers=record.headers,
+        original_value=record.value or b"",
+    )
+    event = stamp(letter, source=source, now=now, correlation=letter.original_key, cause=record.origin)
+    return encode(names.dead_letters_of(record.topic), event)
+
+
+def _read_one(batch: Batch, record: Incoming) -> None:
+    """Put one record where it belongs."""
+    try:
+        event: Event[Message] = decode(record.headers, record.value)
+    except EventError as error:
+        batch.unreadable.append((record, error))
+        return
+    match event.fact:
+        case TaskSubmitted() as fact:
+            batch.submitted.append(Event(event.envelope, fact))
+        case AgentChosen() as fact:
+            batch.chosen.append(Event(event.envelope, fact))
+        case CancelRequested() as fact:
+            batch.cancels.append(Event(event.envelope, fact))
+        case TaskEnded() as fact:
+            batch.ended.append(Event(event.envelope, fact))
+        case AgentRegistered() | AgentRevised() | AgentPaused() | AgentResumed() | AgentRetired() as fact:
+            batch.agents.append(Event(event.envelope, fact))
+        case _:
+            return  # an older version of a fact that is passed over

@@ -1,0 +1,100 @@
+"""The watchdog: queues again what a dead worker held, ends what is past its deadline, hands back what nobody may do.
+
+It only does what the rows say; several may run, for rows that one has locked are passed over by the others.
+"""
+
+import asyncio
+from asyncio import Event
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from events.task import TaskOutcome
+from events.wire import Outgoing
+from handlers.count import Count
+from handlers.ending import Roads, Verdict, early_facts, handed_back_facts
+from store import claim, closing, outbox
+from store.closing import Closed
+from store.postgres import Connection, connect
+
+SOURCE = "smolit/watchdog"
+APPLICATION = "watchdog"
+
+Swept = Literal["requeued", "expired", "handed_back", "agent_retired"]
+
+
+class Watchdog:
+    """Sweeps the work queue, in bounded bites."""
+
+    def __init__(self, connection: Connection, roads: Roads, clock: Callable[[], datetime], bite: int = 100) -> None:
+        self._connection = connection
+        self._roads = roads
+        self._clock = clock
+        self._bite = bite
+
+    async def sweep(self) -> dict[Swept, int]:
+        """Do one round; return how many attempts were queued again, and how many tasks ended or were handed back."""
+        requeued = await claim.requeue_late(self._connection, self._bite)
+        expired = await self._expire()
+        handed_back, failed = await self._hand_back()
+        return {"requeued": requeued, "expired": expired, "handed_back": handed_back, "agent_retired": failed}
+
+    async def _expire(self) -> int:
+        """End tasks that are past their deadline."""
+        async with self._connection.transaction():
+            due = await closing.lock_due(self._connection, self._bite)
+            if due:
+                verdict = Verdict("expired", "deadline", "the deadline passed before the task was done")
+                await self._end(await closing.abandon(self._connection, due), verdict)
+        return len(due)
+
+    async def _hand_back(self) -> tuple[int, int]:
+        """Take attempts from retired agents: another is chosen while there are attempts left, else the task fails."""
+        found = await closing.of_retired(self._connection, self._bite)
+        if not found:
+            return 0, 0
+        async with self._connection.transaction():
+            locked = await closing.lock_open(self._connection, found)
+            tasks = await closing.abandon(self._connection, sorted(locked))
+            last = [closed for closed in tasks if _is_last(closed)]
+            again = [closed for closed in tasks if not _is_last(closed)]
+            await self._put([handed_back_facts(one, "agent_retired", self._roads, self._clock()) for one in again])
+            await self._end(last, Verdict("failed", "agent_retired", "the chosen agent has retired"))
+        return len(again), len(last)
+
+    async def _end(self, tasks: Sequence[Closed], verdict: Verdict) -> None:
+        """End locked tasks, with their facts."""
+        await self._put([early_facts(closed, verdict, None, self._roads, self._clock()) for closed in tasks])
+        states: list[tuple[str, TaskOutcome]] = [(closed.task.task_id, verdict.outcome) for closed in tasks]
+        await closing.close(self._connection, states)
+
+    async def _put(self, records: Sequence[list[Outgoing]]) -> None:
+        """Write the records of several tasks."""
+        await outbox.put(self._connection, [record for some in records for record in some])
+
+
+def _is_last(closed: Closed) -> bool:
+    """Say whether a task has had its last attempt."""
+    return any(one.attempt >= one.context.max_attempts for one in closed.abandoned)
+
+
+async def run(dsn: str, roads: Roads, stopped: Event, clock: Callable[[], datetime], count: Count, every_s: float = 0.5) -> None:
+    """Sweep until told to stop; any error ends it, and the runner starts it again."""
+    connection = await connect(dsn, APPLICATION)
+    try:
+        watchdog = Watchdog(connection, roads, clock)
+        while not stopped.is_set():
+            for what, times in (await watchdog.sweep()).items():
+                count(f"watchdog.{what}", times)
+            await _nap(stopped, every_s)
+    finally:
+        await connection.close()
+
+
+async def _nap(stopped: Event, timeout_s: float) -> None:
+    """Wait for the next round, or for the end."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await stopped.wait()
+    except TimeoutError:
+        return

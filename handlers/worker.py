@@ -1,0 +1,144 @@
+"""A worker: claims what it has room for, does it, writes down how it went, and shows that it lives."""
+
+import asyncio
+from asyncio import Event, Task
+from collections.abc import Callable
+from datetime import datetime
+
+from msgspec import Struct
+
+from agents.pipeline import Timer
+from handlers.attempt import Tried, attempt
+from handlers.count import Count
+from handlers.crew import Crew
+from handlers.desk import Desk
+from store import claim
+from store.claim import Claimed, Hold
+from store.doorbell import Doorbell
+from store.postgres import Connection
+
+SOURCE = "smolit/worker"
+
+
+class Shift(Struct, frozen=True):
+    """How a worker works: which agents (None: all), how many attempts at a time, and its rhythm in seconds."""
+
+    worker: str
+    agents: tuple[str, ...] | None
+    capacity: int
+    lease_s: float = 10.0
+    heartbeat_s: float = 1.0
+    poll_s: float = 0.25
+    grace_s: float = 20.0
+
+
+class Worker:
+    """What one worker is doing, and the loops that keep it going."""
+
+    def __init__(
+        self,
+        shift: Shift,
+        desk: Desk,
+        crew: Crew,
+        connection: Connection,
+        clock: Callable[[], datetime],
+        timer: Timer,
+        count: Count,
+    ) -> None:
+        self._shift = shift
+        self._desk = desk
+        self._crew = crew
+        self._connection = connection
+        self._clock = clock
+        self._timer = timer
+        self._count = count
+        self._running: dict[Hold, Task[Tried]] = {}
+        self._wake = Event()
+
+    @property
+    def busy(self) -> int:
+        """Return how many attempts are under way."""
+        return len(self._running)
+
+    async def pump(self, stopped: Event) -> None:
+        """Claim and end until told to stop; then end what is under way, for a while."""
+        while not stopped.is_set():
+            await self._end_finished()
+            await self._claim()
+            await self._nap(self._shift.poll_s)
+        give_up = self._timer() + self._shift.grace_s
+        while self._running and self._timer() < give_up:
+            await self._end_finished()
+            await self._nap(min(self._shift.poll_s, max(0.0, give_up - self._timer())))
+        await self._leave()
+
+    async def listen(self, doorbell: Doorbell) -> None:
+        """Look again whenever somebody rings."""
+        while True:
+            if await doorbell.wait(self._shift.lease_s):
+                self._wake.set()
+
+    async def heed(self, stopped: Event) -> None:
+        """Look again when told to stop."""
+        await stopped.wait()
+        self._wake.set()
+
+    async def renew(self) -> None:
+        """Keep the leases of what is under way; drop what is no longer ours."""
+        while True:
+            await asyncio.sleep(self._shift.lease_s / 3)
+            holds = [hold for hold, task in self._running.items() if not task.done()]
+            kept = await claim.renew(self._connection, holds, self._shift.lease_s)
+            for hold in set(holds) - kept:
+                self._drop(hold)
+
+    def _drop(self, hold: Hold) -> None:
+        """Stop an attempt that was taken over, cancelled or expired; one that ended meanwhile is with the desk."""
+        task = self._running.get(hold)
+        if task is not None and not task.done():
+            del self._running[hold]
+            task.cancel()
+            self._count("worker.lost_lease", 1)
+
+    async def _claim(self) -> None:
+        """Take as much as there is room for, and start it."""
+        room = self._shift.capacity - len(self._running)
+        if room <= 0:
+            return
+        claimed = await self._desk.claim(self._shift.agents, room)
+        for one in claimed:
+            self._running[one.hold] = self._start(one)
+        self._count("worker.claimed", len(claimed))
+
+    def _start(self, one: Claimed) -> Task[Tried]:
+        """Start an attempt; its end wakes the pump."""
+        task = asyncio.create_task(attempt(one, self._crew.work(one), self._timer, self._clock()))
+        task.add_done_callback(lambda _: self._wake.set())
+        return task
+
+    async def _end_finished(self) -> None:
+        """Write down how finished attempts went; an error that is not the agent's is raised here."""
+        done = {hold: task for hold, task in self._running.items() if task.done()}
+        if not done:
+            return
+        for outcome in await self._desk.end([task.result() for task in done.values()]):
+            self._count(f"worker.{outcome}", 1)
+        for hold in done:
+            del self._running[hold]
+
+    async def _leave(self) -> None:
+        """Give back what did not end in time."""
+        await self._end_finished()
+        for task in self._running.values():
+            task.cancel()
+        self._count("worker.gave_back", await self._desk.give_back(list(self._running)))
+        self._running.clear()
+
+    async def _nap(self, timeout_s: float) -> None:
+        """Wait until there may be something to do."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()

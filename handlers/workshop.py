@@ -1,0 +1,124 @@
+"""A worker as a process: connections, loops that live and die together, and heartbeats."""
+
+import asyncio
+from asyncio import Event
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import Any
+
+from agents.pipeline import Timer, Toolbox
+from bus.producer import Publisher
+from events.event import Envelope
+from events.event import Event as Told
+from events.heartbeat import WorkerSeen
+from events.ids import derived_id
+from events.topics import AGENTS_LIVE
+from events.wire import Outgoing, encode
+from handlers.count import Count
+from handlers.crew import Crew
+from handlers.desk import Desk
+from handlers.ending import Roads
+from handlers.worker import Shift, Worker
+from store import work
+from store.doorbell import Doorbell
+from store.postgres import Connection, connect
+
+SOURCE = "smolit/worker"
+Clock = Callable[[], datetime]
+
+
+async def run(
+    kafka: str,
+    dsn: str,
+    shift: Shift,
+    roads: Roads,
+    toolbox: Toolbox,
+    stopped: Event,
+    clock: Clock,
+    timer: Timer,
+    count: Count,
+) -> None:
+    """Work until told to stop, then end what is under way; any error ends it, and the runner starts it again."""
+    _widen_threads(shift.capacity)
+    async with AsyncExitStack() as stack:
+        claims, others = await _connect(dsn, shift, stack), await _connect(dsn, shift, stack)
+        doorbell = await Doorbell.install(dsn, "work", shift.worker)
+        stack.push_async_callback(doorbell.close)
+        publisher = Publisher(kafka, shift.worker)
+        await publisher.start()
+        stack.push_async_callback(publisher.stop)
+        desk = Desk(claims, shift.worker, roads, clock, shift.lease_s)
+        worker = Worker(shift, desk, Crew(others, toolbox, timer), others, clock, timer, count)
+        pulse = _Pulse(publisher, others, shift, roads, clock)
+        beats = pulse.beat(lambda: worker.busy)
+        await _together(worker.pump(stopped), [worker.listen(doorbell), worker.renew(), worker.heed(stopped), beats])
+        await pulse.farewell()
+
+
+class _Pulse:
+    """Shows that a worker lives, what it serves, and how busy it is."""
+
+    def __init__(self, publisher: Publisher, connection: Connection, shift: Shift, roads: Roads, clock: Clock) -> None:
+        self._publisher = publisher
+        self._connection = connection
+        self._shift = shift
+        self._roads = roads
+        self._clock = clock
+
+    async def beat(self, busy: Callable[[], int]) -> None:
+        """Tell it every heartbeat."""
+        while True:
+            agents = await work.serving(self._connection, self._shift.agents)
+            record = seen(self._shift, self._roads, agents, self._shift.capacity, busy(), self._clock())
+            await self._publisher.publish([record])
+            await asyncio.sleep(self._shift.heartbeat_s)
+
+    async def farewell(self) -> None:
+        """Tell that it serves nothing any more."""
+        await self._publisher.publish([seen(self._shift, self._roads, (), 0, 0, self._clock())])
+
+
+def seen(shift: Shift, roads: Roads, agents: Sequence[str], capacity: int, busy: int, now: datetime) -> Outgoing:
+    """Return the record of a heartbeat."""
+    fact = WorkerSeen(worker=shift.worker, agents=tuple(agents), capacity=capacity, busy=busy, seen_at=now)
+    event_id = derived_id("worker.seen", shift.worker, now.isoformat())
+    envelope = Envelope(
+        id=event_id,
+        source=roads.source,
+        subject=shift.worker,
+        time=now,
+        correlation_id=shift.worker,
+        causation_id=event_id,
+    )
+    return encode(roads.names.of(AGENTS_LIVE), Told(envelope, fact))
+
+
+async def _together(main: Coroutine[Any, Any, None], helpers: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run `main` with its helpers until it ends; the first error of any ends them all, and is raised as it is."""
+    leader = asyncio.create_task(main)
+    tasks = [leader, *(asyncio.create_task(helper) for helper in helpers)]
+    try:
+        pending: set[asyncio.Task[None]] = set(tasks)
+        while leader in pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _widen_threads(capacity: int) -> None:
+    """Let every attempt have a thread, and leave some for name look-ups."""
+    executor = ThreadPoolExecutor(max_workers=capacity + 2, thread_name_prefix="agent")
+    asyncio.get_running_loop().set_default_executor(executor)
+
+
+async def _connect(dsn: str, shift: Shift, stack: AsyncExitStack) -> Connection:
+    """Return a connection that is closed with the process."""
+    connection = await connect(dsn, shift.worker)
+    stack.push_async_callback(connection.close)
+    return connection

@@ -1,0 +1,1 @@
+"""What learns: features, policies, reward and experiment statistics. No Kafka, no SQL."""

@@ -1,0 +1,149 @@
+"""Turn one text into one unit vector with a small ONNX model; `learning.hashed` is the floor where it is not built.
+
+Every text is encoded alone: the int8 graph scales its activations per call, so a vector would depend on its batch.
+Empty text gives the vector of the empty sentence; of a long text the first 8,192 characters and 128 tokens count;
+lone surrogates count as U+FFFD. Nothing here opens a socket.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Protocol, TypedDict
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from learning.text import readable
+
+ENCODER_NAME = "minilm-int8-128"
+WIDTH = 384
+MAX_TOKENS = 128
+GRAPH_FILE, TOKENIZER_FILE, MANIFEST_FILE = "encoder.int8.onnx", "tokenizer.json", "manifest.json"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+Vector = NDArray[np.float32]
+
+
+class EncoderError(Exception):
+    """The encoder cannot be used."""
+
+
+class EncoderMissing(EncoderError):
+    """No encoder has been built where one was expected, or its weights are not installed."""
+
+
+class EncoderMismatch(EncoderError):
+    """A file of the encoder is not the one its manifest names."""
+
+
+class Manifest(TypedDict):
+    """What an encoder's folder says about itself."""
+
+    name: str
+    source: str
+    weights_sha256: str
+    tokenizer_sha256: str
+    graph_sha256: str
+    max_tokens: int
+    opset: int
+    versions: dict[str, str]
+
+
+class TextEncoder(Protocol):
+    """What every encoder offers; safe to call from several threads."""
+
+    @property
+    def name(self) -> str:
+        """Which method, to be read by people."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """How many numbers a vector has."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Names everything that a vector depends on, as hexadecimal sha256."""
+        ...
+
+    def encode(self, text: str) -> Vector:
+        """Return the unit vector of one text: float32, shape (width,)."""
+        ...
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read an encoder's manifest and check every file it names.
+
+    Raises `EncoderMissing` where there is none, `EncoderMismatch` where a file is not the one named.
+    """
+    try:
+        manifest: Manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        named = ((GRAPH_FILE, manifest["graph_sha256"]), (TOKENIZER_FILE, manifest["tokenizer_sha256"]))
+        found = {name: file_sha256(folder / name) for name, _ in named}
+    except FileNotFoundError as cause:
+        raise EncoderMissing(f"no encoder in {folder}: {Path(cause.filename).name} is missing") from cause
+    except (ValueError, KeyError, TypeError) as cause:
+        raise EncoderMismatch(f"the encoder's manifest in {folder} cannot be read; delete the folder") from cause
+    if manifest["weights_sha256"] != WEIGHTS_SHA256:
+        raise EncoderMismatch(f"the encoder in {folder} was built from other weights; delete the folder to build it anew")
+    for name, wanted in named:
+        if found[name] != wanted:
+            raise EncoderMismatch(f"{name} in {folder} is not what its manifest names; delete the folder to build it anew")
+    return manifest
+
+
+def open_session(graph: Path) -> onnxruntime.InferenceSession:
+    """Open an ONNX graph on one thread (two were slower; processes carry the load)."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+
+
+def open_tokenizer(path: Path) -> Tokenizer:
+    """Open the model's tokenizer without the padding that its file has baked in."""
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    return tokenizer
+
+
+class Encoder:
+    """all-MiniLM-L6-v2 on onnxruntime: float32 unit vectors of 384 numbers.
+
+    Source: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2; built by `learning.encoder_build`.
+    """
+
+    name = ENCODER_NAME
+    width = WIDTH
+
+    def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, digest: str) -> None:
+        self.digest = digest
+        self._session = session
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def load(cls, folder: Path) -> "Encoder":
+        """Open the encoder built in `folder`; raises `EncoderMissing` or `EncoderMismatch`."""
+        manifest = read_manifest(folder)
+        parts = (manifest["graph_sha256"], manifest["tokenizer_sha256"], str(MAX_TOKENS))
+        digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return cls(open_session(folder / GRAPH_FILE), open_tokenizer(folder / TOKENIZER_FILE), digest)
+
+    def encode(self, text: str) -> Vector:
+        """Return the unit vector of one text."""
+        tokens = self._tokenizer.encode(readable(text))
+        inputs = {
+            "input_ids": np.array([tokens.ids], dtype=np.int64),
+            "attention_mask": np.array([tokens.attention_mask], dtype=np.int64),
+        }
+        vector: Vector = self._session.run(None, inputs)[0][0]
+        return vector

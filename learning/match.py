@@ -1,0 +1,72 @@
+"""Who could do a task at all: by declared skill, or by how near the agent's description lies to the task's text."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from events.control import KnownAgent
+from events.task import ChoiceContext, Features, LeftOut
+
+# A task without a kind goes to agents whose description has at least this cosine with its text. Chosen on the labelled
+# tasks of tests/data, see docs/decisions/007-matching.md.
+MINIMUM_FIT = 0.18
+
+
+class Match(NamedTuple):
+    """Agents that may be chosen, and those that may not, with the reason."""
+
+    candidates: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def fit(task: Features, described: Features) -> float:
+    """Return the cosine of two recorded embeddings, in float64; 0 where the versions cannot be compared."""
+    if task.version != described.version:
+        return 0.0
+    one, other = _vector(task), _vector(described)
+    length = float(np.sqrt(np.sum(one * one) * np.sum(other * other)))
+    return float(np.sum(one * other)) / length if length > 0 else 0.0
+
+
+def match(agents: Sequence[tuple[str, KnownAgent]], context: ChoiceContext, is_live: Callable[[str], bool]) -> Match:
+    """Return who may be chosen. An agent without a live worker stays a candidate only if nobody else can."""
+    left_out: list[LeftOut] = []
+    able: list[str] = []
+    for agent_id, agent in agents:
+        reason = _reason(agent_id, agent, context)
+        if reason is None:
+            able.append(agent_id)
+        elif agent.state != "retired":
+            left_out.append(reason)
+    live = [agent_id for agent_id in able if is_live(agent_id)]
+    if live:
+        left_out += [LeftOut(agent_id, "no_live_worker") for agent_id in able if agent_id not in live]
+    return Match(tuple(live or able), tuple(sorted(left_out, key=lambda one: one.agent)))
+
+
+def _reason(agent_id: str, agent: KnownAgent, context: ChoiceContext) -> LeftOut | None:
+    """Return why an agent may not be chosen, or None if it may."""
+    if agent.state != "active":
+        return LeftOut(agent_id, agent.state)
+    if agent_id in context.tried:
+        return LeftOut(agent_id, "tried")
+    return _unfit(agent_id, agent, context)
+
+
+def _unfit(agent_id: str, agent: KnownAgent, context: ChoiceContext) -> LeftOut | None:
+    """Return why an agent cannot do a task of this kind, with how near its description came."""
+    if _skilled(context.kind, agent.spec.skills):
+        return None
+    near = fit(context.features, agent.described)
+    if context.kind is None and near >= MINIMUM_FIT:
+        return None
+    return LeftOut(agent_id, "no_skill" if context.kind else "no_fit", near)
+
+
+def _skilled(kind: str | None, skills: Collection[str]) -> bool:
+    return kind is not None and kind in skills
+
+
+def _vector(features: Features) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    return np.frombuffer(features.embedding, dtype="<f2").astype(np.float64)

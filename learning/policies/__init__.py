@@ -1,0 +1,36 @@
+"""All policies there are, and how to make one by name."""
+
+from collections.abc import Callable, Mapping
+
+from learning.errors import InvalidPolicySetting, UnknownPolicy
+from learning.policies.fixed import Fixed
+from learning.policies.ridge_igw import RidgeIgw
+from learning.policies.uniform import Uniform
+from learning.policy import Policy
+
+POLICIES: tuple[type[Policy], ...] = (RidgeIgw, Uniform, Fixed)
+DEFAULT = RidgeIgw.name
+
+
+def create(name: str, width: int, settings: Mapping[str, float | str] | None = None) -> Policy:
+    """Return a policy that has learned nothing yet; raises UnknownPolicy or InvalidPolicySetting."""
+    if width < 1:
+        raise InvalidPolicySetting(f"a context of width {width} holds nothing")
+    make: Callable[..., Policy] = find(name)  # each policy has settings of its own, which no protocol can list
+    try:
+        return make(width, **(settings or {}))
+    except TypeError as error:
+        raise InvalidPolicySetting(f"{name}: {error}") from error
+
+
+def load(name: str, state: bytes, width: int) -> Policy:
+    """Return a policy that continues from a state; raises UnknownPolicy or UnreadableState."""
+    return find(name).load(state, width)
+
+
+def find(name: str) -> type[Policy]:
+    """Return the listed policy of this name; raises UnknownPolicy, which tells the known ones."""
+    for policy in POLICIES:
+        if policy.name == name:
+            return policy
+    raise UnknownPolicy(f"no policy {name!r}; known: {', '.join(policy.name for policy in POLICIES)}")

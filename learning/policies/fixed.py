@@ -1,0 +1,70 @@
+"""Always the same agent: for an emergency, and to measure what a single agent is worth."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self
+
+from learning.errors import InvalidPolicySetting, UnreadableState
+from learning.policy import Context, Decision, Example, Scored, check_context, check_example, check_reward, ranked
+from learning.state import pack, unpack
+
+
+class Fixed:
+    """Choose the named agent with certainty; where it is no candidate, choose uniformly and say so.
+
+    It keeps no floor, so nothing can be learned from its log about the agents it never chooses.
+    """
+
+    name: ClassVar[str] = "fixed"
+    version: ClassVar[int] = 1
+    explores: ClassVar[bool] = False
+
+    def __init__(self, width: int, agent: str = "") -> None:
+        if not agent:
+            raise InvalidPolicySetting("fixed: the setting `agent` must name an agent")
+        self._width, self._agent = width, agent
+
+    @property
+    def width(self) -> int:
+        """How many numbers a context has."""
+        return self._width
+
+    @property
+    def settings(self) -> Mapping[str, float | str]:
+        """The agent that is always chosen."""
+        return {"agent": self._agent}
+
+    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+        """Return probability 1 for the named agent, or 1/K for each of K candidates if it is none of them."""
+        check_context(context, self._width)
+        agents = ranked(candidates)
+        if self._agent not in agents:
+            note = f"the fixed agent {self._agent!r} is not a candidate: chosen uniformly"
+            return Decision(_scored(agents, self._agent), (1.0 / len(agents),) * len(agents), None, {}, note)
+        chances = tuple(float(agent == self._agent) for agent in agents)
+        return Decision(_scored(agents, self._agent), chances, self._agent, {})
+
+    def learn(self, example: Example) -> None:
+        """Refuse what no policy could learn from, and learn nothing."""
+        check_example(example, self._width)
+
+    def revise(self, example: Example, old_reward: float) -> None:
+        """Refuse what no policy could learn from, and learn nothing."""
+        check_example(example, self._width)
+        check_reward(old_reward)
+
+    def dump(self) -> bytes:
+        """Return a header without arrays."""
+        return pack(self.name, self.version, self._width, self.settings, [], {})
+
+    @classmethod
+    def load(cls, state: bytes, width: int) -> Self:
+        """Continue from a state."""
+        header = unpack(state, cls.name, cls.version, width).header
+        agent = header.settings.get("agent")
+        if not isinstance(agent, str) or not agent or len(header.settings) != 1 or header.agents or header.arrays:
+            raise UnreadableState("a state of fixed holds the name of one agent, and this one does not")
+        return cls(width, agent)
+
+
+def _scored(agents: Sequence[str], chosen: str) -> tuple[Scored, ...]:
+    return tuple(Scored(agent, float(agent == chosen), {"named": float(agent == chosen)}) for agent in agents)

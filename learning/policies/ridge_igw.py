@@ -1,0 +1,117 @@
+"""The default: ridge heads say who is good at a text like this, inverse-gap weighting says how often to doubt it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self
+
+import numpy as np
+
+from learning.errors import InvalidPolicySetting, UnlearnableExample, UnreadableState
+from learning.heads import RidgeHeads, Worth
+from learning.policy import Context, Decision, Example, Scored, check_context, check_example, check_reward, ranked
+from learning.state import State, pack, unpack
+
+
+class RidgeIgw:
+    """Choose the best-scored agent most often, another the more rarely the further it is behind.
+
+    With K candidates, gaps to the best score and n examples learned so far: p_a = 1 / (K + gain sqrt(n + 1) gap_a),
+    at least the floor; the best has the rest. The floor is the smaller of `floor` and 1/(4 K).
+    Context: any finite vector of about unit length. Reward: 0 to 1; propensities serve evaluation, not learning.
+    Source: Foster & Rakhlin, arXiv:2002.04926 (SquareCB); settings: docs/decisions/004-default-policy.md.
+    """
+
+    name: ClassVar[str] = "ridge_igw"
+    version: ClassVar[int] = 1
+    explores: ClassVar[bool] = True
+
+    def __init__(
+        self, width: int, ridge: float = 12.0, trust: float = 10.0, gain: float = 20.0, floor: float = 0.002
+    ) -> None:
+        self._width = width
+        self._settings = {"ridge": float(ridge), "trust": float(trust), "gain": float(gain), "floor": float(floor)}
+        for name, value in self._settings.items():
+            if not (math.isfinite(value) and value > 0.0):
+                raise InvalidPolicySetting(f"ridge_igw: {name} must be a positive number, not {value!r}")
+        self._heads = RidgeHeads(width, self._settings["ridge"], self._settings["trust"])
+
+    @property
+    def width(self) -> int:
+        """How many numbers a context has."""
+        return self._width
+
+    @property
+    def settings(self) -> Mapping[str, float | str]:
+        """Ridge penalty, examples' worth of trust in the pooled mean, gain of the gaps, least probability."""
+        return dict(self._settings)
+
+    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+        """Return every candidate's exact probability; ties for the best go to the first by id."""
+        check_context(context, self._width)
+        agents = ranked(candidates)
+        worth = self._heads.worth(context, agents)
+        scores = worth.scores
+        best = int(np.argmax(scores))
+        figures = self._exploration(len(agents))
+        chances = inverse_gap_weights(scores.tolist(), best, figures["gamma"], figures["floor"])
+        return Decision(_scored(agents, worth), chances, agents[best], figures)
+
+    def learn(self, example: Example) -> None:
+        """Take in one example."""
+        check_example(example, self._width)
+        self._heads.add(example.context, example.agent, example.reward)
+
+    def revise(self, example: Example, old_reward: float) -> None:
+        """Put the example's reward in the place of the old one; raises UnlearnableExample for an agent never met."""
+        check_example(example, self._width)
+        check_reward(old_reward)
+        if not self._heads.knows(example.agent):
+            raise UnlearnableExample(f"no example of agent {example.agent!r} was learned that could be revised")
+        self._heads.move(example.context, example.agent, example.reward - old_reward)
+
+    def dump(self) -> bytes:
+        """Return the settings and the heads' sums and inverses."""
+        heads = self._heads
+        return pack(self.name, self.version, self._width, self.settings, heads.agents(), heads.arrays())
+
+    @classmethod
+    def load(cls, state: bytes, width: int) -> Self:
+        """Continue from a state."""
+        parts = unpack(state, cls.name, cls.version, width)
+        _check_shapes(parts)
+        settings = parts.header.settings
+        try:
+            policy = cls(width, **{name: float(value) for name, value in settings.items()})
+        except (TypeError, ValueError, InvalidPolicySetting) as error:
+            raise UnreadableState(f"the settings of a ridge_igw state cannot be taken: {error}") from error
+        ridge, trust = policy._settings["ridge"], policy._settings["trust"]
+        policy._heads = RidgeHeads.of(parts.header.agents, parts.arrays, width, ridge, trust)
+        return policy
+
+    def _exploration(self, candidates: int) -> dict[str, float]:
+        gamma = self._settings["gain"] * math.sqrt(self._heads.examples + 1)
+        return {"gamma": gamma, "floor": min(self._settings["floor"], 1.0 / (4 * candidates))}
+
+
+def inverse_gap_weights(scores: Sequence[float], best: int, gamma: float, floor: float) -> tuple[float, ...]:
+    """Return 1/(K + gamma gap) but at least the floor for all except the best, and the rest (at least 1/K) for it."""
+    count, top = len(scores), scores[best]
+    chances = [max(floor, 1.0 / (count + gamma * (top - score))) for score in scores]
+    chances[best] = 1.0 - math.fsum(chance for index, chance in enumerate(chances) if index != best)
+    return tuple(chances)
+
+
+def _scored(agents: Sequence[str], worth: Worth) -> tuple[Scored, ...]:
+    figures = zip(agents, worth.scores.tolist(), worth.agent.tolist(), worth.text.tolist(), strict=True)
+    return tuple(
+        Scored(agent, score, {"pooled": worth.pooled, "agent": mean, "text": text})
+        for agent, score, mean, text in figures
+    )
+
+
+def _check_shapes(parts: State) -> None:
+    count, width = len(parts.header.agents), parts.header.width
+    wanted = {"means": (count, 2), "sums": (count, 2, width), "inverses": (count, width, width)}
+    found = {name: array.shape for name, array in parts.arrays.items()}
+    if found != wanted:
+        raise UnreadableState(f"a ridge_igw state has arrays {found}, not {wanted}")

@@ -1,0 +1,57 @@
+"""Everybody alike: what other policies are measured against, and the fairest source of logged choices."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self
+
+from learning.errors import UnreadableState
+from learning.policy import Context, Decision, Example, Scored, check_context, check_example, check_reward, ranked
+from learning.state import pack, unpack
+
+
+class Uniform:
+    """Give every candidate the same chance, whatever happened; learn nothing."""
+
+    name: ClassVar[str] = "uniform"
+    version: ClassVar[int] = 1
+    explores: ClassVar[bool] = True
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+
+    @property
+    def width(self) -> int:
+        """How many numbers a context has."""
+        return self._width
+
+    @property
+    def settings(self) -> Mapping[str, float | str]:
+        """There is nothing to set."""
+        return {}
+
+    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+        """Return 1/K for each of K candidates."""
+        check_context(context, self._width)
+        agents = ranked(candidates)
+        scored = tuple(Scored(agent, 0.0, {"prior": 0.0}) for agent in agents)
+        return Decision(scored, (1.0 / len(agents),) * len(agents), None, {"floor": 1.0 / len(agents)})
+
+    def learn(self, example: Example) -> None:
+        """Refuse what no policy could learn from, and learn nothing."""
+        check_example(example, self._width)
+
+    def revise(self, example: Example, old_reward: float) -> None:
+        """Refuse what no policy could learn from, and learn nothing."""
+        check_example(example, self._width)
+        check_reward(old_reward)
+
+    def dump(self) -> bytes:
+        """Return a header without arrays."""
+        return pack(self.name, self.version, self._width, self.settings, [], {})
+
+    @classmethod
+    def load(cls, state: bytes, width: int) -> Self:
+        """Continue from a state."""
+        header = unpack(state, cls.name, cls.version, width).header
+        if header.settings or header.agents or header.arrays:
+            raise UnreadableState("a state of uniform holds nothing, and this one does")
+        return cls(width)

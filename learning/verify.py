@@ -1,0 +1,60 @@
+"""Was a recorded choice made the way it says: the same state, context and draw give the same figures, to the bit."""
+
+from dataclasses import dataclass
+
+from learning.policy import Context, Policy, choose, digest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """What a choice fact says: what was seen, the chances in the order of `candidates`, the draw and whom it hit."""
+
+    context: Context
+    candidates: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    draw: float
+    agent: str
+    propensity: float
+    explored: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure that comes out otherwise than it was recorded."""
+
+    what: str
+    recorded: str
+    recomputed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All differences between a recorded choice and the recomputed one; none means that the record is true."""
+
+    differences: tuple[Difference, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether the record is true."""
+        return not self.differences
+
+
+def recompute(policy: Policy, recorded: Recorded) -> Verdict:
+    """Choose again with the policy in the state the record names, and compare exactly (`==` on every float).
+
+    The policy must stand at the record's `upto`; that it does is part of the comparison (its digest).
+    Raises InvalidCandidates or ContextMismatch for a record that nobody could have chosen from.
+    """
+    decision = policy.decide(recorded.context, recorded.candidates)
+    again = {scored.agent: chance for scored, chance in zip(decision.candidates, decision.probabilities, strict=True)}
+    choice = choose(decision, recorded.draw)
+    pairs: list[tuple[str, object, object]] = [("state digest", recorded.digest, digest(policy))]
+    if len(recorded.probabilities) != len(recorded.candidates):
+        pairs.append(("number of probabilities", len(recorded.probabilities), len(recorded.candidates)))
+    for agent, chance in zip(recorded.candidates, recorded.probabilities, strict=False):
+        pairs.append((f"probability of {agent}", chance, again[agent]))
+    pairs.append(("agent", recorded.agent, choice.agent))
+    pairs.append(("propensity", recorded.propensity, choice.propensity))
+    pairs.append(("explored", recorded.explored, choice.explored))
+    return Verdict(tuple(Difference(what, repr(was), repr(now)) for what, was, now in pairs if was != now))

@@ -1,0 +1,127 @@
+"""The event log: every fact once, by id; it is the inbox of the projections, so read models see only what it took in."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+
+from projections.column import TIME, metadata
+from projections.merge import bytea, typed
+from projections.projection import Logged, fetch
+from projections.view import view_of
+from store.postgres import Connection
+
+PARTITIONS = 8
+_ENCODER = msgspec.json.Encoder()
+
+
+def _fixed(name: str, kind: Any, comment: str, *, nullable: bool = False) -> Column[Any]:
+    """Return a column that never changes once written."""
+    return Column(name, kind, nullable=nullable, comment=comment)
+
+
+event_log = Table(
+    "event_log_v1",
+    metadata,
+    Column("event_id", Uuid, primary_key=True, comment="id of the event: the first in the log wins"),
+    _fixed("type", Text, "name of the event"),
+    _fixed("version", Integer, "version that the payload is written in"),
+    _fixed("topic", Text, "Kafka topic"),
+    _fixed("partition", Integer, "Kafka partition"),
+    _fixed("log_offset", BigInteger, "Kafka offset"),
+    _fixed("key", Text, "Kafka key: facts of one key are in order"),
+    _fixed("tenant", Text, "whose fact it is"),
+    _fixed("source", Text, "which part of the system wrote it"),
+    _fixed("correlation_id", Text, "the story that it belongs to"),
+    _fixed("causation_id", Text, "id of the event just before"),
+    _fixed("occurred_at", TIME, "when it happened"),
+    _fixed("traceparent", Text, "W3C trace context", nullable=True),
+    _fixed("payload", JSONB, "the fact"),
+    _fixed("value_sha256", LargeBinary, "sha256 of the record's bytes in Kafka"),
+    Index("event_log_v1_story", "correlation_id"),
+    Index("event_log_v1_place", "topic", "partition", "log_offset"),
+    comment="Every fact once, in the words of Kafka: inbox of the read models, and what a rebuild starts from.",
+    postgresql_partition_by="HASH (event_id)",
+)
+EVENTS_VIEW = view_of("events", event_log)
+_NAMES = ", ".join(column.name for column in event_log.columns)
+_INSERT = f"""
+insert into {event_log.fullname} ({_NAMES})
+select {_NAMES} from jsonb_to_recordset(%s::jsonb) as told ({typed(event_log)})
+on conflict (event_id) do nothing returning event_id"""  # noqa: S608 names are our own
+
+
+class EventRow(Struct, frozen=True, kw_only=True):
+    """One event as it stands in the log."""
+
+    event_id: str
+    type: str
+    version: int
+    topic: str
+    partition: int
+    log_offset: int
+    tenant: str
+    source: str
+    correlation_id: str
+    causation_id: str
+    occurred_at: datetime
+    traceparent: str | None
+    payload: dict[str, Any]
+
+
+_READ = ", ".join(EventRow.__struct_fields__).replace("event_id", "event_id::text as event_id", 1)
+
+
+async def take_in(connection: Connection, facts: Sequence[tuple[Logged, bytes]]) -> list[Logged]:
+    """Add facts, each with its bytes in Kafka, and return those whose id is new, in order; call it inside the step."""
+    first = {logged.event.id: (logged, value) for logged, value in reversed(facts)}
+    told = [_row(*first[event_id]) for event_id in sorted(first)]
+    if not told:
+        return []
+    cursor = await connection.execute(_INSERT.encode(), (_ENCODER.encode(told).decode(),))
+    fresh = {str(row[0]) for row in await cursor.fetchall()}
+    return [logged for logged, _ in facts if logged.event.id in fresh and first[logged.event.id][0] is logged]
+
+
+async def story(connection: Connection, correlation_id: str) -> list[EventRow]:
+    """Return all events of one story, in the order they happened."""
+    query = f"""select {_READ} from public.events where correlation_id = %s
+        order by occurred_at, topic, partition, log_offset"""  # noqa: S608 names are our own
+    return await fetch(connection, EventRow, query, (correlation_id,))
+
+
+async def events_of_type(
+    connection: Connection, name: str, *, after: tuple[str, int, int] = ("", -1, -1), limit: int = 1000
+) -> list[EventRow]:
+    """Return events of one type after a place (topic, partition, offset), in the order of places."""
+    query = f"""select {_READ} from public.events
+        where type = %s and (topic, partition, log_offset) > (%s, %s, %s)
+        order by topic, partition, log_offset limit %s"""  # noqa: S608 names are our own
+    return await fetch(connection, EventRow, query, (name, *after, limit))
+
+
+def _row(logged: Logged, value: bytes) -> dict[str, Any]:
+    """Return the log's row of a fact."""
+    envelope, fact = logged.event.envelope, logged.event.fact
+    return {
+        "event_id": envelope.id,
+        "type": fact.event_type.name,
+        "version": fact.event_type.version,
+        "topic": logged.topic,
+        "partition": logged.partition,
+        "log_offset": logged.offset,
+        "key": fact.key,
+        "tenant": fact.tenant,
+        "source": envelope.source,
+        "correlation_id": envelope.correlation_id,
+        "causation_id": envelope.causation_id,
+        "occurred_at": envelope.time,
+        "traceparent": envelope.traceparent,
+        "payload": fact,
+        "value_sha256": bytea(sha256(value).digest()),
+    }

@@ -1,0 +1,137 @@
+"""Bulk writes: a batch is merged in Python by the columns' rules, then into the table by the same rules, at once.
+
+One statement and one jsonb parameter a table and batch; measured against row by row in docs/decisions/005-projections.md.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Column, Table
+from sqlalchemy.dialects import postgresql
+
+from projections.column import Rule, rule_of
+from store.postgres import Connection
+
+Row = dict[str, Any]
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def micro(amount: float) -> int:
+    """Return an amount in whole millionths, so that sums are exact in any order."""
+    return round(amount * 1_000_000)
+
+
+def told(fact: object, *names: str) -> Row:
+    """Return fields of a fact that are columns of the same name."""
+    return {name: getattr(fact, name) for name in names}
+
+
+def bytea(content: bytes) -> str:
+    """Return bytes as Postgres reads them out of JSON."""
+    return "\\x" + content.hex()
+
+
+def hour_of(moment: datetime) -> datetime:
+    """Return the full hour in UTC that a moment lies in."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def combine(table: Table, rows: Iterable[Row]) -> list[Row]:
+    """Return one row per key, sorted by key: those of one key are merged, in order, by the columns' rules."""
+    keys = [column.name for column in table.primary_key]
+    rules = _rules(table)
+    merged: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        place = tuple([row[name] for name in keys])
+        known = merged.get(place)
+        if known is None:
+            merged[place] = dict(row)
+        else:
+            _tell(known, row, rules)
+    blank = {column.name: 0 if rule_of(column) == "summed" else None for column in table.columns}
+    return [{**blank, **merged[place]} for place in sorted(merged)]
+
+
+async def merge_into(
+    connection: Connection, table: Table, rows: Iterable[Row], returning: Sequence[str] = ()
+) -> list[tuple[Any, ...]]:
+    """Merge rows into a table and return the named columns of the rows that were touched."""
+    combined = combine(table, rows)
+    if not combined:
+        return []
+    statement = upsert(table) + (f"\nreturning {', '.join(returning)}" if returning else "")
+    cursor = await connection.execute(statement.encode(), (_ENCODER.encode(combined).decode(),))
+    return list(await cursor.fetchall()) if returning else []
+
+
+def upsert(table: Table) -> str:
+    """Return the statement that merges a jsonb array of rows into a table."""
+    names = ", ".join(column.name for column in table.columns)
+    keys = ", ".join(column.name for column in table.primary_key)
+    return (
+        f"insert into {table.fullname} as known ({names})\n"
+        f"select {names} from jsonb_to_recordset(%s::jsonb) as told ({typed(table)})\n"
+        f"on conflict ({keys}) do {_update(table)}"
+    )
+
+
+def typed(table: Table) -> str:
+    """Return a table's columns with their types, as a record definition."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return ", ".join(f"{column.name} {column.type.compile(dialect=dialect)}" for column in table.columns)
+
+
+def _update(table: Table) -> str:
+    """Return what a conflict does: each column by its rule."""
+    rest = [column for column in table.columns if rule_of(column) != "key"]
+    return "update set " + ", ".join(f"{column.name} = {_sql(column)}" for column in rest) if rest else "nothing"
+
+
+def _sql(column: Column[Any]) -> str:
+    """Return the merge of a stored and a new value in SQL; `least` and `greatest` pass over nulls."""
+    name = column.name
+    match rule_of(column):
+        case "summed":
+            return f"known.{name} + excluded.{name}"
+        case "earliest":
+            return f"least(known.{name}, excluded.{name})"
+        case "highest":
+            return f"greatest(known.{name}, excluded.{name})"
+        case "latest":
+            by = column.info["by"]
+            newer = f"excluded.{by} >= coalesce(known.{by}, excluded.{by})"
+            return f"case when {newer} then excluded.{name} else known.{name} end"
+        case _:
+            return f"coalesce(known.{name}, excluded.{name})"
+
+
+def _rules(table: Table) -> list[tuple[str, Rule, str]]:
+    """Return name, rule and position of each column; `latest` first, before the position that it goes by moves."""
+    rules = [(column.name, rule_of(column), column.info.get("by", "")) for column in table.columns]
+    return sorted((rule for rule in rules if rule[1] != "key"), key=lambda rule: rule[1] != "latest")
+
+
+def _tell(known: Row, row: Row, rules: Sequence[tuple[str, Rule, str]]) -> None:
+    """Merge a row into the known one of its key, as `_sql` does it in the database."""
+    for name, rule, by in rules:
+        if name in row:
+            known[name] = _value(rule, known.get(name), row[name], known.get(by), row.get(by))
+
+
+def _value(rule: Rule, old: Any, new: Any, old_place: Any, new_place: Any) -> Any:
+    """Return the merge of a known and a told value."""
+    match rule:
+        case "latest":
+            return new if old_place is None or (new_place is not None and new_place >= old_place) else old
+        case "once":
+            return new if old is None else old
+        case _ if old is None or new is None:
+            return new if old is None else old
+        case "summed":
+            return old + new
+        case "earliest":
+            return min(old, new)
+        case _:
+            return max(old, new)

@@ -1,0 +1,75 @@
+"""What a read model is: tables, views over them, the facts it reads, and how a batch of those changes its rows."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from psycopg.rows import class_row
+from sqlalchemy import Table
+
+from events.event import Event, Fact
+from projections.merge import Row, merge_into
+from projections.view import View
+from store.postgres import Connection
+
+R = TypeVar("R")
+
+
+class Logged(Struct, frozen=True):
+    """A fact with its place in the log: the first with its id."""
+
+    event: Event[Fact]
+    topic: str
+    partition: int
+    offset: int
+
+
+Rows = Callable[[Logged], Iterable[Row]]
+Apply = Callable[[Connection, Sequence[Logged]], Awaitable[None]]
+
+
+class Compared(Struct, frozen=True):
+    """A relation that `projection verify` compares with the naive fold, byte for byte."""
+
+    name: str
+    relation: str
+    key: tuple[str, ...]
+
+
+class Projection(Struct, frozen=True, kw_only=True):
+    """One read model. Tables are called `<name>_v<version>`, views are what people read."""
+
+    name: str
+    version: int
+    tables: tuple[Table, ...]
+    views: tuple[View, ...]
+    reads: tuple[type[Fact], ...]
+    compared: tuple[Compared, ...]
+    write: Apply
+
+    async def apply(self, connection: Connection, facts: Sequence[Logged]) -> None:
+        """Write what a batch says, inside the fold's transaction; the same fact never comes twice."""
+        heard = [logged for logged in facts if isinstance(logged.event.fact, self.reads)]
+        if heard:
+            await self.write(connection, heard)
+
+
+def merging(table: Table, rows: Rows) -> Apply:
+    """Return the plain way to write: each fact gives rows, and rows are merged by the columns' rules."""
+
+    async def write(connection: Connection, facts: Sequence[Logged]) -> None:
+        await merge_into(connection, table, (row for logged in facts for row in rows(logged)))
+
+    return write
+
+
+def compared(relation: str, table: Table, name: str | None = None) -> Compared:
+    """Return how a relation with a table's key is compared."""
+    return Compared(name or relation.split(".")[-1], relation, tuple(column.name for column in table.primary_key))
+
+
+async def fetch(connection: Connection, row: type[R], query: str, arguments: Sequence[Any] | Mapping[str, Any] = ()) -> list[R]:
+    """Return the rows of a query as `row`, whose fields are the query's columns."""
+    async with connection.cursor(row_factory=class_row(row)) as cursor:
+        await cursor.execute(query.encode(), arguments)
+        return await cursor.fetchall()

@@ -1,0 +1,79 @@
+"""The process: read all facts and dead letters from where Postgres says we are, fold, and say how far behind we are."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from bus.reader import PartitionReader, Place
+from events.topics import FACT_TOPICS, Names
+from projections.fold import CONSUMER, ProjectionFold
+from store.fold import DurableFold
+from store.follow import follow
+from store.postgres import Connection, connect
+
+BATCH = 2_000
+_TRY_TO_OWN = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
+# A standby looks this often whether the owner is gone: Postgres frees the lock with the owner's connection.
+STANDBY_S = 0.5
+
+
+def places(names: Names, tenants: Sequence[str]) -> list[Place]:
+    """Return every partition that the projections read: all fact topics, and all dead letters."""
+    every = names.all(tenants)
+    facts = {names.of(topic) for topic in FACT_TOPICS}
+    read = [name for name in every if name in facts or name.endswith(names.dead_letters_of(""))]
+    return [(name, number) for name in sorted(read) for number in range(every[name].partitions)]
+
+
+class Projector:
+    """One projections process. A second one stands by until the first is gone; the positions fence off a zombie."""
+
+    def __init__(self, kafka: str, dsn: str, names: Names, tenants: Sequence[str]) -> None:
+        self._dsn = dsn
+        self._names = names
+        self._places = places(names, tenants)
+        self._reader = PartitionReader(kafka, CONSUMER)
+        self._positions: dict[Place, int] = {}
+
+    async def run(self, stopped: Callable[[], bool]) -> None:
+        """Fold until told to stop.
+
+        Raises:
+            Fenced: another process moved our positions.
+            LogChanged: the log is not the one that our positions are from.
+        """
+        connection = await connect(self._dsn, CONSUMER)
+        try:
+            if await _own(connection, stopped):
+                await self._follow(connection, stopped)
+        finally:
+            await connection.close()
+
+    async def lag(self) -> int | None:
+        """Return how many records are not yet applied, or None while standing by or starting."""
+        if not self._positions:
+            return None
+        ends = await self._reader.ends()
+        return sum(max(0, end - self._positions[place]) for place, end in ends.items())
+
+    async def _follow(self, connection: Connection, stopped: Callable[[], bool]) -> None:
+        """Fold from where Postgres says we are."""
+        fold = DurableFold(CONSUMER, connection)
+        positions = await fold.positions(self._places)
+        try:
+            await self._reader.start(positions)
+            self._positions = positions
+            await follow(self._reader, fold, positions, ProjectionFold(self._names).apply, stopped, BATCH)
+        finally:
+            self._positions = {}
+            await self._reader.stop()
+
+
+async def _own(connection: Connection, stopped: Callable[[], bool]) -> bool:
+    """Wait until this process is the only one that folds; return False if told to stop first."""
+    while not stopped():
+        cursor = await connection.execute(_TRY_TO_OWN, (CONSUMER,))
+        row = await cursor.fetchone()
+        if row and row[0]:
+            return True
+        await asyncio.sleep(STANDBY_S)
+    return False

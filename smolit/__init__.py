@@ -1,0 +1,1 @@
+"""The switchboard: command line, settings, local stack and process runner."""

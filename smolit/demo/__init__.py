@@ -1,0 +1,1 @@
+"""The demo: the main job on real questions with recorded outcomes, measured from outside, as a producer sees it."""

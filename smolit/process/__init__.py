@@ -1,0 +1,1 @@
+"""The processes of smolit: how each is built, watched over and stopped."""

@@ -1,0 +1,54 @@
+"""A Faust processor as a process: the stream, and what runs beside it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from streams.app import Brain
+from streams.processor import Processor
+
+Beside = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+class BrainProcess:
+    """Runs a processor until told to stop; the first part that fails ends it all."""
+
+    def __init__(self, processor: Processor, brain: Brain, beside: Sequence[Beside] = ()) -> None:
+        self.name = processor.name
+        self._processor, self._brain, self._beside = processor, brain, beside
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Run; raises what ended the stream or anything beside it."""
+        await self._brain.start()
+        try:
+            await _first_end(stopped, [self._brain.wait_failed, *(_bound(one, stopped) for one in self._beside)])
+        finally:
+            await self._brain.stop()
+
+    async def ready(self) -> bool:
+        """Return whether records flow."""
+        return self._brain.ready
+
+    def counters(self) -> Mapping[str, float]:
+        """Return how many records had which outcome."""
+        return dict(self._processor.outcomes)
+
+
+def _bound(beside: Beside, stopped: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    return lambda: beside(stopped)
+
+
+async def _first_end(stopped: asyncio.Event, parts: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Wait until told to stop, or until a part fails, and raise its error."""
+    tasks = [asyncio.ensure_future(part()) for part in parts]
+    waiting = asyncio.create_task(stopped.wait())
+    try:
+        pending: set[asyncio.Future[Any]] = {waiting, *tasks}
+        while not waiting.done() and pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for part in done:
+                part.result()
+    finally:
+        for task in (waiting, *tasks):
+            task.cancel()
+        await asyncio.gather(waiting, *tasks, return_exceptions=True)

@@ -1,0 +1,120 @@
+"""Around every process: logs, health, signals, identity, and an exit code that tells how it ended."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
+
+from smolit.errors import ProcessRunning
+from smolit.process import log, record
+from smolit.process.fault import sentence
+from smolit.process.health import Health, Lines, served
+from smolit.process.log import Who
+from smolit.process.runnable import Runnable
+from smolit.settings import Settings
+
+OK, FAILED = 0, 1
+_AT_ONCE = 130
+_STDIN, _STDERR = 0, 2
+
+
+@dataclass(frozen=True)
+class Shell:
+    """One process to be run: who it is, how it is made, and secrets that it holds beside those in settings."""
+
+    settings: Settings
+    who: Who
+    make: Callable[[], Runnable]
+    secrets: frozenset[str] = frozenset()
+
+
+def main_of(shell: Shell, until_eof: bool = False) -> int:
+    """Run a process to its end and return its exit code; `until_eof`: it dies with whoever holds its standard input.
+
+    The first SIGTERM or SIGINT asks it to end what is under way; the second ends it at once.
+    """
+    keep_standard_streams()
+    if until_eof:
+        threading.Thread(target=_die_with_parent, name="parent", daemon=True).start()
+    with log.started(shell.settings, shell.who, shell.secrets) as lines:
+        return _judged(shell, lines)
+
+
+def keep_standard_streams() -> None:
+    """Fill closed standard streams: else the next file or socket would get their number, and be written to as if it were them."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(descriptor)
+
+
+def _judged(shell: Shell, lines: Lines) -> int:
+    """Run it, and make one clear line of a named error; only what nobody foresaw brings a traceback."""
+    logger = log.bind()
+    try:
+        with alone(shell.settings, shell.who):
+            asyncio.run(_live(shell, lines))
+    except Exception as error:
+        told = sentence(error)
+        if told is None:
+            logger.exception("stopped by a mistake in the program")
+        else:
+            logger.error("stopped", reason=type(error).__name__, detail=told)
+        return FAILED
+    logger.info("stopped")
+    return OK
+
+
+async def _live(shell: Shell, lines: Lines) -> None:
+    """Build it, answer for it, run it."""
+    stopped = asyncio.Event()
+    _on_signals(stopped)
+    runnable = shell.make()
+    health = Health(shell.who, runnable, lines, datetime.now(UTC))
+    async with served(health, shell.settings.health_port) as port:
+        mine = record.ours(shell.who.component, shell.who.instance, port)
+        record.write(shell.settings.data_dir, mine)
+        log.bind().info("started", pid=mine.pid, port=port)
+        try:
+            await runnable.run(stopped)
+        finally:
+            record.remove(shell.settings.data_dir, mine)
+
+
+@contextmanager
+def alone(settings: Settings, who: Who) -> Iterator[None]:
+    """Hold the identity alone; the system frees it with the process, however it ends. Raises ProcessRunning."""
+    name = record.identity(who.component, who.instance)
+    lock = FileLock(settings.data_dir / record.FOLDER / f"{name}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ProcessRunning(f"{name} runs already; `smolit status` shows it.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _on_signals(stopped: asyncio.Event) -> None:
+    """Set the flag at the first signal, end at once at the second."""
+
+    def heard() -> None:
+        if stopped.is_set():
+            os._exit(_AT_ONCE)
+        stopped.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, heard)
+
+
+def _die_with_parent() -> None:
+    """Wait for the end of standard input, which the runner holds open as long as it lives, and end at once."""
+    while os.read(_STDIN, 4096):
+        pass
+    os._exit(FAILED)

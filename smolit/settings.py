@@ -1,0 +1,187 @@
+"""Every setting of smolit, read once from the environment and from secret files, then passed down."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_cache_path
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from smolit.errors import SettingInvalid
+
+PREFIX = "SMOLIT_"
+SECRETS_DIR = f"{PREFIX}SECRETS_DIR"  # says where the settings are, so it is not one of them
+PROJECT = Path(__file__).resolve().parent.parent
+
+_TOPIC_PART = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # goes into topic names, where "." separates
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """What can be set, with the environment variable `SMOLIT_<NAME>` or the secret file `smolit_<name>`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid")
+
+    data_dir: Path = Field(
+        default=PROJECT / ".smolit",
+        description="Folder of the local stack's data, logs and secrets; `.smolit` in the project folder by default.",
+    )
+    cache: Path = Field(
+        default_factory=lambda: user_cache_path("smolit"),
+        description="Folder of what is downloaded once (Kafka's jars); the user's cache folder by default.",
+    )
+    root_dir: Path = Field(
+        default=Path("/var/lib/smolit"),
+        description="Folder of Postgres when smolit runs as root and postgres_os_user cannot enter data_dir.",
+    )
+    kafka: str = Field(default="", description="Bootstrap servers of a Kafka to use (host:port,...); empty: the local stack's.")
+    postgres: SecretStr = Field(
+        default=SecretStr(""), description="Address of a Postgres to use (libpq URL or DSN); empty: the local stack's."
+    )
+    topic_prefix: str = Field(default="smolit", description="First part of every topic and consumer group name.")
+    tenants: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("default",), description="Names of the tenants, separated by commas; each has its own request topic."
+    )
+    admins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("default",), description="Tenants that may change agents, experiments and policies, separated by commas."
+    )
+    encoder: Literal["minilm", "hashed"] = Field(
+        default="minilm", description="What turns texts into vectors: the sentence encoder, or hashed words (no weights)."
+    )
+    reply_topics: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Topics besides the common one that a request may name for its answer, separated by commas."
+    )
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Hosts (name or name:port) that agents may call, separated by commas; empty: none."
+    )
+    worker_capacity: int = Field(default=8, ge=1, description="Attempts that one worker does at a time.")
+    snapshot_every: int = Field(
+        default=500, ge=1, description="Examples of a learning partition between two snapshots of its policy states."
+    )
+    choice_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret of the random draws; empty: a random one, made once and kept in data_dir.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe log record that is written."
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="How log records look: for people or for machines."
+    )
+    log_file: Path | None = Field(default=None, description="File that log records are added to; empty: standard error.")
+    workers: int = Field(default=2, ge=1, le=64, description="Workers that `smolit run all` and `smolit up` start.")
+    health_port: Port = Field(
+        default=0,
+        description="Port of /health, /ready and /metrics of `smolit run NAME`, on loopback; 0: any, as `smolit status` shows.",
+    )
+    start_timeout_s: float = Field(
+        default=60.0, gt=0, description="Seconds for which `smolit up` waits until every process is ready."
+    )
+    stop_timeout_s: float = Field(
+        default=10.0, gt=0, description="Seconds that a process may take to stop before it is killed."
+    )
+    kafka_port: Port = Field(
+        default=19092, description="Port wanted for the local Kafka; another one is taken if it is in use; 0: any."
+    )
+    kafka_controller_port: Port = Field(
+        default=19093, description="Port wanted for the local Kafka's controller; the same rules."
+    )
+    kafka_heap_mb: int = Field(default=512, ge=128, description="Largest heap of the local Kafka, in MiB.")
+    maven_repository: str = Field(
+        default="", description="Base address of a Maven repository to fetch Kafka's jars from; empty: Maven Central."
+    )
+    postgres_port: Port = Field(
+        default=15432, description="Port wanted for the local Postgres; another one is taken if it is in use; 0: any."
+    )
+    postgres_os_user: str = Field(
+        default="nobody",
+        description="Operating system user that runs Postgres when smolit runs as root, which Postgres refuses.",
+    )
+    stack_timeout_s: float = Field(default=60.0, gt=0, description="Seconds that a local server may take to start or to stop.")
+    task_deadline_s: float = Field(default=900.0, gt=0, description="Seconds that a task may take if it says nothing.")
+    max_attempts: int = Field(default=3, ge=1, description="Attempts at one task before it has failed.")
+    lease_s: float = Field(
+        default=10.0, gt=0, description="Seconds for which a worker holds an attempt unless it renews the lease."
+    )
+    heartbeat_s: float = Field(default=1.0, gt=0, description="Seconds between two heartbeats of a worker.")
+    feedback_horizon_days: int = Field(
+        default=90, ge=1, description="Days that feedback waits for its task before it becomes a dead letter."
+    )
+    inline_limit_bytes: int = Field(default=900_000, ge=1, description="Largest request that is taken in, in bytes of its value.")
+    blob_threshold_bytes: int = Field(
+        default=64_000, ge=1, description="Texts above this many bytes go to the blob store and are referenced."
+    )
+
+    @field_validator("data_dir", "cache", "root_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        """Make a folder independent of where a process happens to stand."""
+        return path.expanduser().absolute()
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _topic_part(cls, name: str) -> str:
+        """Keep topic names readable: the dot separates their parts."""
+        if not _TOPIC_PART.fullmatch(name):
+            raise ValueError("must be lower-case letters, digits and hyphens, at most 63")
+        return name
+
+    @field_validator("tenants", "admins", "reply_topics", "webhook_hosts", mode="before")
+    @classmethod
+    def _split(cls, names: object) -> object:
+        """Read `a, b` as two names."""
+        return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
+
+    @field_validator("tenants")
+    @classmethod
+    def _tenant_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what could not be part of a topic name, and what is there twice."""
+        if not names or len(set(names)) != len(names) or not all(_TOPIC_PART.fullmatch(name) for name in names):
+            raise ValueError("must be different names of lower-case letters, digits and hyphens, separated by commas")
+        return names
+
+
+def load_settings(**given: Any) -> Settings:
+    """Return the settings of this process; arguments win over the environment, which wins over secret files.
+
+    Raises SettingInvalid, in one sentence, for a value that does not fit and for an unknown `SMOLIT_` variable.
+    """
+    refuse_unknown(os.environ)
+    try:
+        return Settings(_secrets_dir=_secrets_dir(os.environ), **given)
+    except ValidationError as wrong:
+        raise SettingInvalid("; ".join(_sentence(error) for error in wrong.errors())) from None
+
+
+def refuse_unknown(environ: Mapping[str, str]) -> None:
+    """Refuse a `SMOLIT_` variable that sets nothing: a misspelled setting would be ignored in silence."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {SECRETS_DIR}
+    for name in sorted(environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise SettingInvalid(f"{name} is not a setting of smolit{hint}")
+
+
+def _secrets_dir(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder of secret files: the one that is named, else where containers mount them."""
+    named = environ.get(SECRETS_DIR)
+    folder = Path(named or "/run/secrets")
+    if named and not folder.is_dir():
+        raise SettingInvalid(f"{SECRETS_DIR} names {folder}, which is not a folder.")
+    return folder if folder.is_dir() else None
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Say which variable is wrong, how, and what it was unless that is secret."""
+    name = str(error["loc"][0]) if error["loc"] else "settings"
+    field = Settings.model_fields.get(name)
+    secret = field is not None and "SecretStr" in str(field.annotation)
+    value = "its value is hidden" if secret else f"got {error['input']!r}"
+    return f"{PREFIX}{name.upper()}: {error['msg'].removeprefix('Value error, ')} ({value})"

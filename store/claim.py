@@ -1,0 +1,130 @@
+"""Claims: a worker takes queued attempts under a lease, keeps it alive, and gives back what it cannot end.
+
+Postgres's clock alone decides on leases; a claim's epoch fences every claim before it.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from events.agent import AgentSpec
+from events.event import Envelope
+from events.task import ChoiceContext, TaskSubmitted
+from store.postgres import Connection
+
+# Only the attempt is locked: an end locks the task first, then its attempts, so the two never wait in a ring.
+_CLAIM = """
+with chosen as (
+  select attempt.task_id, attempt.attempt, task.fact, agent.spec
+  from ops.work_attempt as attempt
+  join ops.work_task as task on task.task_id = attempt.task_id and task.state = 'open' and task.deadline > now()
+  join ops.work_agent as agent
+    on agent.tenant = attempt.tenant and agent.agent_id = attempt.agent and agent.state = 'active'
+  where attempt.state = 'queued' and attempt.not_before <= now()
+    and (%s::text[] is null or attempt.agent = any(%s::text[]))
+  order by attempt.priority desc, attempt.queued_at, attempt.task_id
+  limit %s
+  for update of attempt skip locked
+)
+update ops.work_attempt as attempt set state = 'running', worker = %s, epoch = attempt.epoch + 1,
+  lease_until = now() + make_interval(secs => %s), started_at = coalesce(started_at, now())
+from chosen
+where attempt.task_id = chosen.task_id and attempt.attempt = chosen.attempt
+returning attempt.task_id, attempt.attempt, attempt.epoch, attempt.context, attempt.cause, chosen.fact, chosen.spec"""
+# Whoever locks several attempts and waits for them locks them in the order of their keys: no deadlocks.
+_RENEW = """
+with held as (
+  select attempt.task_id, attempt.attempt
+  from unnest(%s::text[], %s::int[], %s::bigint[]) as held(task_id, attempt, epoch)
+  join ops.work_attempt as attempt using (task_id, attempt, epoch)
+  where attempt.state = 'running' order by task_id, attempt for update of attempt
+)
+update ops.work_attempt as attempt set lease_until = now() + make_interval(secs => %s)
+from held where attempt.task_id = held.task_id and attempt.attempt = held.attempt
+returning attempt.task_id, attempt.attempt, attempt.epoch"""
+_GIVE_BACK = """
+with held as (
+  select attempt.task_id, attempt.attempt
+  from unnest(%s::text[], %s::int[], %s::bigint[]) as held(task_id, attempt, epoch)
+  join ops.work_attempt as attempt using (task_id, attempt, epoch)
+  where attempt.state = 'running' order by task_id, attempt for update of attempt
+), back as (
+  update ops.work_attempt as attempt set state = 'queued', lease_until = null
+  from held where attempt.task_id = held.task_id and attempt.attempt = held.attempt
+  returning attempt.task_id
+)
+select task_id, pg_notify('work', '') from back"""
+_REQUEUE = """
+with late as (
+  select task_id, attempt from ops.work_attempt
+  where state = 'running' and lease_until < now()
+  order by lease_until limit %s for update skip locked
+), back as (
+  update ops.work_attempt as attempt set state = 'queued', lease_until = null
+  from late where attempt.task_id = late.task_id and attempt.attempt = late.attempt
+  returning attempt.task_id
+)
+select task_id, pg_notify('work', '') from back"""
+
+
+class Hold(Struct, frozen=True):
+    """One attempt under one claim."""
+
+    task_id: str
+    attempt: int
+    epoch: int
+
+
+class Claimed(Struct, frozen=True):
+    """An attempt that is ours until its lease runs out, with all that it takes to do it."""
+
+    hold: Hold
+    worker: str
+    task: TaskSubmitted
+    spec: AgentSpec
+    context: ChoiceContext
+    cause: Envelope
+
+
+async def claim(connection: Connection, worker: str, agents: Sequence[str] | None, limit: int, lease_s: float) -> list[Claimed]:
+    """Take up to `limit` attempts of these agents (None: all), urgent ones first, then old ones.
+
+    Attempts of a paused agent stay queued, so do those of a task that has ended or is past its deadline.
+    """
+    named = None if agents is None else list(agents)
+    cursor = await connection.execute(_CLAIM, (named, named, limit, worker, lease_s))
+    return [
+        Claimed(
+            Hold(task_id, attempt, epoch),
+            worker,
+            msgspec.json.decode(fact, type=TaskSubmitted),
+            msgspec.json.decode(spec, type=AgentSpec),
+            msgspec.json.decode(context, type=ChoiceContext),
+            msgspec.json.decode(cause, type=Envelope),
+        )
+        for task_id, attempt, epoch, context, cause, fact, spec in await cursor.fetchall()
+    ]
+
+
+async def renew(connection: Connection, holds: Sequence[Hold], lease_s: float) -> set[Hold]:
+    """Prolong the leases of these attempts; return those still ours. The others ended or were taken over."""
+    if not holds:
+        return set()
+    cursor = await connection.execute(_RENEW, (*_columns(holds), lease_s))
+    return {Hold(*row) for row in await cursor.fetchall()}
+
+
+async def give_back(connection: Connection, holds: Sequence[Hold]) -> int:
+    """Queue attempts again that we hold and will not end; return how many."""
+    return len(await (await connection.execute(_GIVE_BACK, _columns(holds))).fetchall()) if holds else 0
+
+
+async def requeue_late(connection: Connection, limit: int) -> int:
+    """Queue attempts again whose lease ran out: the same ones, claimed next under the next epoch. Return how many."""
+    return len(await (await connection.execute(_REQUEUE, (limit,))).fetchall())
+
+
+def _columns(holds: Sequence[Hold]) -> tuple[list[str], list[int], list[int]]:
+    """Return holds as columns."""
+    return [hold.task_id for hold in holds], [hold.attempt for hold in holds], [hold.epoch for hold in holds]

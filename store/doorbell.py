@@ -1,0 +1,35 @@
+"""Waking up: somebody committed rows and rang; who waits looks again. A ring may be lost, so a wait always ends."""
+
+from typing import Literal
+
+from store.postgres import Connection, connect
+
+Channel = Literal["outbox", "work"]  # stored in SQL as literals, too
+
+
+class Doorbell:
+    """Hears the notifications of one channel, over a connection that does nothing else."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def install(cls, dsn: str, channel: Channel, application: str) -> "Doorbell":
+        """Return a doorbell that hears whatever is rung from now on."""
+        connection = await connect(dsn, application)
+        await connection.execute("listen outbox" if channel == "outbox" else "listen work")
+        return cls(connection)
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Return true as soon as it rings, or false after `timeout_s`.
+
+        Raises:
+            psycopg.OperationalError: Postgres went away.
+        """
+        async for _ in self._connection.notifies(timeout=timeout_s, stop_after=1):
+            return True
+        return False
+
+    async def close(self) -> None:
+        """Take it down."""
+        await self._connection.close()

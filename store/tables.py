@@ -1,0 +1,26 @@
+"""The schema of the operational tables: every module that declares one is named here, so that migrations see them all."""
+
+from sqlalchemy import Table
+
+from store.fold import fold_inbox, fold_position
+from store.intake import request_claim
+from store.lease import relay_lease
+from store.metadata import metadata
+from store.outbox import outbox
+from store.snapshot import policy_snapshot
+from store.training import learning_memory
+from store.work import work_agent, work_attempt, work_task
+
+TABLES: tuple[Table, ...] = (
+    fold_position,
+    fold_inbox,
+    request_claim,
+    outbox,
+    relay_lease,
+    work_task,
+    work_attempt,
+    work_agent,
+    policy_snapshot,
+    learning_memory,
+)
+METADATA = metadata

@@ -1,0 +1,207 @@
+"""The work queue: tasks, attempts and agents as dispatch read them from the log; queue, lease and state in one place.
+
+Facts are kept as they came (JSON bytes): what only the worker needs is no column, and no text of a stranger can be
+refused by Postgres. Everything here runs inside the caller's transaction.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, SmallInteger, Table, Text, text
+
+from events.agent import AgentSpec
+from events.control import AgentState
+from events.event import Envelope
+from events.task import AgentChosen, TaskSubmitted
+from store.metadata import metadata
+from store.postgres import Connection
+
+work_task = Table(
+    "work_task",
+    metadata,
+    Column("task_id", Text, primary_key=True, comment="task"),
+    Column("tenant", Text, nullable=False, comment="whose task it is"),
+    Column("state", Text, nullable=False, comment="open, completed, failed, cancelled or expired"),
+    Column("priority", SmallInteger, nullable=False, comment="9 first, 0 last"),
+    Column("deadline", DateTime(timezone=True), nullable=False, comment="ends as expired from then on"),
+    Column("fact", LargeBinary, nullable=False, comment="task.submitted as JSON"),
+    Column("cause", LargeBinary, nullable=False, comment="envelope of task.submitted as JSON"),
+    Column("queued_at", DateTime(timezone=True), nullable=False, server_default=text("now()"), comment="read at"),
+    Column("ended_at", DateTime(timezone=True), comment="ended at; null while open"),
+    Index("work_task_due", "deadline", postgresql_where=text("state = 'open'")),
+    comment="Every task that dispatch has read; it ends once, by compare-and-swap on its state.",
+)
+work_attempt = Table(
+    "work_attempt",
+    metadata,
+    Column("task_id", Text, primary_key=True, comment="task"),
+    Column("attempt", Integer, primary_key=True, autoincrement=False, comment="number of the choice, from 1"),
+    Column("tenant", Text, nullable=False, comment="whose task it is"),
+    Column("agent", Text, nullable=False, comment="agent that was chosen first in the log"),
+    Column("state", Text, nullable=False, comment="queued, running, completed, failed, timed_out or abandoned"),
+    Column("priority", SmallInteger, nullable=False, comment="9 first, 0 last"),
+    Column("queued_at", DateTime(timezone=True), nullable=False, server_default=text("now()"), comment="queued at"),
+    Column("not_before", DateTime(timezone=True), nullable=False, comment="claimed no earlier: retries are spread"),
+    Column("epoch", BigInteger, nullable=False, server_default=text("0"), comment="claims so far; fences older ones"),
+    Column("worker", Text, comment="worker that runs it, or ran it last"),
+    Column("lease_until", DateTime(timezone=True), comment="queued again from then on; null unless running"),
+    Column("started_at", DateTime(timezone=True), comment="first claimed at"),
+    Column("ended_at", DateTime(timezone=True), comment="ended at"),
+    Column("context", LargeBinary, nullable=False, comment="the choice's context as JSON"),
+    Column("cause", LargeBinary, nullable=False, comment="envelope of agent.chosen as JSON"),
+    Index("work_attempt_queue", text("priority desc"), "queued_at", "task_id", postgresql_where=text("state = 'queued'")),
+    Index("work_attempt_lease", "lease_until", postgresql_where=text("state = 'running'")),
+    comment="Every attempt: its place in the queue, its lease and its state.",
+)
+work_agent = Table(
+    "work_agent",
+    metadata,
+    Column("tenant", Text, primary_key=True, comment="whose agent it is"),
+    Column("agent_id", Text, primary_key=True, comment="agent"),
+    Column("state", Text, nullable=False, comment="active, paused or retired"),
+    Column("spec", LargeBinary, nullable=False, comment="its spec as JSON"),
+    Column("digest", Text, nullable=False, comment="names the spec's content"),
+    comment="Agents as last registered or revised: what a worker runs, and whether it may be claimed.",
+)
+
+_ADD_TASKS = """
+insert into ops.work_task (task_id, tenant, state, priority, deadline, fact, cause)
+select task_id, tenant, 'open', priority, deadline, decode(fact, 'base64'), decode(cause, 'base64')
+from jsonb_to_recordset(%s::jsonb) as row(
+  task_id text, tenant text, priority int, deadline timestamptz, fact text, cause text)
+on conflict do nothing"""
+_ADD_ATTEMPTS = """
+with row as (
+  select * from jsonb_to_recordset(%s::jsonb) as row(
+    task_id text, attempt int, agent text, delay_s float8, context text, cause text)
+), added as (
+  insert into ops.work_attempt (task_id, attempt, tenant, agent, state, priority, not_before, context, cause)
+  select row.task_id, attempt, task.tenant, agent, 'queued', task.priority, now() + make_interval(secs => delay_s),
+    decode(context, 'base64'), decode(row.cause, 'base64')
+  from row join ops.work_task as task on task.task_id = row.task_id and task.state = 'open'
+  on conflict do nothing
+  returning task_id, attempt
+)
+select added.task_id, added.attempt, pg_notify('work', '') from added"""
+_PUT_AGENT = """
+insert into ops.work_agent (tenant, agent_id, state, spec, digest) values (%s, %s, 'active', %s, %s)
+on conflict (tenant, agent_id) do update set spec = excluded.spec, digest = excluded.digest,
+  state = case when %s then ops.work_agent.state else 'active' end"""
+_SET_AGENT = """
+update ops.work_agent set state = %s where tenant = %s and agent_id = %s and state <> 'retired'"""
+_SERVING = """
+select distinct agent_id from ops.work_agent
+where state <> 'retired' and (%s::text[] is null or agent_id = any(%s::text[])) order by agent_id"""
+_QUEUED = """
+select agent, count(*), extract(epoch from now() - min(queued_at)) from ops.work_attempt
+where state = 'queued' group by agent order by agent"""
+_UNCHOSEN = """
+select count(*), extract(epoch from now() - min(queued_at)) from ops.work_task as task
+where state = 'open' and not exists (
+  select from ops.work_attempt as attempt
+  where attempt.task_id = task.task_id and attempt.state in ('queued', 'running'))"""
+
+
+class NewTask(Struct, frozen=True):
+    """A task to enter: the fact and its envelope."""
+
+    fact: TaskSubmitted
+    cause: Envelope
+
+
+class NewAttempt(Struct, frozen=True):
+    """An attempt to queue: the choice, its envelope, and how many seconds it is held back."""
+
+    fact: AgentChosen
+    cause: Envelope
+    delay_s: float
+
+
+class Backlog(Struct, frozen=True):
+    """Attempts of one agent that wait for a worker (`agent` None: tasks that wait for a choice)."""
+
+    agent: str | None
+    waiting: int
+    oldest_s: float
+
+
+async def add_tasks(connection: Connection, tasks: Sequence[NewTask]) -> int:
+    """Enter tasks; one that is known stays as it is. Return how many are new."""
+    if not tasks:
+        return 0
+    cursor = await connection.execute(_ADD_TASKS, (_json([_task_row(task) for task in tasks]),))
+    return cursor.rowcount
+
+
+async def add_attempts(connection: Connection, attempts: Sequence[NewAttempt]) -> set[tuple[str, int]]:
+    """Queue the first attempt of each (task, attempt) and wake the workers; return those that are new.
+
+    The tasks must be locked, or one that ends meanwhile would keep an attempt that nobody claims.
+    """
+    if not attempts:
+        return set()
+    cursor = await connection.execute(_ADD_ATTEMPTS, (_json([_attempt_row(attempt) for attempt in attempts]),))
+    return {(row[0], row[1]) for row in await cursor.fetchall()}
+
+
+async def put_agent(connection: Connection, tenant: str, spec: AgentSpec, digest: str, keep_state: bool) -> None:
+    """Enter or replace an agent's spec; it becomes active unless its state is kept."""
+    await connection.execute(_PUT_AGENT, (tenant, spec.id, msgspec.json.encode(spec), digest, keep_state))
+
+
+async def set_agent(connection: Connection, tenant: str, agent_id: str, state: AgentState) -> bool:
+    """Change an agent's state, unless it is retired; return whether it changed."""
+    cursor = await connection.execute(_SET_AGENT, (state, tenant, agent_id))
+    return cursor.rowcount == 1
+
+
+async def ring(connection: Connection) -> None:
+    """Wake the workers when the transaction commits."""
+    await connection.execute("select pg_notify('work', '')")
+
+
+async def serving(connection: Connection, agents: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the agents, of those named (None: all), that are not retired, sorted."""
+    named = None if agents is None else list(agents)
+    cursor = await connection.execute(_SERVING, (named, named))
+    return tuple(row[0] for row in await cursor.fetchall())
+
+
+async def backlog(connection: Connection) -> list[Backlog]:
+    """Return what waits: attempts for a worker, by agent, and tasks for a choice."""
+    queued = await (await connection.execute(_QUEUED)).fetchall()
+    unchosen = await (await connection.execute(_UNCHOSEN)).fetchall()
+    rows = [*queued, *((None, *row) for row in unchosen if row[0])]
+    return [Backlog(agent, int(waiting), float(oldest)) for agent, waiting, oldest in rows]
+
+
+def _task_row(task: NewTask) -> dict[str, Any]:
+    """Return the columns of a new task."""
+    fact = task.fact
+    return {
+        "task_id": fact.task_id,
+        "tenant": fact.tenant,
+        "priority": fact.priority,
+        "deadline": fact.deadline,
+        "fact": msgspec.json.encode(fact),
+        "cause": msgspec.json.encode(task.cause),
+    }
+
+
+def _attempt_row(attempt: NewAttempt) -> dict[str, Any]:
+    """Return the columns of a new attempt."""
+    return {
+        "task_id": attempt.fact.task_id,
+        "attempt": attempt.fact.attempt,
+        "agent": attempt.fact.agent,
+        "delay_s": attempt.delay_s,
+        "context": msgspec.json.encode(attempt.fact.context),
+        "cause": msgspec.json.encode(attempt.cause),
+    }
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    """Return rows as one JSON parameter; bytes become base64."""
+    return msgspec.json.encode(rows).decode()

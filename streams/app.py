@@ -1,0 +1,138 @@
+"""Faust: one app per processor, at least once, acknowledged by hand after everything is durable.
+
+Traps that shape this file, all measured (../shared STACK.md): an agent that raises still acknowledges its event, and
+`take_events` acknowledges in `finally`; so the stream is `noack()`, records go through a queue, and `Ack` comes after
+`process`. Exact state is never in Faust tables. Its web server serves data and stays off. The JSON codec costs 20 us a
+record, so values stay raw.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import faust
+
+from events.topics import MAX_RECORD_BYTES
+from events.wire import Incoming, event_type
+from streams.processor import Processor
+
+QUEUE = 2_000
+
+
+class Brain:
+    """Runs one processor on Faust; `wait_failed` raises when it can go on no longer."""
+
+    def __init__(self, processor: Processor, *, kafka: str, group: str, instance: str, data_dir: Path) -> None:
+        self._processor = processor
+        self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
+        self.failed = asyncio.Event()
+        self.error: BaseException | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._app = _app(kafka, group, instance, data_dir)
+        self._attach()
+
+    async def start(self) -> None:
+        """Start the processor, then read."""
+        await self._processor.start()
+        self._work = asyncio.create_task(self._loop(), name=f"{self._processor.name}-loop")
+        self._work.add_done_callback(self._ended)
+        self._app.finalize()
+        await self._app.start()
+
+    async def stop(self) -> None:
+        """Stop reading, let the batch under way end, disconnect."""
+        await self._app.stop()
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+        await self._processor.stop()
+
+    async def wait_failed(self) -> None:
+        """Wait until the loop can go on no longer, and raise why."""
+        await self.failed.wait()
+        if self.error is not None:
+            raise self.error
+
+    @property
+    def ready(self) -> bool:
+        """Return whether partitions were assigned and records flow."""
+        return bool(self._app.started and self._app.consumer.assignment())
+
+    def _attach(self) -> None:
+        """Declare the one Faust agent and the signal that partitions moved."""
+        topic = self._app.topic(*self._processor.topics, key_serializer="raw", value_serializer="raw", allow_empty=True)
+
+        async def read(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await self._queue.put(event)
+
+        self._app.agent(topic, name=f"{self._app.conf.id}.read")(read)
+
+        async def moved(*_: Any, **__: Any) -> None:
+            self._processor.assigned()
+
+        self._app.on_partitions_assigned.connect(moved, weak=False)
+
+    async def _loop(self) -> None:
+        """Process greedy batches: as many as are here, never waiting for more."""
+        async for events in self._batches():
+            wanted = [record for event in events if (record := self._wanted(event)) is not None]
+            if wanted:
+                await self._processor.process(wanted)
+            for event in events:
+                event.ack()
+
+    async def _batches(self) -> AsyncIterator[list[Any]]:
+        while True:
+            events = [await self._queue.get()]
+            while len(events) < self._processor.batch and not self._queue.empty():
+                events.append(self._queue.get_nowait())
+            yield events
+
+    def _wanted(self, event: Any) -> Incoming | None:
+        """Return the record if the processor reads its type; on a request topic everything is read."""
+        message = event.message
+        headers: Sequence[tuple[str, bytes]] = message.headers or ()
+        if self._processor.wants and event_type(headers) not in self._processor.wants:
+            return None
+        return Incoming(
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            key=message.key,
+            headers=tuple(headers),
+            value=message.value,
+        )
+
+    def _ended(self, work: "asyncio.Task[None]") -> None:
+        """Tell whoever waits why the loop ended."""
+        if not work.cancelled():
+            self.error = work.exception()
+            self.failed.set()
+
+
+def _app(kafka: str, group: str, instance: str, data_dir: Path) -> Any:
+    """Return a Faust app with the settings that were measured to matter."""
+    (data_dir / group / instance).mkdir(parents=True, exist_ok=True)
+    logging.getLogger("faust").setLevel(logging.WARNING)  # it builds a log record per message otherwise
+    return faust.App(
+        group,
+        broker=f"aiokafka://{kafka}",
+        datadir=str(data_dir / group / instance),
+        processing_guarantee="at_least_once",
+        consumer_group_instance_id=f"{group}-{instance}",
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=4 * MAX_RECORD_BYTES,
+        broker_session_timeout=10,
+        broker_heartbeat_interval=2,
+        broker_rebalance_timeout=15,
+        broker_commit_interval=1.0,
+        broker_max_poll_interval=300,
+        stream_wait_empty=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        store="memory://",
+    )

@@ -1,0 +1,120 @@
+"""Choose an agent for one attempt. Pure: agents, policies, liveness and the draw come in as arguments."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from events.control import Control
+from events.experiment import Variant
+from events.task import AgentChosen, Candidate, ChoiceContext, Features, PolicyRef, TaskEnded
+from learning.book import Page, PolicyKey
+from learning.match import Match, match
+from learning.policy import Context, Decision, choose
+
+DecidedBy = Literal["default", "experiment", "policy_set"]
+
+
+class Wanted(Struct, frozen=True):
+    """One attempt that needs an agent."""
+
+    tenant: str
+    task_id: str
+    attempt: int
+    context: ChoiceContext
+
+
+class Served(Struct, frozen=True):
+    """The policy that is to choose, and what put it in that place."""
+
+    key: PolicyKey
+    decided_by: DecidedBy
+
+
+def served(wanted: Wanted, control: Control, default: PolicyKey) -> Served:
+    """Return the policy in force: one set by hand, else the task's variant, else the default."""
+    if in_force := control.policies.get((wanted.tenant, wanted.context.scope)):
+        return Served(PolicyKey.of(in_force.policy, in_force.parameters), "policy_set")
+    if (variant := variant_of(wanted, control)) is not None:
+        return Served(PolicyKey.of(variant.policy, variant.parameters), "experiment")
+    return Served(default, "default")
+
+
+def variant_of(wanted: Wanted, control: Control) -> Variant | None:
+    """Return the variant that the task was put into; a concluded experiment still serves its tasks."""
+    assignment = wanted.context.assignment
+    if assignment is None:
+        return None
+    run = control.experiments.get((wanted.tenant, assignment.experiment))
+    return next((one for one in run.started.variants if one.name == assignment.variant), None) if run else None
+
+
+def choose_agent(
+    wanted: Wanted,
+    control: Control,
+    serving: Served,
+    page: Page,
+    *,
+    to_context: Callable[[Features], Context],
+    context_map: str,
+    is_live: Callable[[str], bool],
+    draw: float,
+) -> AgentChosen | TaskEnded:
+    """Return the choice with its exact propensity, or the task's end if nobody can do it."""
+    found = match(control.agents_of(wanted.tenant), wanted.context, is_live)
+    if not found.candidates:
+        return _nobody(wanted, found)
+    decision = page.policy.decide(to_context(wanted.context.features), found.candidates)
+    chosen = choose(decision, draw)
+    return AgentChosen(
+        tenant=wanted.tenant,
+        task_id=wanted.task_id,
+        attempt=wanted.attempt,
+        context=wanted.context,
+        context_map=context_map,
+        candidates=_candidates(decision),
+        left_out=found.left_out,
+        agent=chosen.agent,
+        propensity=chosen.propensity,
+        draw=draw,
+        explored=chosen.explored,
+        policy=_reference(page),
+        decided_by=serving.decided_by,
+    )
+
+
+def _candidates(decision: Decision) -> tuple[Candidate, ...]:
+    return tuple(
+        Candidate(scored.agent, scored.score, dict(scored.parts), probability)
+        for scored, probability in zip(decision.candidates, decision.probabilities, strict=True)
+    )
+
+
+def _reference(page: Page) -> PolicyRef:
+    settings: Mapping[str, float | str] = page.policy.settings
+    return PolicyRef(page.policy.name, page.policy.version, dict(settings), page.digest, page.upto)
+
+
+def _nobody(wanted: Wanted, found: Match) -> TaskEnded:
+    """Return the end of a task that nobody can do, with how near each agent came."""
+    tried = wanted.context.tried
+    return TaskEnded(
+        tenant=wanted.tenant,
+        task_id=wanted.task_id,
+        scope=wanted.context.scope,
+        outcome="failed",
+        attempts=wanted.attempt - 1,
+        reason="no_other_agent" if tried else "no_fitting_agent",
+        detail=(
+            f"nobody is left after {', '.join(tried)} failed"
+            if tried
+            else f"no agent fits a task of kind {wanted.context.kind!r}"
+            if wanted.context.kind
+            else "no agent fits the text"
+        ),
+        left_out=found.left_out,
+    )
+
+
+def _misfit(kind: str | None) -> str:
+    return "no agent's description fits the text" if kind is None else f"no agent has the skill {kind!r}"

@@ -1,0 +1,70 @@
+"""The first look at a record of a request topic: is it a request at all, and can we keep it?"""
+
+import hashlib
+
+from msgspec import Struct
+
+from events.errors import EventError
+from events.event import Envelope
+from events.ids import request_key, task_id
+from events.request import CancelTask, GiveFeedback, Request, ReviseFeedback, SubmitTask
+from events.text import unstorable
+from events.wire import Incoming, decode
+from store.intake import Claim
+from streams.admission import Asked
+
+
+class Sick(Struct, frozen=True):
+    """A record that becomes no fact, with the reason as a code and as a sentence."""
+
+    record: Incoming
+    reason: str
+    detail: str
+    envelope: Envelope | None = None
+
+
+class Healthy(Struct, frozen=True):
+    """A request that was understood; `about` is the task it names, if it names one."""
+
+    record: Incoming
+    asked: Asked
+    claim: Claim
+    about: str | None
+
+    def refused(self, reason: str, detail: str) -> Sick:
+        """Return it as a record that becomes no fact."""
+        return Sick(self.record, reason, detail, self.asked.envelope)
+
+
+def inspect(record: Incoming, tenant: str, inline_limit_bytes: int) -> Healthy | Sick:
+    """Return the request in a record, or why there is none."""
+    value = record.value or b""
+    if len(value) > inline_limit_bytes:
+        return Sick(record, "too_large", f"the request has {len(value)} bytes; {inline_limit_bytes} are allowed")
+    try:
+        event = decode(record.headers, value)
+    except EventError as error:
+        return Sick(record, error.code, str(error))
+    if not isinstance(event.fact, Request):
+        return Sick(record, "not_a_request", f"{event.fact.event_type.name} is not a request", event.envelope)
+    if why := unstorable(event.fact) or unstorable([event.envelope.id, event.envelope.source]):
+        return Sick(record, "unstorable_text", why)
+    asked = Asked(tenant, event.envelope, event.fact)
+    return Healthy(record, asked, _claim(record, asked), _about(event.fact))
+
+
+def _claim(record: Incoming, asked: Asked) -> Claim:
+    """Return the record's claim to its request key; the payload's hash covers its type, so a reused id shows."""
+    source, request_id = asked.envelope.source, asked.envelope.id
+    named = asked.request.event_type.wire_name.encode() + b"\n" + (record.value or b"")
+    return Claim(
+        request_key=request_key(asked.tenant, source, request_id),
+        tenant=asked.tenant,
+        payload_sha256=hashlib.sha256(named).hexdigest(),
+        origin=record.origin,
+        task_id=task_id(asked.tenant, source, request_id) if isinstance(asked.request, SubmitTask) else None,
+    )
+
+
+def _about(request: Request) -> str | None:
+    return request.task_id if isinstance(request, CancelTask | GiveFeedback | ReviseFeedback) else None

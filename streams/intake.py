@@ -1,0 +1,221 @@
+"""Intake: checks what outsiders ask, and turns each request into facts, once.
+
+A durable fold over the request topics. A batch claims its request keys in Postgres first; who owns a key becomes facts,
+also when it is read again after a crash, since facts have derived ids. Every other record with the key is a repeat, or
+is refused when its payload differs. A refused request becomes a dead letter and a record on `answers`, never a fact.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from bus.producer import Publisher
+from events.event import Fact
+from events.request import CancelTask, GiveFeedback, Request, ReviseFeedback, SubmitTask
+from events.task import Features, TaskSubmitted
+from events.topics import Names
+from events.wire import Incoming, Outgoing
+from store import blob
+from store import intake as claims
+from store.fold import DurableFold
+from store.follow import moves_of
+from store.postgres import Connection
+from streams.admission import CONTROL_REQUESTS, Reading, Refused, Rules, admit_task, control_fact, facts_about_task
+from streams.control import ControlReader
+from streams.inspection import Healthy, Sick, inspect
+from streams.outgoing import dead_letter, fact_record, refusal
+
+SOURCE = "smolit/intake"
+
+
+class Reader(Protocol):
+    """Reads language and features out of a text; slow, so it is called in a thread."""
+
+    def read(self, text: str) -> Reading:
+        """Return what a policy may see of the text."""
+        ...
+
+
+class Intake:
+    """The processor: inspect, claim, read, publish, move on."""
+
+    name = "intake"
+    wants: frozenset[str] = frozenset()  # every record of a request topic gets an answer
+    batch = 16  # encoding takes milliseconds a text: small batches keep the first of them quick
+
+    def __init__(
+        self,
+        *,
+        names: Names,
+        tenants: Sequence[str],
+        rules: Rules,
+        reader: Reader,
+        inline_limit_bytes: int,
+        clock: Callable[[], datetime],
+        connect: Callable[[], Awaitable[Connection]],
+        publisher: Publisher,
+        control: ControlReader,
+        fold: Callable[[str, Connection], DurableFold] = DurableFold,
+    ) -> None:
+        self.topics = tuple(names.requests_of(tenant) for tenant in tenants)
+        self.outcomes: Counter[str] = Counter()
+        self._names, self._rules, self._reader, self._clock = names, rules, reader, clock
+        self._inline_limit = inline_limit_bytes
+        self._connect, self._publisher, self._control, self._make_fold = connect, publisher, control, fold
+        self._positions: dict[tuple[str, int], int] = {}
+        self._connection: Connection
+        self._fold: DurableFold
+
+    async def start(self) -> None:
+        """Connect, and read what is in force."""
+        self._connection = await self._connect()
+        self._fold = self._make_fold("intake", self._connection)
+        await self._publisher.start()
+        await self._control.start()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._control.stop()
+        await self._publisher.stop()
+        await self._connection.close()
+
+    def assigned(self) -> None:
+        """Read positions anew: another process may have moved them."""
+        self._positions.clear()
+
+    async def process(self, batch: Sequence[Incoming]) -> None:
+        """Turn a batch into facts and refusals, and return when the broker has them and the positions moved."""
+        self._control.check()
+        fresh = await self._fresh(batch)
+        if not fresh:
+            return
+        judged = [inspect(record, self._names.tenant_of(record.topic), self._inline_limit) for record in fresh]
+        await self._publish(await self._claimed(judged))
+        moves = moves_of(fresh, self._positions)
+        async with self._fold.step(moves):
+            pass  # intake's rows are its claims; only the positions are left to move
+        self._positions.update({(move.topic, move.partition): move.new for move in moves})
+
+    async def _fresh(self, batch: Sequence[Incoming]) -> list[Incoming]:
+        """Return the records that are not behind our position."""
+        places = {(record.topic, record.partition) for record in batch}
+        if unknown := sorted(places - self._positions.keys()):
+            self._positions.update(await self._fold.positions(unknown))
+        return [record for record in batch if record.offset >= self._positions[record.topic, record.partition]]
+
+    async def _claimed(self, judged: Sequence[Healthy | Sick]) -> list[Healthy | Sick]:
+        """Return what is to be done: repeats fall away, a reused request id is refused."""
+        healthy = [one for one in judged if isinstance(one, Healthy)]
+        owners = await claims.claim(self._connection, [one.claim for one in healthy]) if healthy else {}
+        strangers = await self._strangers(healthy)
+        return [
+            verdict
+            for one in judged
+            if (verdict := one if isinstance(one, Sick) else self._owned(one, owners, strangers)) is not None
+        ]
+
+    async def _strangers(self, healthy: Sequence[Healthy]) -> set[str]:
+        """Return the tasks named in the batch that belong to another tenant than the one who names them."""
+        named = {one.about: one.asked.tenant for one in healthy if one.about is not None}
+        owners = await claims.tenants_of(self._connection, list(named)) if named else {}
+        return {task for task, owner in owners.items() if owner != named[task]}
+
+    def _owned(self, one: Healthy, owners: dict[str, tuple[str, str]], strangers: set[str]) -> Healthy | Sick | None:
+        origin, sha256 = owners[one.claim.request_key]
+        if origin == one.record.origin:
+            return one.refused("unknown_task", "task_id: you have no such task") if one.about in strangers else one
+        if sha256 != one.claim.payload_sha256:
+            return one.refused("request_id_reused", "this request id was used before with another payload")
+        self.outcomes["repeated"] += 1
+        return None
+
+    async def _publish(self, work: Sequence[Healthy | Sick]) -> None:
+        """Publish all that follows, in order; what changes what is in force is published and folded on its own."""
+        texts = [text for one in work if isinstance(one, Healthy) and (text := _text(one.asked.request)) is not None]
+        readings = dict(zip(texts, await asyncio.to_thread(self._read, texts), strict=True))
+        ready: list[Outgoing] = []
+        for one in work:
+            if isinstance(one, Healthy) and isinstance(one.asked.request, CONTROL_REQUESTS):
+                await self._publisher.publish(ready)
+                ready = []
+                await self._control.reach_published(await self._publisher.publish(await self._in_force(one)))
+            else:
+                ready += await self._records(one, readings)
+        await self._publisher.publish(ready)
+
+    def _read(self, texts: Sequence[str]) -> list[Reading]:
+        return [self._reader.read(text) for text in texts]
+
+    async def _records(self, one: Healthy | Sick, readings: dict[str, Reading]) -> list[Outgoing]:
+        """Return the records of one request, whatever becomes of it."""
+        if isinstance(one, Sick):
+            return self._refused(one)
+        try:
+            facts = await self._facts(one, readings)
+        except Refused as error:
+            return self._refused(one.refused(error.reason, str(error)))
+        self.outcomes["accepted"] += 1
+        return [self._fact(fact, one) for fact in facts]
+
+    async def _facts(self, one: Healthy, readings: dict[str, Reading]) -> tuple[Fact, ...]:
+        """Return the facts of a request about a task."""
+        match one.asked.request:
+            case SubmitTask() as request:
+                facts = admit_task(
+                    one.asked,
+                    request,
+                    readings[request.text],
+                    self._control.control,
+                    self._control.seen(),
+                    self._rules,
+                    self._clock(),
+                )
+                await self._keep_text(facts[0], request.text)
+                return facts
+            case CancelTask() | GiveFeedback() | ReviseFeedback() as request:
+                return (facts_about_task(one.asked, request),)
+            case _:
+                raise Refused("unknown_request", f"{one.asked.request.event_type.name} cannot be asked for")
+
+    async def _keep_text(self, submitted: TaskSubmitted, text: str) -> None:
+        """Store a long text once, by its hash, before a fact refers to it."""
+        if submitted.text is None:
+            await blob.put(self._connection, text.encode())
+
+    async def _in_force(self, one: Healthy) -> list[Outgoing]:
+        """Return the records of a request that changes what is in force; decided once, also across a crash."""
+        before = await claims.decided(self._connection, one.claim.request_key)
+        if before is not None:
+            return msgspec.msgpack.decode(before, type=list[Outgoing])
+        try:
+            fact = control_fact(one.asked, self._control.control, self._rules, self._features)
+            records = [self._fact(fact, one)]
+            self.outcomes["accepted"] += 1
+        except Refused as error:
+            records = self._refused(one.refused(error.reason, str(error)))
+        await claims.decide(self._connection, one.claim.request_key, msgspec.msgpack.encode(records))
+        return records
+
+    def _features(self, text: str) -> Features:
+        return self._reader.read(text).features
+
+    def _fact(self, fact: Fact, one: Healthy) -> Outgoing:
+        correlation = str(getattr(fact, "task_id", one.claim.request_key))
+        return fact_record(fact, one.asked.envelope, correlation, self._names, SOURCE, self._clock())
+
+    def _refused(self, sick: Sick) -> list[Outgoing]:
+        """Return the dead letter and the answer of a refused request."""
+        self.outcomes[f"refused_{sick.reason}"] += 1
+        tenant, now = self._names.tenant_of(sick.record.topic), self._clock()
+        return [
+            dead_letter(sick.record, "intake", tenant, sick.reason, sick.detail, self._names, now),
+            refusal(sick.record, tenant, sick.envelope, sick.reason, sick.detail, self._names, now),
+        ]
+
+
+def _text(request: Request) -> str | None:
+    return request.text if isinstance(request, SubmitTask) else None

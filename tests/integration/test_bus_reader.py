@@ -1,0 +1,165 @@
+"""Reading partitions of a real Kafka from positions of our own, and noticing when the log is another one."""
+
+import asyncio
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
+from msgspec.structs import replace
+
+from bus.admin import admin
+from bus.errors import LogChanged, WrongTopics
+from bus.reader import PartitionReader, by_place
+from events.topics import TASKS
+from tests.integration import bus_kit as kit
+
+
+async def truncate(kafka: str, topic: str, before: int) -> None:
+    """Delete the records of partition 0 below an offset."""
+    async with admin(kafka) as client:
+        await client.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=before)})
+
+
+async def test_records_come_in_order_from_the_position(kafka: str) -> None:
+    """Reading starts at the given offset, not at a group's, and leaves nothing out."""
+    async with kit.a_topic(kafka) as topic:
+        await kit.publish(kafka, kit.records(topic, 20))
+
+        async with kit.reader(kafka, {(topic, 0): 5}) as source:
+            assert await kit.read(source, 15) == list(range(5, 20))
+            assert await source.ends() == {(topic, 0): 20}
+            assert await source.position(topic, 0) == 20
+
+
+async def test_a_record_keeps_its_place_key_and_headers(kafka: str) -> None:
+    """What was written is what is read."""
+    async with kit.a_topic(kafka) as topic:
+        await kit.publish(kafka, kit.records(topic, 1, key=b"task"))
+
+        async with kit.reader(kafka, {(topic, 0): 0}) as source:
+            (record,) = (await source.fetch(wait_ms=5_000))[:1]
+
+    assert (record.origin, record.key, record.headers, record.value) == (f"{topic}/0/0", b"task", (("ce_id", b"0"),), b"0")
+
+
+async def test_an_idle_topic_gives_nothing_and_no_error(kafka: str) -> None:
+    """Silence is no failure."""
+    async with kit.a_topic(kafka) as topic, kit.reader(kafka, {(topic, 0): 0}) as source:
+        assert await source.fetch(wait_ms=50) == []
+
+
+async def test_partitions_are_those_of_the_broker(kafka: str) -> None:
+    """Partition numbers are asked for, and a topic that is not there has none."""
+    async with kit.a_topic(kafka, partitions=3) as topic:
+        assert await PartitionReader(kafka, "test").partitions_of(topic) == [0, 1, 2]
+        assert await PartitionReader(kafka, "test").partitions_of(kit.name()) == []
+
+
+@pytest.mark.parametrize("position", [4, 11])
+async def test_a_position_outside_the_log_is_refused(kafka: str, position: int) -> None:
+    """Below the first record facts are gone, above the last the log is another one: both stop us."""
+    async with kit.a_topic(kafka) as topic:
+        await kit.publish(kafka, kit.records(topic, 10))
+        await truncate(kafka, topic, before=5)
+
+        with pytest.raises(LogChanged, match=f"{topic} partition 0 runs from 5 to 10, but we stand at {position}"):
+            await PartitionReader(kafka, "test").start({(topic, 0): position})
+
+
+async def test_a_topic_made_anew_is_refused_however_long_it_is(kafka: str) -> None:
+    """With the log id remembered beside the positions, a new log that covers them is still not ours."""
+    async with kit.a_topic(kafka) as topic:
+        await kit.publish(kafka, kit.records(topic, 5))
+        async with kit.reader(kafka, {(topic, 0): 5}) as source:
+            remembered = source.logs
+        await kit.delete(kafka, topic)
+        await kit.create(kafka, topic)
+        await kit.publish(kafka, kit.records(topic, 50))
+
+        with pytest.raises(LogChanged, match="was deleted and made anew"):
+            await PartitionReader(kafka, "test").start({(topic, 0): 5}, remembered)
+
+
+async def test_the_same_log_is_taken_up_again(kafka: str) -> None:
+    """A restart with remembered ids goes on where it was."""
+    async with kit.a_topic(kafka) as topic:
+        await kit.publish(kafka, kit.records(topic, 5))
+        async with kit.reader(kafka, {(topic, 0): 0}) as source:
+            remembered = source.logs
+
+        async with kit.reader(kafka, {(topic, 0): 3}, remembered=remembered) as source:
+            assert await kit.read(source, 2) == [3, 4]
+
+
+async def test_records_deleted_before_we_read_them_stop_the_reader(kafka: str) -> None:
+    """A gap is not passed over in silence; the records are so large that most still lie on the broker."""
+    async with kit.a_topic(kafka, config=TASKS.config) as topic:
+        large = [replace(record, value=b"x" * 1_000_000) for record in kit.records(topic, 15)]
+        await kit.publish(kafka, large)
+        async with kit.reader(kafka, {(topic, 0): 0}) as source:
+            await source.fetch(limit=1, wait_ms=5_000)
+            await truncate(kafka, topic, before=15)
+            await kit.publish(kafka, kit.records(topic, 1))
+
+            with pytest.raises(LogChanged, match="the log moved away from our position"):
+                await kit.drain(source)
+
+
+async def test_a_topic_made_anew_under_our_feet_stops_the_reader(kafka: str) -> None:
+    """A new log that is shorter than our position is seen at the next fetch."""
+    async with kit.a_topic(kafka) as topic, kit.reader(kafka, {(topic, 0): 0}) as source:
+        await kit.publish(kafka, kit.records(topic, 5))
+        assert await kit.read(source, 5) == list(range(5))
+        await kit.delete(kafka, topic)
+        await kit.create(kafka, topic)
+
+        with pytest.raises(LogChanged):
+            await kit.drain(source)
+
+
+async def test_a_topic_deleted_under_our_feet_stops_the_reader(kafka: str) -> None:
+    """A topic that is gone is not taken for one where nothing happens."""
+    async with kit.a_topic(kafka) as topic, kit.reader(kafka, {(topic, 0): 0}) as source:
+        await kit.publish(kafka, kit.records(topic, 1))
+        await kit.read(source, 1)
+        await kit.delete(kafka, topic)
+
+        with pytest.raises(LogChanged, match=f"topic {topic} is gone"):
+            await kit.drain(source)
+
+
+async def test_a_broker_that_is_away_is_waited_for(kafka: str) -> None:
+    """A reader outlives a broker that does not answer for a while, and misses nothing."""
+    async with kit.a_topic(kafka) as topic, kit.reader(kafka, {(topic, 0): 0}) as source:
+        await kit.publish(kafka, kit.records(topic, 3))
+        assert await kit.read(source, 3) == [0, 1, 2]
+        with kit.frozen(kafka):
+            assert await source.fetch(wait_ms=500) == []
+        await kit.publish(kafka, kit.records(topic, 3, first=3))
+
+        assert await kit.read(source, 3) == [3, 4, 5]
+
+
+@pytest.mark.parametrize(("partition", "said"), [(0, "is missing"), (7, "has 2 partitions, no number 7")])
+async def test_a_partition_that_is_not_there_is_named(kafka: str, partition: int, said: str) -> None:
+    """Nobody waits for a partition that will never answer."""
+    async with kit.a_topic(kafka, partitions=2) as topic:
+        wanted = topic if partition else kit.name()
+
+        with pytest.raises(WrongTopics, match=f"topic {wanted} {said}"):
+            await PartitionReader(kafka, "test").start({(wanted, partition): 0})
+
+
+async def test_records_are_grouped_by_partition_in_order(kafka: str) -> None:
+    """Grouping keeps the order that each partition has."""
+    async with kit.a_topic(kafka, partitions=2) as topic:
+        await kit.publish(kafka, [*kit.records(topic, 5, key=b"a"), *kit.records(topic, 5, key=b"b")])
+        async with kit.reader(kafka, {(topic, 0): 0, (topic, 1): 0}) as source:
+            found = []
+            async with asyncio.timeout(20):
+                while len(found) < 10:
+                    found += await source.fetch()
+
+    for (_, partition), grouped in by_place(found).items():
+        assert [record.offset for record in grouped] == list(range(len(grouped)))
+        assert {record.partition for record in grouped} == {partition}

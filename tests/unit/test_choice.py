@@ -1,0 +1,191 @@
+"""Choosing: who may be chosen, by which policy, with which probability, and what is said when nobody fits."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from events.control import Control, evolve
+from events.event import Event, Fact
+from events.experiment import Variant
+from events.task import AgentChosen, ChoiceContext, Features, TaskEnded
+from learning.book import Page, PolicyKey
+from learning.policy import Context
+from streams.choice import Served, Wanted, choose_agent, served
+from tests.builders import (
+    TENANT,
+    agent_revised,
+    assigned,
+    context,
+    experiment_started,
+    features,
+    paused,
+    policy_set,
+    registered,
+    resumed,
+    retired,
+    spec,
+)
+
+DEFAULT = PolicyKey.of("ridge_igw", {})
+WIDTH = 2
+
+
+def in_force(*events: Event[Fact]) -> Control:
+    """Return what is in force after these facts."""
+    control = Control()
+    for event in events:
+        control = evolve(control, event.fact)
+    return control
+
+
+def to_context(_features: Features) -> Context:
+    """Return the same context for every text."""
+    return np.array([0.6, 1.0])
+
+
+def choose(
+    control: Control, wanted: Wanted, is_live: Callable[[str], bool] = lambda _: True, draw: float = 0.5
+) -> AgentChosen | TaskEnded:
+    """Choose with the policy in force, which has learned nothing yet."""
+    serving = served(wanted, control, DEFAULT)
+    return choose_agent(
+        wanted,
+        control,
+        serving,
+        Page(serving.key.make(WIDTH)),
+        to_context=to_context,
+        context_map="map-1",
+        is_live=is_live,
+        draw=draw,
+    )
+
+
+def wanted(**fields: object) -> Wanted:
+    """Return a first attempt at an arithmetic task."""
+    return Wanted(TENANT, "task-1", 1, context(**fields))
+
+
+def test_propensities_sum_to_one_and_the_draw_decides() -> None:
+    """The chosen agent's propensity is its probability in the very distribution that was drawn from."""
+    control = in_force(registered("a"), registered("b"), registered("c"))
+
+    fact = choose(control, wanted(), draw=0.999)
+
+    assert isinstance(fact, AgentChosen)
+    assert sum(one.probability for one in fact.candidates) == pytest.approx(1.0, abs=1e-9)
+    assert fact.propensity == next(one.probability for one in fact.candidates if one.agent == fact.agent)
+
+
+def test_parts_add_up_to_the_score() -> None:
+    """What made up a score is shown, and adds up to it."""
+    fact = choose(in_force(registered("a"), registered("b")), wanted())
+
+    assert isinstance(fact, AgentChosen)
+    for one in fact.candidates:
+        assert sum(one.parts.values()) == pytest.approx(one.score, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ((paused("b"),), "paused"),
+        ((agent_revised("b", spec=spec("b", skills=("law",))),), "no_skill"),
+    ],
+    ids=["paused", "without the skill"],
+)
+def test_who_may_not_be_chosen_is_named(facts: tuple[Event[Fact], ...], reason: str) -> None:
+    """An agent that is left out is named with its reason."""
+    fact = choose(in_force(registered("a"), registered("b"), *facts), wanted())
+
+    assert isinstance(fact, AgentChosen)
+    assert fact.agent == "a"
+    assert [(one.agent, one.reason) for one in fact.left_out] == [("b", reason)]
+
+
+def test_a_resumed_agent_is_back() -> None:
+    """A pause ends."""
+    fact = choose(in_force(registered("a"), paused("a"), resumed("a")), wanted())
+
+    assert isinstance(fact, AgentChosen)
+
+
+def test_a_retired_agent_is_gone_without_a_word() -> None:
+    """Retired agents would fill every choice for ever, so they are not listed."""
+    fact = choose(in_force(registered("a"), registered("b"), retired("b")), wanted())
+
+    assert isinstance(fact, AgentChosen)
+    assert fact.left_out == ()
+
+
+def test_one_without_a_live_worker_is_chosen_only_if_nobody_else_can() -> None:
+    """The task waits, visibly, rather than fail, when only the dead could do it."""
+    control = in_force(registered("a"), registered("b"))
+
+    some = choose(control, wanted(), is_live=lambda agent: agent == "b")
+    none = choose(control, wanted(), is_live=lambda _: False)
+
+    assert isinstance(some, AgentChosen)
+    assert [(one.agent, one.reason) for one in some.left_out] == [("a", "no_live_worker")]
+    assert isinstance(none, AgentChosen)
+    assert len(none.candidates) == 2
+
+
+def test_a_task_that_fits_nobody_is_told_so_with_the_scores() -> None:
+    """No silent guess: the task ends, and says how near each agent came."""
+    fact = choose(in_force(registered("a")), wanted(kind="law"))
+
+    assert isinstance(fact, TaskEnded)
+    assert (fact.outcome, fact.reason) == ("failed", "no_fitting_agent")
+    assert [(one.agent, one.fit) for one in fact.left_out] == [("a", pytest.approx(1.0))]
+
+
+def test_after_all_have_failed_the_task_ends() -> None:
+    """Those that were tried are not tried again."""
+    again = Wanted(TENANT, "task-1", 2, context(tried=("a",)))
+
+    fact = choose(in_force(registered("a")), again)
+
+    assert isinstance(fact, TaskEnded)
+    assert (fact.reason, fact.attempts) == ("no_other_agent", 1)
+
+
+def test_without_a_kind_the_description_decides() -> None:
+    """A task that says no kind goes to agents whose description lies near its text."""
+    near = np.array([1.0, 0.0]).astype("<f2").tobytes()
+    far = np.array([0.0, 1.0]).astype("<f2").tobytes()
+    control = in_force(
+        registered("near", described=features(embedding=near)), registered("far", described=features(embedding=far))
+    )
+
+    fact = choose(control, wanted(kind=None, features=features(embedding=near)))
+
+    assert isinstance(fact, AgentChosen)
+    assert [one.agent for one in fact.candidates] == ["near"]
+    assert [(one.agent, one.reason) for one in fact.left_out] == [("far", "no_fit")]
+
+
+def _context_in(experiment: str, variant: str) -> ChoiceContext:
+    return context(assignment=assigned(variant=variant, experiment=experiment))
+
+
+def test_a_variant_brings_its_policy() -> None:
+    """A task in an experiment is chosen for by its variant's policy."""
+    variants = (Variant("a", "uniform"), Variant("b", "fixed", {"agent": "x"}))
+    control = in_force(experiment_started("exp", variants=variants))
+
+    serving = served(Wanted(TENANT, "t", 1, _context_in("exp", "b")), control, DEFAULT)
+
+    assert serving == Served(PolicyKey.of("fixed", {"agent": "x"}), "experiment")
+
+
+def test_a_policy_set_by_hand_beats_the_variant() -> None:
+    """In an emergency a person's word counts, and gives the choice back when it is taken back."""
+    control = in_force(experiment_started("exp", variants=(Variant("a", "fixed", {"agent": "x"}),)), policy_set("uniform"))
+    task = Wanted(TENANT, "t", 1, _context_in("exp", "a"))
+
+    by_hand = served(task, control, DEFAULT)
+    given_back = served(task, evolve(control, policy_set(None, request_id="back").fact), DEFAULT)
+
+    assert by_hand.decided_by == "policy_set"
+    assert given_back.decided_by == "experiment"

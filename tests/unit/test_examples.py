@@ -1,0 +1,118 @@
+"""From the facts of one task to examples: late, repeated, revised and early feedback all end the same."""
+
+import itertools
+import random
+from collections.abc import Iterable
+
+import pytest
+
+from events.event import Event, Fact
+from events.learning import ExampleRecorded, ExampleSuperseded
+from learning.examples import Example, TaskMemory, conclude, evolve
+from tests.builders import TASK, TENANT, attempt_ended, chosen, given, revised
+
+
+def fold(facts: Iterable[Event[Fact]]) -> tuple[TaskMemory, list[Example]]:
+    """Take facts in one by one, as the learning fold does."""
+    memory, taught = TaskMemory(TENANT, TASK), []
+    for event in facts:
+        memory, examples = conclude(evolve(memory, event.fact))
+        taught += examples
+    return memory, taught
+
+
+def test_a_rated_attempt_is_one_example() -> None:
+    """A choice, its end and a rating make one example with the choice's propensity."""
+    _, taught = fold([chosen(), attempt_ended(), given(0.5)])
+
+    assert [(type(one), one.agent, one.reward, one.propensity) for one in taught] == [(ExampleRecorded, "calculator", 0.5, 0.75)]
+
+
+def test_a_revision_supersedes_the_example() -> None:
+    """A rater who changes their mind corrects the example, and the old reward is named so that it can be taken back."""
+    _, taught = fold([chosen(), attempt_ended(), given(1.0), revised(0.25)])
+
+    assert isinstance(taught[1], ExampleSuperseded)
+    assert (taught[1].old_reward, taught[1].reward, taught[1].revision) == (1.0, 0.25, 1)
+
+
+def test_two_raters_count_alike() -> None:
+    """The reward is the mean over raters; the second rater supersedes what the first one taught."""
+    _, taught = fold([chosen(), attempt_ended(), given(1.0, rater="ann"), given(0.0, rater="bob")])
+
+    assert [one.reward for one in taught] == [1.0, 0.5]
+
+
+def test_a_failed_attempt_teaches_without_feedback() -> None:
+    """An attempt that failed is worth nothing by rule, at once."""
+    _, taught = fold([chosen(), attempt_ended("failed")])
+
+    assert [one.reward for one in taught] == [0.0]
+
+
+def test_infrastructure_teaches_nothing() -> None:
+    """An abandoned attempt says nothing about the agent, whatever anybody says of it."""
+    _, taught = fold([chosen(), attempt_ended("abandoned"), given(0.0, attempt=1)])
+
+    assert taught == []
+
+
+def test_words_alone_teach_nothing() -> None:
+    """A comment without a value is kept and makes no example."""
+    memory, taught = fold([chosen(), attempt_ended(), given(None, kind="comment")])
+
+    assert taught == []
+    assert len(memory.said) == 1
+
+
+def test_feedback_waits_for_its_attempt() -> None:
+    """Feedback that came first waits, and counts once the attempt is known and over."""
+    waiting, early = fold([given(1.0)])
+    _, taught = fold([given(1.0), chosen(), attempt_ended()])
+
+    assert waiting.waiting
+    assert early == []
+    assert [one.reward for one in taught] == [1.0]
+
+
+def test_another_tenants_words_are_not_heard() -> None:
+    """Feedback from another tenant about this task changes nothing."""
+    memory, taught = fold([chosen(), attempt_ended(), given(0.0, tenant="stranger")])
+
+    assert taught == []
+    assert memory.said == ()
+
+
+def test_a_rater_who_names_the_attempt_twice_is_heard_once() -> None:
+    """The same rater, once by number and once as the final attempt, has one voice."""
+    _, taught = fold([chosen(), attempt_ended(), given(1.0, attempt=1), given(1.0, attempt=None)])
+
+    assert [one.reward for one in taught] == [1.0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_order_of_arrival_ends_the_same(seed: int) -> None:
+    """Whatever the order, and with everything repeated, the reward in force is the same."""
+    story = [
+        chosen(),
+        attempt_ended(),
+        given(1.0, rater="ann"),
+        revised(0.5, rater="ann", revision=1),
+        revised(0.25, rater="ann", revision=2),
+        given(0.75, rater="bob"),
+    ]
+    shuffled = random.Random(seed).sample([*story, *story], k=2 * len(story))
+
+    memory, _ = fold(shuffled)
+
+    assert memory.learnt[1].reward == 0.5
+
+
+def test_superseding_adds_up() -> None:
+    """Taking back every old reward and adding every new one leaves the reward in force."""
+    story = [chosen(), attempt_ended(), given(1.0), revised(0.5, revision=1), revised(0.125, revision=4)]
+    for order in itertools.permutations(story):
+        memory, taught = fold(order)
+        total = sum(one.reward - (one.old_reward if isinstance(one, ExampleSuperseded) else 0.0) for one in taught)
+
+        assert total == memory.learnt[1].reward
