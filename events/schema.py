@@ -13,4 +13,6 @@ def schema_of(cls: type[Message]) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of an event's data; `$id` is its CloudEvents dataschema."""
     (schema,), components = msgspec.json.schema_components([cls], ref_template="#/$defs/{name}")
     own = components.pop(cls.__name__, schema)
-    return {"$schema": DIALECT, "$id": cls.event_type.schema_id, **own, **({"$defs": components} if components else {})}
+    whole = {"$schema": DIALECT, "$id": cls.event_type.schema_id, **own, **({"$defs": components} if components else {})}
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))  # defaults are Python values: tuples, bytes
+    return plain

@@ -29,6 +29,7 @@ _TABLE = Table(
     earliest("registered_at", TIME, "when it was first registered or revised"),
     highest("changed_at", TIME, "when anything about it last changed"),
     latest("reason", Text, "why it was last paused or retired", by="reason_offset"),
+    earliest("first_offset", BigInteger, "offset of the first registration or revision"),
     highest("described_offset", BigInteger, "offset of the last registration or revision"),
     highest("registered_offset", BigInteger, "offset of the last registration"),
     highest("paused_offset", BigInteger, "offset of the last pause"),
@@ -39,8 +40,8 @@ _TABLE = Table(
 )
 _STATE = """case
   when known.described_offset is null then 'unknown'
-  when known.retired_offset > coalesce(known.registered_offset, -1) then 'retired'
-  when known.paused_offset > greatest(known.registered_offset, known.resumed_offset, -1) then 'paused'
+  when known.retired_offset > greatest(known.first_offset, known.registered_offset) then 'retired'
+  when known.paused_offset > greatest(known.first_offset, known.registered_offset, known.resumed_offset) then 'paused'
   else 'active' end"""
 _STATE_COMMENT = "active, paused (drains), retired, or unknown: changed and never described"
 
@@ -82,7 +83,7 @@ def rows(logged: Logged) -> Iterator[Row]:
         case AgentRegistered() | AgentRevised():
             yield {
                 **_agent(fact, at),
-                **{"digest": fact.digest, "spec": fact.spec, "described_offset": place},
+                **{"digest": fact.digest, "spec": fact.spec, "described_offset": place, "first_offset": place},
                 **{"revisions": 1, "registered_at": at},
                 "registered_offset": place if isinstance(fact, AgentRegistered) else None,
             }

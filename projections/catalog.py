@@ -4,7 +4,7 @@ from projections.agent import AGENTS
 from projections.attempt import ATTEMPTS
 from projections.dead_letter import DEAD_LETTERS
 from projections.decision import DECISIONS
-from projections.event_log import EVENTS_VIEW
+from projections.event_log import EVENTS_COMPARED, EVENTS_VIEW
 from projections.example import EXAMPLES
 from projections.experiment import EXPERIMENTS
 from projections.feature import TASK_FEATURES
@@ -31,6 +31,7 @@ PROJECTIONS: tuple[Projection, ...] = (
 )
 VIEWS: tuple[View, ...] = (EVENTS_VIEW, TALLY_VIEW, *(view for projection in PROJECTIONS for view in projection.views))
 COMPARED: tuple[Compared, ...] = (
+    EVENTS_COMPARED,
     TALLY_COMPARED,
     *(relation for projection in PROJECTIONS for relation in projection.compared),
 )

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from projections.column import TIME, metadata
 from projections.merge import bytea, typed
-from projections.projection import Logged, fetch
+from projections.projection import Compared, Logged, fetch
 from projections.view import view_of
 from store.postgres import Connection
 
@@ -49,6 +49,8 @@ event_log = Table(
     postgresql_partition_by="HASH (event_id)",
 )
 EVENTS_VIEW = view_of("events", event_log)
+_PLACES = f"(select event_id, topic, partition, log_offset, value_sha256 from {event_log.fullname}) as places"  # noqa: S608
+EVENTS_COMPARED = Compared("events", _PLACES, ("event_id",))
 _NAMES = ", ".join(column.name for column in event_log.columns)
 _INSERT = f"""
 insert into {event_log.fullname} ({_NAMES})

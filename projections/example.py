@@ -10,7 +10,7 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, Double, Index, Numeric, Table, Text
 
 from events.learning import ExampleRecorded, ExampleSuperseded
-from projections.column import TIME, earliest, highest, key, latest, metadata, once, summed
+from projections.column import TIME, highest, key, latest, metadata, once, summed
 from projections.merge import Row, hour_of, merge_into, micro, told
 from projections.projection import Logged, Projection, compared, fetch
 from projections.view import view_of
@@ -30,7 +30,7 @@ _TABLE = Table(
     highest("revision", BigInteger, "how often the reward was corrected"),
     latest("reward_micro", BigInteger, "the reward that counts, in millionths", by="revision"),
     latest("rule", Text, "version of the rule that made the reward", by="revision"),
-    earliest("recorded_at", TIME, "when there was first something to learn"),
+    once("recorded_at", TIME, "when there was first something to learn"),
     highest("revised_at", TIME, "when the reward was last corrected; null: never"),
     Index("examples_v1_agent", "tenant", "scope", "agent"),
     comment="What is learned from each attempt: the reward that counts, in the end, and the propensity of the choice.",

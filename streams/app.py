@@ -8,6 +8,7 @@ record, so values stay raw.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,15 @@ from events.wire import Incoming, event_type
 from streams.processor import Processor
 
 QUEUE = 2_000
+SESSION_S = 10
+TICK_S = 0.5
+
+
+class SleptTooLong(Exception):
+    """This process did not run for longer than its group session (stopped, or the machine slept): others took over.
+
+    It must not rejoin: with static membership two owners of one identity would push each other out for ever.
+    """
 
 
 class Brain:
@@ -29,24 +39,25 @@ class Brain:
         self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
         self.failed = asyncio.Event()
         self.error: BaseException | None = None
-        self._work: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._app = _app(kafka, group, instance, data_dir)
         self._attach()
 
     async def start(self) -> None:
         """Start the processor, then read."""
         await self._processor.start()
-        self._work = asyncio.create_task(self._loop(), name=f"{self._processor.name}-loop")
-        self._work.add_done_callback(self._ended)
+        self._tasks = [asyncio.create_task(self._loop()), asyncio.create_task(_notice_sleep())]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
         self._app.finalize()
         await self._app.start()
 
     async def stop(self) -> None:
         """Stop reading, let the batch under way end, disconnect."""
         await self._app.stop()
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._processor.stop()
 
     async def wait_failed(self) -> None:
@@ -108,9 +119,20 @@ class Brain:
 
     def _ended(self, work: "asyncio.Task[None]") -> None:
         """Tell whoever waits why the loop ended."""
-        if not work.cancelled():
+        if not work.cancelled() and not self.failed.is_set():
             self.error = work.exception()
             self.failed.set()
+
+
+async def _notice_sleep() -> None:
+    """Raise when this process did not run for longer than its session."""
+    last = time.monotonic()
+    while True:
+        await asyncio.sleep(TICK_S)
+        now = time.monotonic()
+        if now - last > SESSION_S:
+            raise SleptTooLong(f"this process stood still for {now - last:.0f} s and lost its session")
+        last = now
 
 
 def _app(kafka: str, group: str, instance: str, data_dir: Path) -> Any:
@@ -125,7 +147,7 @@ def _app(kafka: str, group: str, instance: str, data_dir: Path) -> Any:
         consumer_group_instance_id=f"{group}-{instance}",
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 * MAX_RECORD_BYTES,
-        broker_session_timeout=10,
+        broker_session_timeout=SESSION_S,
         broker_heartbeat_interval=2,
         broker_rebalance_timeout=15,
         broker_commit_interval=1.0,

@@ -206,6 +206,7 @@ def upgrade() -> None:
     sa.Column('registered_at', postgresql.TIMESTAMP(timezone=True), nullable=True, comment='when it was first registered or revised'),
     sa.Column('changed_at', postgresql.TIMESTAMP(timezone=True), nullable=True, comment='when anything about it last changed'),
     sa.Column('reason', sa.Text(), nullable=True, comment='why it was last paused or retired'),
+    sa.Column('first_offset', sa.BigInteger(), nullable=True, comment='offset of the first registration or revision'),
     sa.Column('described_offset', sa.BigInteger(), nullable=True, comment='offset of the last registration or revision'),
     sa.Column('registered_offset', sa.BigInteger(), nullable=True, comment='offset of the last registration'),
     sa.Column('paused_offset', sa.BigInteger(), nullable=True, comment='offset of the last pause'),
@@ -981,11 +982,11 @@ def upgrade() -> None:
         """grant select on public.examples to smolit_analyst"""
     )
     op.execute(
-        """create view public.agents (tenant, agent_id, digest, spec, revisions, registered_at, changed_at, reason, described_offset, registered_offset, paused_offset, resumed_offset, retired_offset, reason_offset, state) as
-    select known.tenant, known.agent_id, known.digest, known.spec, known.revisions, known.registered_at, known.changed_at, known.reason, known.described_offset, known.registered_offset, known.paused_offset, known.resumed_offset, known.retired_offset, known.reason_offset, case
+        """create view public.agents (tenant, agent_id, digest, spec, revisions, registered_at, changed_at, reason, first_offset, described_offset, registered_offset, paused_offset, resumed_offset, retired_offset, reason_offset, state) as
+    select known.tenant, known.agent_id, known.digest, known.spec, known.revisions, known.registered_at, known.changed_at, known.reason, known.first_offset, known.described_offset, known.registered_offset, known.paused_offset, known.resumed_offset, known.retired_offset, known.reason_offset, case
       when known.described_offset is null then 'unknown'
-      when known.retired_offset > coalesce(known.registered_offset, -1) then 'retired'
-      when known.paused_offset > greatest(known.registered_offset, known.resumed_offset, -1) then 'paused'
+      when known.retired_offset > greatest(known.first_offset, known.registered_offset) then 'retired'
+      when known.paused_offset > greatest(known.first_offset, known.registered_offset, known.resumed_offset) then 'paused'
       else 'active' end as state
     from g1.agents_v1 as known"""
     )
@@ -1015,6 +1016,9 @@ def upgrade() -> None:
     )
     op.execute(
         """comment on column public.agents.reason is 'why it was last paused or retired'"""
+    )
+    op.execute(
+        """comment on column public.agents.first_offset is 'offset of the first registration or revision'"""
     )
     op.execute(
         """comment on column public.agents.described_offset is 'offset of the last registration or revision'"""

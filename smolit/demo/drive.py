@@ -7,7 +7,7 @@ from events.answer import AnswerGiven, RequestRefused
 from events.ids import task_id
 from events.request import GiveFeedback, SubmitTask
 from learning.outcomes import Outcomes, Prompt
-from smolit.client import Client
+from smolit.client import Ask, Client, Origin
 from smolit.demo.course import Course, Run
 from smolit.demo.watch import Watch
 
@@ -20,6 +20,7 @@ class Producer:
     def __init__(
         self,
         client: Client,
+        origin: Origin,
         watch: Watch,
         outcomes: Outcomes,
         *,
@@ -30,7 +31,7 @@ class Producer:
         patience_s: float,
         ticked: Callable[[], None],
     ) -> None:
-        self._client, self._watch, self._outcomes = client, watch, outcomes
+        self._client, self._origin, self._watch, self._outcomes = client, origin, watch, outcomes
         self._run_id, self._scope, self._course = run_id, scope, course
         self._monotonic, self._patience_s, self._ticked = monotonic, patience_s, ticked
 
@@ -54,11 +55,11 @@ class Producer:
     async def _ask(self, prompt: Prompt) -> None:
         """Submit one question, wait for its answer, and judge it by the recorded outcome."""
         request_id = f"{self._run_id}/{prompt.prompt_id}"
-        task = task_id(self._client.tenant, self._client.source, request_id)
+        task = task_id(self._origin.tenant, self._origin.source, request_id)
         run = self._course.runs[task] = Run(prompt.prompt_id, float("nan"))
         waiting = self._watch.expect(request_id)
         request = SubmitTask(text=prompt.text, kind=KIND, scope=self._scope, input={"prompt_id": prompt.prompt_id})
-        await self._client.send(request, request_id)
+        await self._client.send([Ask(request, request_id)])
         run.acknowledged = self._monotonic()
         try:
             answer = await asyncio.wait_for(waiting, self._patience_s)
@@ -76,5 +77,5 @@ class Producer:
             return
         run.reward = self._outcomes.outcome(run.prompt_id, answer.output["model"]).score
         feedback = GiveFeedback(task_id=task, attempt=answer.attempt, rater="demo", kind="score", value=run.reward)
-        await self._client.send(feedback, f"{self._run_id}/{run.prompt_id}/feedback")
+        await self._client.send([Ask(feedback, f"{self._run_id}/{run.prompt_id}/feedback")])
         run.feedback_acknowledged = self._monotonic()

@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Callable
 
 from bus.broadcast import Broadcast
-from bus.reader import PartitionReader, Place
 from events.answer import AnswerGiven, RequestRefused
 from events.learning import ExampleRecorded
 from events.task import AgentChosen
 from events.topics import ANSWERS, LEARNING, TASKS, Names
 from events.wire import Incoming, decode, event_type
+from smolit.client import ends, places_of
 from smolit.demo.course import Course
 
 _READ = frozenset(cls.event_type.wire_name for cls in (AgentChosen, AnswerGiven, RequestRefused, ExampleRecorded))
+
+_FOLLOWED = (TASKS, LEARNING, ANSWERS)
 
 
 class Watch:
@@ -22,11 +24,11 @@ class Watch:
         self._kafka, self._names, self._scope = kafka, names, scope
         self._course, self._monotonic = course, monotonic
         self._answers: dict[str, asyncio.Future[AnswerGiven | RequestRefused]] = {}
-        self._broadcast = Broadcast(kafka, "demo-watch", tuple(names.of(topic) for topic in (TASKS, LEARNING, ANSWERS)))
+        self._broadcast = Broadcast(kafka, "demo-watch", tuple(names.of(topic) for topic in _FOLLOWED))
 
     async def start(self) -> None:
         """Follow from the ends as of now."""
-        await self._broadcast.start(self._take, await self._ends())
+        await self._broadcast.start(self._take, await ends(self._kafka, places_of(self._names, _FOLLOWED)))
 
     async def stop(self) -> None:
         """Follow no longer."""
@@ -35,15 +37,6 @@ class Watch:
     def expect(self, request_id: str) -> "asyncio.Future[AnswerGiven | RequestRefused]":
         """Return what will hold the answer to a request; call it before the request is sent."""
         return self._answers.setdefault(request_id, asyncio.get_running_loop().create_future())
-
-    async def _ends(self) -> dict[Place, int]:
-        places = {(self._names.of(topic), part): 0 for topic in (TASKS, LEARNING, ANSWERS) for part in range(topic.partitions)}
-        reader = PartitionReader(self._kafka, "demo-ends")
-        await reader.start(places)
-        try:
-            return await reader.ends()
-        finally:
-            await reader.stop()
 
     def _take(self, record: Incoming) -> None:
         if event_type(record.headers) not in _READ:

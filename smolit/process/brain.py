@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from smolit.process.place import Place
 from streams.app import Brain
 from streams.processor import Processor
 
@@ -52,3 +53,14 @@ async def _first_end(stopped: asyncio.Event, parts: Sequence[Callable[[], Awaita
         for task in (waiting, *tasks):
             task.cancel()
         await asyncio.gather(waiting, *tasks, return_exceptions=True)
+
+
+def brain(place: Place, processor: Processor) -> Brain:
+    """Return the Faust app of a processor; its group and instance names are stored by Kafka, so they are spelled out."""
+    return Brain(
+        processor,
+        kafka=place.endpoints.kafka,
+        group=f"{place.settings.topic_prefix}-{processor.name}",
+        instance=place.instance,
+        data_dir=place.settings.data_dir / "faust",
+    )

@@ -51,7 +51,7 @@ class _Bridge(logging.Handler):
         logger = structlog.get_logger()
         logger.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 the name is logging's
+    def handleError(self, record: logging.LogRecord) -> None:
         """Keep silent: a record that cannot be written stops nobody, and standard error might block."""
 
 

@@ -8,9 +8,9 @@ from msgspec import Struct
 from pydantic import SecretStr
 
 from smolit.process import record
-from smolit.process.compose import PROCESSES
 from smolit.settings import PREFIX, Settings
 
+PROCESSES: tuple[str, ...] = ("intake", "selection", "learning", "dispatch", "relay", "worker", "projections")
 # From the door inwards: what is taken in is finished before those who write it down are stopped.
 STOP_STAGES: tuple[tuple[str, ...], ...] = (
     ("intake",),

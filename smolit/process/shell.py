@@ -42,8 +42,30 @@ def main_of(shell: Shell, until_eof: bool = False) -> int:
     keep_standard_streams()
     if until_eof:
         threading.Thread(target=_die_with_parent, name="parent", daemon=True).start()
-    with log.started(shell.settings, shell.who, shell.secrets) as lines:
-        return _judged(shell, lines)
+    return supervised(shell.settings, shell.who, shell.secrets, lambda lines: _run(shell, lines))
+
+
+def supervised(settings: Settings, who: Who, secrets: frozenset[str], body: Callable[[Lines], None]) -> int:
+    """Run a body under its log and return the exit code; a named error is one line, another one has its traceback."""
+    with log.started(settings, who, secrets) as lines:
+        logger = log.bind()
+        try:
+            body(lines)
+        except Exception as error:
+            told = sentence(error)
+            if told is None:
+                logger.exception("stopped by a mistake in the program")
+            else:
+                logger.error("stopped", reason=type(error).__name__, detail=told)
+            return FAILED
+        logger.info("stopped")
+        return OK
+
+
+def _run(shell: Shell, lines: Lines) -> None:
+    """Hold the identity, and live."""
+    with alone(shell.settings, shell.who):
+        asyncio.run(_live(shell, lines))
 
 
 def keep_standard_streams() -> None:
@@ -51,23 +73,6 @@ def keep_standard_streams() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         pass
     os.close(descriptor)
-
-
-def _judged(shell: Shell, lines: Lines) -> int:
-    """Run it, and make one clear line of a named error; only what nobody foresaw brings a traceback."""
-    logger = log.bind()
-    try:
-        with alone(shell.settings, shell.who):
-            asyncio.run(_live(shell, lines))
-    except Exception as error:
-        told = sentence(error)
-        if told is None:
-            logger.exception("stopped by a mistake in the program")
-        else:
-            logger.error("stopped", reason=type(error).__name__, detail=told)
-        return FAILED
-    logger.info("stopped")
-    return OK
 
 
 async def _live(shell: Shell, lines: Lines) -> None:

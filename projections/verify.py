@@ -1,0 +1,200 @@
+"""`projection verify`: are the live tables, byte for byte, what Kafka says they should be?
+
+The tables and the positions that they are at are read in one snapshot; Kafka is read up to those positions, folded
+naively, and both sides are written down in one canonical way and compared by sha256.
+"""
+
+import base64
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from bus.errors import LogChanged
+from bus.reader import PartitionReader, Place
+from events.topics import Names
+from events.wire import Incoming
+from projections import naive, naive_agent, naive_task
+from projections.catalog import COMPARED
+from projections.fold import CONSUMER
+from projections.projection import Compared
+from store.postgres import Connection, connect
+
+MODELS: Mapping[str, naive.Model] = {
+    "tasks": naive_task.tasks,
+    "task_features": naive_task.task_features,
+    "decisions": naive_task.decisions,
+    "attempts": naive_task.attempts,
+    "feedback": naive_task.feedback,
+    "examples": naive_agent.examples,
+    "agent_reward": naive_agent.agent_reward,
+    "agents": naive_agent.agents,
+    "agent_work": naive_agent.agent_work,
+    "agent_duration": naive_agent.agent_duration,
+    "experiments": naive_agent.experiments,
+    "policy_history": naive_agent.policy_history,
+}
+_SNAPSHOT = "set transaction isolation level repeatable read, read only"
+_POSITIONS = "select topic, partition, next from ops.fold_position where consumer = %s and next > 0"
+# Kafka answers well within this; a log that ends before our position never will.
+_SILENCE_S = 30.0
+
+Lines = dict[str, str]
+
+
+class ModelReport(Struct, frozen=True, kw_only=True):
+    """One read model: digests and rows of both sides, and the first row that differs (live, then fold)."""
+
+    name: str
+    equal: bool
+    live: str
+    fold: str
+    live_rows: int
+    fold_rows: int
+    difference: tuple[str | None, str | None] | None = None
+
+
+class Verification(Struct, frozen=True, kw_only=True):
+    """All read models, how many records were folded, and whether every model is equal."""
+
+    equal: bool
+    records: int
+    models: tuple[ModelReport, ...]
+
+
+class Live(Struct, frozen=True):
+    """The live tables as lines by key, and the positions that they are at."""
+
+    positions: dict[Place, int]
+    tables: dict[str, Lines]
+
+
+async def verify(
+    kafka: str, dsn: str, names: Names, relations: Sequence[Compared] = COMPARED, consumer: str = CONSUMER
+) -> Verification:
+    """Compare the live tables with a naive fold of Kafka; reads both, writes nothing.
+
+    Raises:
+        LogChanged: the log does not reach from its start to our positions.
+    """
+    connection = await connect(dsn, "projection verify")
+    try:
+        live = await read_live(connection, relations, consumer)
+    finally:
+        await connection.close()
+    return compare(live, await read_log(kafka, live.positions), names)
+
+
+async def read_live(connection: Connection, relations: Sequence[Compared] = COMPARED, consumer: str = CONSUMER) -> Live:
+    """Return all tables and positions, of one moment."""
+    async with connection.transaction():
+        await connection.execute(_SNAPSHOT)
+        cursor = await connection.execute(_POSITIONS, (consumer,))
+        positions = {(topic, partition): position for topic, partition, position in await cursor.fetchall()}
+        return Live(positions, {one.name: await _lines_of(connection, one) for one in relations})
+
+
+async def read_log(kafka: str, positions: Mapping[Place, int]) -> list[Incoming]:
+    """Return every record before the given positions, in order within each partition.
+
+    Raises:
+        LogChanged: the log does not reach that far.
+    """
+    reader = PartitionReader(kafka, "projection verify")
+    missing = {place: position for place, position in positions.items() if position > 0}
+    records: list[Incoming] = []
+    try:
+        await reader.start(dict.fromkeys(missing, 0))
+        heard = time.monotonic()
+        while missing:
+            fetched = await reader.fetch(limit=5_000)
+            heard = time.monotonic() if fetched else heard
+            if time.monotonic() - heard > _SILENCE_S:
+                raise LogChanged(f"the log ends before the positions of the read models: {sorted(missing)}")
+            records += _before(fetched, positions, missing)
+    finally:
+        await reader.stop()
+    return records
+
+
+def compare(live: Live, records: Iterable[Incoming], names: Names) -> Verification:
+    """Compare live tables with the naive fold of the records before their positions."""
+    before = [item for item in records if item.offset < live.positions.get((item.topic, item.partition), 0)]
+    folded = naive.fold(naive.read(before, names), MODELS)
+    models = tuple(_report(name, lines, _lines(folded[name])) for name, lines in sorted(live.tables.items()))
+    return Verification(equal=all(model.equal for model in models), records=len(before), models=models)
+
+
+def _before(fetched: Sequence[Incoming], positions: Mapping[Place, int], missing: dict[Place, int]) -> list[Incoming]:
+    """Return the records before our positions, and cross off the partitions that are read."""
+    kept = [item for item in fetched if item.offset < positions[item.topic, item.partition]]
+    for item in fetched:
+        if item.offset >= positions[item.topic, item.partition] - 1:
+            missing.pop((item.topic, item.partition), None)
+    return kept
+
+
+async def _lines_of(connection: Connection, one: Compared) -> Lines:
+    """Return a relation's rows as canonical lines by canonical key."""
+    cursor = await connection.execute(f"select * from {one.relation}".encode())  # noqa: S608 relations are our own
+    columns = [column.name for column in cursor.description or ()]
+    rows = [dict(zip(columns, row, strict=True)) for row in await cursor.fetchall()]
+    return _lines({tuple(row[name] for name in one.key): row for row in rows})
+
+
+def _lines(table: naive.Table) -> Lines:
+    """Return rows as canonical lines by canonical key, sorted by key."""
+    return dict(sorted((_json(list(key)), _json(row)) for key, row in table.items()))
+
+
+def _report(name: str, live: Lines, fold: Lines) -> ModelReport:
+    """Compare one read model."""
+    different = next((key for key in sorted(live.keys() | fold.keys()) if live.get(key) != fold.get(key)), None)
+    return ModelReport(
+        name=name,
+        equal=different is None,
+        live=_digest(live),
+        fold=_digest(fold),
+        live_rows=len(live),
+        fold_rows=len(fold),
+        difference=None if different is None else (live.get(different), fold.get(different)),
+    )
+
+
+def _digest(lines: Lines) -> str:
+    """Return the sha256 of JSON lines, in the order of their keys."""
+    return sha256("".join(f"{line}\n" for line in lines.values()).encode()).hexdigest()
+
+
+def _json(content: Any) -> str:
+    """Return a value in the one way that it can be written."""
+    return msgspec.json.encode(_plain(content), order="deterministic").decode()
+
+
+def _plain(content: Any) -> Any:
+    """Return a value as JSON knows it: UTC times, bytes in base64, whole numbers as integers."""
+    match content:
+        case datetime():
+            return content.astimezone(UTC).isoformat(timespec="microseconds")
+        case bytes() | memoryview():
+            return base64.b64encode(content).decode()
+        case UUID():
+            return str(content)
+        case Decimal() | float() if content == int(content):
+            return int(content)
+        case Decimal():
+            return float(content)
+        case Struct():
+            return _plain(msgspec.to_builtins(content))
+        case dict():
+            return {str(name): _plain(item) for name, item in content.items()}
+        case list() | tuple():
+            return [_plain(item) for item in content]
+        case _:
+            return content

@@ -1,0 +1,78 @@
+"""The door of the command line: builds it from the catalog, and turns errors into one sentence and an exit code."""
+
+import os
+import sys
+import tempfile
+import traceback
+
+import typer
+
+from smolit.cli.catalog import COMMANDS, NOUNS
+from smolit.cli.command import Command
+from smolit.cli.out import say
+from smolit.errors import UsageInvalid
+from smolit.settings import Settings
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def build() -> typer.Typer:
+    """Return the command line."""
+    root = _group("An event-sourced backend that learns online which agent should get which task.")
+    nouns = {noun: _group(told) for noun, told in NOUNS.items()}
+    for noun, group in nouns.items():
+        root.add_typer(group, name=noun)
+    for command in COMMANDS:
+        _add(nouns[command.noun] if command.noun else root, command)
+    return root
+
+
+def main() -> None:
+    """Run one command and end with its exit code: 0 ok, 1 failed, 2 usage."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; every error is one sentence on standard error."""
+    try:
+        typer.main.get_command(build())(arguments, prog_name="smolit")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else OK
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except UsageInvalid as wrong:
+        say(f"Error: {wrong}")
+        return USAGE
+    except Exception as error:
+        say(f"Error: {_sentence(error)}")
+        return FAILED
+    return OK
+
+
+def _sentence(error: Exception) -> str:
+    """Return what a person can act on; what nobody foresaw is written down whole, and where."""
+    from smolit.process.fault import sentence  # the errors' homes are heavy, and most commands never fail
+
+    return sentence(error) or f"smolit made a mistake ({type(error).__name__}); the details are in {_written_down(error)}"
+
+
+def _written_down(error: Exception) -> str:
+    """Write a traceback, without secrets, to a file that only this person reads, and return where it is."""
+    from smolit.process.redact import redactor, secrets_of
+
+    with tempfile.NamedTemporaryFile("w", prefix="smolit-", suffix=".log", delete=False) as file:
+        whole = "".join(traceback.format_exception(error))
+        file.write(str(redactor(secrets_of(Settings.model_construct(), os.environ, [os.environ.get("SMOLIT_POSTGRES", "")]))(whole)))
+    return file.name
+
+
+def _group(told: str) -> typer.Typer:
+    """Return an empty group of commands."""
+    return typer.Typer(
+        help=told, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+
+
+def _add(group: typer.Typer, command: Command) -> None:
+    """Add a command under its last word."""
+    group.command(command.verb)(command.function)

@@ -1,0 +1,35 @@
+"""Options that several commands share."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from smolit.errors import UsageInvalid
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Tenant = Annotated[str, typer.Option("--tenant", help="Whose it is.")]
+Scope = Annotated[str, typer.Option("--scope", help="Family of tasks that one policy state covers.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most rows to show.")]
+TaskIdArgument = Annotated[str, typer.Argument(metavar="TASK", help="Id of a task.")]
+File = Annotated[Path, typer.Option(help="File to read.")]
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def moment(text: str, now: datetime, sign: int) -> datetime:
+    """Return a moment written as RFC 3339, or as a span from now such as `30s`, `5m`, `2h`, `7d`; `sign` says which way.
+
+    Raises:
+        UsageInvalid: it is neither.
+    """
+    number, unit = text[:-1], text[-1:]
+    try:
+        if unit in _UNITS:
+            return now + sign * timedelta(**{_UNITS[unit]: float(number)})
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise UsageInvalid(f"{text!r} is neither a time (2030-01-31T12:00:00Z) nor a span (30s, 5m, 2h, 7d)") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,89 @@
+"""How commands speak: results on standard output, for people or as JSON; everything else on standard error."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from events.text import plain
+
+_WIDE = 240  # of what is not a terminal: whoever reads it later wants whole cells
+_CELL = 400
+
+
+def say(told: str) -> None:
+    """Say something on standard error."""
+    _console(sys.stderr).print(Text(told), soft_wrap=True)
+
+
+def line(told: str) -> None:
+    """Write one line of a result, free of control characters."""
+    print(plain(told, 1_000_000))
+
+
+def json(content: Any) -> None:
+    """Write a result as JSON."""
+    print(msgspec.json.format(msgspec.json.encode(content, order="sorted"), indent=2).decode())
+
+
+def json_line(content: Any) -> None:
+    """Write one result of many as one line of JSON, at once."""
+    print(msgspec.json.encode(content, order="sorted").decode(), flush=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """Write a table."""
+    made = Table(*columns, title=title, box=SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)
+    for row in rows:
+        made.add_row(*(Text(cell(content)) for content in row))
+    _console(sys.stdout).print(made)
+
+
+def facts(pairs: Mapping[str, object]) -> None:
+    """Write what is known of one thing; what is not known is left out."""
+    made = Table(box=None, show_header=False, pad_edge=False)
+    for name, content in pairs.items():
+        if content is not None:
+            made.add_row(Text(name, style="bold"), Text(cell(content)))
+    _console(sys.stdout).print(made)
+
+
+def cell(content: object) -> str:
+    """Return a value as people read it, on one line, free of control characters."""
+    match content:
+        case None:
+            return ""
+        case bool():
+            return "yes" if content else "no"
+        case datetime():
+            return content.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        case float():
+            return f"{content:.4g}"
+        case str():
+            return plain(content, _CELL)
+        case int():
+            return str(content)
+        case _:
+            return plain(msgspec.json.encode(content).decode(), _CELL)
+
+
+@contextmanager
+def progress(total: int | None = None) -> Iterator[Progress]:
+    """Show progress on standard error while the context lasts; only a terminal gets anything that moves."""
+    parts = [TextColumn("{task.description}"), TimeElapsedColumn()]
+    counted = [BarColumn(), MofNCompleteColumn()] if total else []
+    with Progress(SpinnerColumn(), *counted, *parts, console=_console(sys.stderr), transient=True) as shown:
+        yield shown
+
+
+def _console(stream: Any) -> Console:
+    """Return a console that takes texts as they are: no markup, no colour of its own."""
+    return Console(file=stream, markup=False, highlight=False, emoji=False, width=None if stream.isatty() else _WIDE)

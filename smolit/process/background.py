@@ -1,0 +1,104 @@
+"""The runner in the background: started by `smolit up`, stopped by `smolit down`."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from smolit.errors import ProcessesNotReady
+from smolit.folder import claim
+from smolit.process import record
+from smolit.process.census import Standing, census
+from smolit.process.roster import STOP_STAGES, environment, slots
+from smolit.process.runner import live_runner
+from smolit.settings import Settings
+from smolit.stack import process
+
+Progress = Callable[[str], None]
+
+LOG = Path("logs") / "smolit.log"
+_LARGEST_LOG = 64 * 1024 * 1024
+_TAIL = 1500  # characters of the log in an error
+_POLL_S = 0.1
+# The shell goes away at once, so the runner belongs to init and nobody must wait for it.
+_LAUNCH = '"$@" </dev/null >&2 & echo $!'
+
+
+def launch(settings: Settings) -> None:
+    """Start the runner in a session of its own, unless it runs; its lines and its children's go to one log."""
+    if live_runner(settings.data_dir) is not None:
+        return
+    claim(settings.data_dir)
+    with _log(settings).open("ab") as log:
+        subprocess.run(
+            ["/bin/sh", "-c", _LAUNCH, "smolit", sys.executable, "-P", "-m", "smolit", "run", "all"],
+            env=environment(settings, os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+            check=True,
+        )
+
+
+def wait_ready(settings: Settings, progress: Progress) -> list[Standing]:
+    """Wait until every process takes work in, and return how they are.
+
+    Raises:
+        ProcessesNotReady: some do not in time, or the runner ended; the message has the end of the log.
+    """
+    wanted = {slot.identity for slot in slots(settings.workers)}
+    end = time.monotonic() + settings.start_timeout_s
+    told: set[str] = set()
+    seen_runner = False
+    while True:
+        standings = census(settings.data_dir)
+        ready = {one.identity for one in standings if one.ready}
+        if ready - told:
+            told |= ready
+            progress(f"{len(told & wanted)} of {len(wanted)} processes ready: {', '.join(sorted(told))}")
+        if wanted <= ready:
+            return standings
+        runs = live_runner(settings.data_dir) is not None
+        if time.monotonic() > end or (seen_runner and not runs):
+            raise ProcessesNotReady(_complaint(settings, sorted(wanted - ready), runs))
+        seen_runner = seen_runner or runs
+        time.sleep(_POLL_S)
+
+
+def halt(settings: Settings, progress: Progress) -> None:
+    """Stop the runner and whatever else of ours runs in this data folder, and wait for it."""
+    runner = live_runner(settings.data_dir)
+    if runner is not None:
+        progress("stopping the processes")
+        process.stop(runner, signal.SIGTERM, settings.stop_timeout_s * len(STOP_STAGES))
+    for one in record.read_all(settings.data_dir):
+        left = record.live(one)
+        if left is not None and left.pid != os.getpid():
+            progress(f"stopping {one.identity}")
+            process.stop(left, signal.SIGTERM, settings.stop_timeout_s)
+
+
+def tail(settings: Settings) -> str:
+    """Return the end of the log."""
+    path = settings.data_dir / LOG
+    return path.read_bytes()[-_TAIL:].decode("utf-8", "replace") if path.exists() else ""
+
+
+def _log(settings: Settings) -> Path:
+    """Return where the background's lines go; a log that has grown large becomes the old one."""
+    path = settings.data_dir / LOG
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > _LARGEST_LOG:
+        path.replace(path.with_suffix(".log.1"))
+    return path
+
+
+def _complaint(settings: Settings, missing: list[str], runs: bool) -> str:
+    """Say what is missing, and show the end of the log."""
+    why = f"after {settings.start_timeout_s:.0f} s" if runs else "and the runner ended"
+    last = "\n".join(tail(settings).splitlines()[-8:])
+    return f"Not ready: {', '.join(missing)}, {why}; {settings.data_dir / LOG} says:\n{last}"

@@ -1,0 +1,1 @@
+"""One module per process: how its parts are put together."""

@@ -1,0 +1,25 @@
+"""Dispatch, wired, with the watchdog beside it."""
+
+import asyncio
+import random
+
+from handlers import dispatch, watchdog
+from handlers.count import Count
+from smolit.process.hand import HandProcess
+from smolit.process.place import Place
+from smolit.process.roads import roads_of
+from smolit.process.runnable import Runnable
+
+
+def build(place: Place) -> Runnable:
+    """Return the process."""
+    clock, roads = place.ports.clock, roads_of(place, "smolit/dispatch")
+
+    async def body(stopped: asyncio.Event, count: Count) -> None:
+        dispatcher = dispatch.Dispatcher(roads, clock, random.random, dispatch.Retry(), count)
+        kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
+        async with asyncio.TaskGroup() as group:
+            group.create_task(dispatch.run(kafka, dsn, place.names, dispatcher, stopped))
+            group.create_task(watchdog.run(dsn, roads, stopped, clock, count))
+
+    return HandProcess("dispatch", body)

@@ -1,0 +1,53 @@
+"""Intake, wired."""
+
+from learning.encoder import Encoder
+from learning.hashed import HashedEncoder
+from learning.language import LanguageTagger
+from smolit.process.brain import BrainProcess, brain
+from smolit.process.place import Place
+from smolit.process.runnable import Runnable
+from smolit.settings import Settings
+from streams.admission import Rules
+from streams.control import ControlReader
+from streams.intake import Intake
+from streams.reading import TextReader
+
+
+def build(place: Place) -> Runnable:
+    """Return the process."""
+    settings, ports = place.settings, place.ports
+    control = ControlReader(place.endpoints.kafka, "intake-control", place.names)
+    processor = Intake(
+        names=place.names,
+        tenants=settings.tenants,
+        rules=_rules(place),
+        reader=text_reader(settings),
+        inline_limit_bytes=settings.inline_limit_bytes,
+        clock=ports.clock,
+        connect=place.connect("smolit-intake"),
+        publisher=ports.publisher(place.endpoints.kafka, "intake"),
+        control=control,
+        fold=ports.fold,
+    )
+    return BrainProcess(processor, brain(place, processor))
+
+
+def text_reader(settings: Settings) -> TextReader:
+    """Return what reads texts, with the encoder that the settings name.
+
+    Raises:
+        EncoderError: it was not built, or its files are not the ones that were built.
+    """
+    encoder = Encoder.load(settings.cache / "encoder") if settings.encoder == "minilm" else HashedEncoder()
+    return TextReader(encoder, LanguageTagger.load())
+
+
+def _rules(place: Place) -> Rules:
+    settings = place.settings
+    return Rules(
+        task_deadline_s=settings.task_deadline_s,
+        max_attempts=settings.max_attempts,
+        blob_threshold_bytes=settings.blob_threshold_bytes,
+        reply_topics=settings.reply_topics,
+        admins=settings.admins,
+    )

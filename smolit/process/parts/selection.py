@@ -1,0 +1,36 @@
+"""Selection, wired."""
+
+import time
+
+from smolit.folder import stored_secret
+from smolit.process.brain import BrainProcess, brain
+from smolit.process.library import default_policy, library
+from smolit.process.place import Place
+from smolit.process.runnable import Runnable
+from smolit.settings import Settings
+from streams.control import ControlReader
+from streams.live import LiveAgents
+from streams.selection import Selection
+
+
+def build(place: Place) -> Runnable:
+    """Return the process."""
+    settings, ports, kafka = place.settings, place.ports, place.endpoints.kafka
+    processor = Selection(
+        names=place.names,
+        default=default_policy(),
+        secret=choice_secret(settings),
+        clock=ports.clock,
+        connect=place.connect("smolit-selection"),
+        publisher=ports.publisher(kafka, "selection"),
+        control=ControlReader(kafka, "selection-control", place.names),
+        library=library(place, "selection-library"),
+        live=LiveAgents(kafka, "selection-live", place.names, settings.heartbeat_s, ports.clock, time.monotonic),
+    )
+    return BrainProcess(processor, brain(place, processor))
+
+
+def choice_secret(settings: Settings) -> bytes:
+    """Return the secret of the random draws: the one in the settings, or the one made once for this data folder."""
+    secret = settings.choice_secret or stored_secret(settings.data_dir / "choice.secret")
+    return secret.get_secret_value().encode()

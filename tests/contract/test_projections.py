@@ -1,0 +1,180 @@
+"""Every read model in PROJECTIONS keeps its promises, on a real Postgres."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import psycopg
+import pytest
+
+from events.catalog import FACTS
+from events.dead_letter import DeadLetter
+from events.wire import Incoming
+from projections.catalog import COMPARED, PROJECTIONS, VIEWS
+from projections.column import SCHEMA, metadata
+from projections.projection import Projection
+from projections.verify import MODELS, compare
+from store.migrate import check, upgrade
+from tests.builders import NAMES
+from tests.histories import batches, history, interleaved
+from tests.memory import remember, unlike
+from tests.stacks import Namespace
+
+NewDatabase = Callable[[], str]
+EVERY = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+
+
+@pytest.fixture
+def new_database(namespace: Namespace) -> Iterator[NewDatabase]:
+    """Make migrated databases, copied from the first one."""
+    upgrade(namespace.postgres)
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"{namespace.topic_prefix}_{len(made)}"
+        _run(namespace, f"create database {name} template {namespace.topic_prefix}")
+        made.append(name)
+        return f"{namespace.postgres.rpartition('/')[0]}/{name}"
+
+    yield make
+    for name in made:
+        _run(namespace, f"drop database {name} with (force)")
+
+
+def _run(namespace: Namespace, statement: str) -> None:
+    """Run a statement beside the test's own database."""
+    with psycopg.connect(f"{namespace.postgres.rpartition('/')[0]}/postgres", autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+async def test_any_batches_give_the_same_rows(new_database: NewDatabase) -> None:
+    """How the log is cut into transactions leaves no trace."""
+    records = history(seed=1)
+    whole = await remember(new_database(), [records])
+
+    single = await remember(new_database(), [[record] for record in records])
+    random = await remember(new_database(), batches(records, seed=2))
+
+    assert all(whole.tables.values()), "every read model has something to get wrong"
+    assert unlike(whole, single) == []
+    assert unlike(whole, random) == []
+
+
+async def test_any_interleaving_of_topics_gives_the_same_rows(new_database: NewDatabase) -> None:
+    """Only the order within a partition matters."""
+    records = history(seed=3)
+    one = await remember(new_database(), [records])
+
+    other = await remember(new_database(), batches(interleaved(records, seed=4), seed=5))
+
+    assert unlike(one, other) == []
+
+
+async def test_a_log_told_twice_changes_nothing(new_database: NewDatabase) -> None:
+    """Every fact may come again, at another offset: the first in the log wins, and the repeats are counted."""
+    records = history(seed=6)
+    ends = {(record.topic, record.partition): record.offset + 1 for record in records}
+    again = [_further(record, ends[record.topic, record.partition]) for record in records]
+    once = await remember(new_database(), [records])
+
+    twice = await remember(new_database(), [records, again])
+
+    assert unlike(once, twice, but=("fold_tally", "dead_letters")) == []
+    assert twice.tables["fold_tally"] != once.tables["fold_tally"]
+
+
+@pytest.mark.parametrize("seed", range(10, 16))
+async def test_live_tables_equal_the_naive_fold(new_database: NewDatabase, seed: int) -> None:
+    """What the projections wrote is, byte for byte, what plain dicts say; whatever came in, good or bad."""
+    records = history(seed, tasks=20)
+    live = await remember(new_database(), batches(records, seed))
+
+    found = compare(live, records, NAMES)
+
+    assert [model for model in found.models if not model.equal] == []
+    assert found.equal
+    assert found.records == len(records)
+
+
+async def test_the_naive_fold_stops_where_the_tables_stand(new_database: NewDatabase) -> None:
+    """Tables that lag behind Kafka are compared with as much of Kafka as they have seen."""
+    records = history(seed=20)
+    live = await remember(new_database(), [records[: len(records) // 2]])
+
+    found = compare(live, records, NAMES)
+
+    assert found.equal
+    assert found.records == len(records) // 2
+
+
+@EVERY
+async def test_a_read_model_that_misses_a_fact_is_caught(new_database: NewDatabase, projection: Projection) -> None:
+    """Whichever read model forgets one fact of its own, the comparison names it and no other."""
+    records = history(seed=21)
+    forgetful = [_forgetting(one) if one is projection else one for one in PROJECTIONS]
+    live = await remember(new_database(), [records], forgetful)
+
+    found = compare(live, records, NAMES)
+
+    assert not found.equal
+    own = {relation.name for relation in projection.compared}
+    assert {model.name for model in found.models if not model.equal} <= own
+
+
+async def test_what_became_of_each_record_is_counted(new_database: NewDatabase) -> None:
+    """Applied, parked and repeated records of a partition add up to its position: none was lost."""
+    records = history(seed=22)
+    live_dsn = new_database()
+    live = await remember(live_dsn, batches(records, seed=22))
+
+    with psycopg.connect(live_dsn) as connection:
+        rows = connection.execute("select topic, partition, applied + parked + repeated from fold_tally").fetchall()
+
+    assert {(topic, partition): total for topic, partition, total in rows} == live.positions
+
+
+def test_migrations_make_exactly_these_tables(namespace: Namespace) -> None:
+    """The schema of the read models holds the declared tables and the log's partitions, and nothing else."""
+    upgrade(namespace.postgres)
+
+    with psycopg.connect(namespace.postgres) as connection:
+        query = "select relname from pg_class where relnamespace = %s::regnamespace and relkind in ('r', 'p')"
+        found = {row[0] for row in connection.execute(query, (SCHEMA,))}
+
+    assert check(namespace.postgres) == []
+    partitions = {f"event_log_v1_p{number}" for number in range(8)}
+    assert found == {table.name for table in metadata.tables.values()} | partitions
+
+
+def test_every_read_model_is_listed_and_compared() -> None:
+    """Names are unique, tables carry a version, and each read model has a naive twin."""
+    names = [projection.name for projection in PROJECTIONS]
+    views = [view.name for view in VIEWS]
+    tables = [table for projection in PROJECTIONS for table in projection.tables]
+
+    assert len(set(names)) == len(names)
+    assert len(set(views)) == len(views)
+    assert all(table.name.endswith(f"_v{one.version}") for one in PROJECTIONS for table in one.tables)
+    assert set(names) - set(views) == set()
+    assert len(tables) + 2 == len(COMPARED) == len(metadata.tables)
+    assert set(MODELS) | {"events", "fold_tally", "dead_letters"} == {relation.name for relation in COMPARED}
+
+
+def test_every_fact_is_read_by_a_read_model() -> None:
+    """No fact falls between the read models."""
+    read = {fact for projection in PROJECTIONS for fact in projection.reads}
+
+    assert {*FACTS, DeadLetter} - read == set()
+
+
+def _further(record: Incoming, offsets: int) -> Incoming:
+    """Return the same record later in its partition."""
+    return Incoming(record.topic, record.partition, record.offset + offsets, record.key, record.headers, record.value)
+
+
+def _forgetting(projection: Projection) -> Projection:
+    """Return the read model without the last fact of each batch that it would write."""
+
+    async def write(connection: object, facts: Sequence[object]) -> None:
+        await projection.write(connection, facts[:-1])  # type: ignore[arg-type]
+
+    fields = {name: getattr(projection, name) for name in projection.__struct_fields__}
+    return Projection(**{**fields, "write": write})

@@ -1,0 +1,168 @@
+"""Histories for tests of the memory: what a busy day leaves in Kafka, good and bad, the same for the same seed."""
+
+import random
+from collections.abc import Sequence
+
+from events.event import Event, Fact
+from events.wire import Incoming
+from tests.builders import (
+    NAMES,
+    Log,
+    admitted,
+    agent_revised,
+    assigned,
+    attempt_ended,
+    cancel_requested,
+    chosen,
+    concluded,
+    context,
+    dead_letter,
+    ended,
+    example,
+    experiment_started,
+    given,
+    paused,
+    policy_set,
+    registered,
+    resumed,
+    retired,
+    revised,
+    snapshot,
+    started,
+    submitted,
+    superseded,
+)
+
+AGENTS = ("anna", "bert", "carl")
+TASKS_TOPIC = NAMES.of(submitted().fact.event_type.topic)
+
+
+def history(seed: int, tasks: int = 12) -> list[Incoming]:
+    """Return a log of tasks with all that can happen to them, of everything else there is, and of bad records."""
+    rng = random.Random(seed)
+    log = Log()
+    stories = [_task(rng, number) for number in range(tasks)]
+    stories += [_learned(rng, number) for number in range(tasks)]
+    stories += [_agent(rng, agent) for agent in AGENTS]
+    stories += [[experiment_started(), concluded()], [policy_set(), policy_set(None), snapshot()], [dead_letter()]]
+    while stories := [story for story in stories if story]:
+        story = rng.choice(stories)
+        fact = story.pop(0)
+        log.add(fact, partition=hash_of(fact.fact.key) if "task" in fact.fact.event_type.topic.entity else 0)
+        if rng.random() < 0.1:
+            log.repeat(rng.randrange(len(log.records)))
+        if rng.random() < 0.05:
+            _spoil(log, rng)
+    return log.records
+
+
+def hash_of(key: str) -> int:
+    """Return the partition of a key, one of two."""
+    return sum(key.encode()) % 2
+
+
+def batches(records: Sequence[Incoming], seed: int) -> list[list[Incoming]]:
+    """Return the records in order, cut at random places."""
+    rng = random.Random(seed)
+    cut: list[list[Incoming]] = [[]]
+    for record in records:
+        if rng.random() < 0.2:
+            cut.append([])
+        cut[-1].append(record)
+    return [batch for batch in cut if batch]
+
+
+def interleaved(records: Sequence[Incoming], seed: int) -> list[Incoming]:
+    """Return the records in another order that Kafka may deliver them in: only within a partition it stays."""
+    rng = random.Random(seed)
+    queues: dict[tuple[str, int], list[Incoming]] = {}
+    for record in records:
+        queues.setdefault((record.topic, record.partition), []).append(record)
+    mixed = []
+    while waiting := [queue for queue in queues.values() if queue]:
+        mixed.append(rng.choice(waiting).pop(0))
+    return mixed
+
+
+def _task(rng: random.Random, number: int) -> list[Event[Fact]]:
+    """Return the facts of one task, in order; it may stop anywhere."""
+    task_id, at = f"task-{number}", number * 900.0 + rng.random()
+    put_in = assigned(rng.choice("ab"), unit=f"unit-{number % 5}") if number % 2 else None
+    seen = context(assignment=put_in, kind=rng.choice(("law", "maths", None)))
+    story = [submitted(task_id, at), admitted(task_id, at + 1, context=seen)]
+    for attempt in range(1, rng.randint(1, 3) + 1):
+        story += _attempt(rng, task_id, attempt, at + 10 * attempt, seen)
+    last = story[-1].fact
+    if rng.random() < 0.2:
+        story.append(cancel_requested(task_id, at + 50))
+    outcome = "completed" if getattr(last, "outcome", "") == "completed" else rng.choice(("failed", "cancelled", "expired"))
+    story.append(ended(outcome, task_id, at + 60, agent=getattr(last, "agent", None), reason=None, detail="done"))
+    story = story[: rng.randint(1, 2 * len(story))]
+    for rater in ("ann", "bob")[: rng.randint(0, 2)]:
+        story.append(given(rng.random(), task_id, at + 70, rater=rater, attempt=rng.choice((None, 1))))
+        story += [revised(rng.random(), turn, task_id, at + 80, rater=rater) for turn in range(1, rng.randint(1, 3))]
+    return story
+
+
+def _attempt(rng: random.Random, task_id: str, attempt: int, at: float, seen: object) -> list[Event[Fact]]:
+    """Return the facts of one attempt."""
+    agent = rng.choice(AGENTS)
+    choice = {"context": seen, "propensity": rng.uniform(0.05, 1), "explored": rng.random() < 0.5}
+    decided = rng.choice(("default", "experiment", "policy_set"))
+    return [
+        chosen(agent, task_id, attempt, at, decided_by=decided, **choice),
+        started(agent, task_id, attempt, at + 1),
+        attempt_ended(
+            rng.choice(("completed", "failed", "timed_out", "abandoned")),
+            agent,
+            task_id,
+            attempt,
+            at + 2,
+            duration_us=rng.choice((0, 10, 11, rng.randrange(10**7), 10**13)),
+            cost_microusd=rng.choice((None, 0, rng.randrange(10**6))),
+        ),
+    ]
+
+
+def _learned(rng: random.Random, number: int) -> list[Event[Fact]]:
+    """Return the example of a task's first attempt, and its corrections, hours apart."""
+    task_id, agent, at = f"task-{number}", rng.choice(AGENTS), number * 1800.0
+    rewards = [rng.random() for _ in range(rng.randint(1, 4))]
+    variant = rng.choice((None, "a", "b"))
+    story = [example(rewards[0], agent, task_id, at=at, variant=variant, sequence=number)]
+    for turn, (old, new) in enumerate(zip(rewards, rewards[1:], strict=False), start=1):
+        told = {"revision": turn, "sequence": 100 * turn + number, "at": at + turn * 4000, "variant": variant}
+        story.append(superseded(old, new, agent, task_id, **told))
+    return story
+
+
+def _agent(rng: random.Random, agent: str) -> list[Event[Fact]]:
+    """Return an agent's life, which need not make sense."""
+    makers = (registered, agent_revised, paused, resumed, retired)
+    return [rng.choice(makers)(agent, at=turn * 100, request_id=f"{agent}-{turn}") for turn in range(rng.randint(1, 9))]
+
+
+def _spoil(log: Log, rng: random.Random) -> None:
+    """Append a record that no read model can take in."""
+    good = log.records[0]
+    bad = rng.choice(
+        (
+            (good.headers, b"{"),
+            (good.headers, None),
+            ((("ce_type", b"nonsense"), ("a\x00b", b"\xff\x00")), b"\x00\xff"),
+            (tuple((name, b"smolit.task.submitted.v9" if name == "ce_type" else item) for name, item in good.headers), b"{}"),
+            _record_of(given(7.5, at=rng.random())),
+            _record_of(attempt_ended(duration_us=-1)),
+            _record_of(attempt_ended(duration_us=2**70)),
+            _record_of(chosen(propensity=0.0)),
+            _record_of(submitted(text="a\x00b")),
+            _record_of(registered()),
+        )
+    )
+    log.raw(TASKS_TOPIC, b"bad\x00key", bad[0], bad[1], partition=rng.randrange(2))
+
+
+def _record_of(event: Event[Fact]) -> tuple[tuple[tuple[str, bytes], ...], bytes | None]:
+    """Return headers and value of an event's record."""
+    record = Log().add(event).records[0]
+    return record.headers, record.value

@@ -1,0 +1,231 @@
+"""From requests to facts: what becomes of each, and why some become none."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
+from events.control import Control, evolve
+from events.event import Envelope, Event, Fact
+from events.experiment import ExperimentConcluded, ExperimentStarted, Variant
+from events.model import PolicySet
+from events.request import (
+    CancelTask,
+    ChangeAgent,
+    GiveFeedback,
+    RegisterAgent,
+    Request,
+    ReviseFeedback,
+    SetPolicy,
+    StartExperiment,
+    StopExperiment,
+    SubmitTask,
+)
+from events.task import Assignment, CancelRequested, FeedbackGiven, FeedbackRevised, TaskAdmitted, TaskSubmitted
+from learning.statistics import uniformity
+from streams.admission import Asked, Reading, Refused, Rules, admit_task, control_fact, facts_about_task
+from tests.builders import (
+    START,
+    TASK,
+    TENANT,
+    concluded,
+    experiment_started,
+    features,
+    moment,
+    policy_set,
+    registered,
+    retired,
+    spec,
+)
+
+RULES = Rules(task_deadline_s=60, max_attempts=3, blob_threshold_bytes=100, reply_topics={"ours"}, admins={TENANT})
+
+
+def asked(request: Request, request_id: str = "r1", tenant: str = TENANT) -> Asked:
+    """Return a request in its envelope."""
+    envelope = Envelope(id=request_id, source="shop", subject="", time=START, correlation_id=request_id, causation_id=request_id)
+    return Asked(tenant, envelope, request)
+
+
+def admitted(request: SubmitTask, control: Control | None = None, request_id: str = "r1") -> tuple[TaskSubmitted, TaskAdmitted]:
+    """Admit a task at the start of the tests' time."""
+    reading = Reading("en", features())
+    return admit_task(asked(request, request_id), request, reading, control or Control(), {"agents": 3}, RULES, START)
+
+
+def in_force(*events: Event[Fact]) -> Control:
+    """Return what is in force after these facts."""
+    control = Control()
+    for event in events:
+        control = evolve(control, event.fact)
+    return control
+
+
+def changed(request: Request, control: Control | None = None, tenant: str = TENANT) -> Fact:
+    """Return the fact of a request that changes what is in force."""
+    return control_fact(asked(request, tenant=tenant), control or Control(), RULES, lambda _: features())
+
+
+def test_a_submission_becomes_two_facts() -> None:
+    """What was asked and what was read of it, under one task id, with the operator's defaults filled in."""
+    submitted, read = admitted(SubmitTask(text="2+2", kind="arithmetic"))
+
+    assert submitted.task_id == read.task_id
+    assert submitted.deadline == moment(60)
+    assert (submitted.max_attempts, read.context.max_attempts) == (3, 3)
+    assert read.context.seen == {"agents": 3}
+
+
+def test_one_request_is_one_task() -> None:
+    """The task id follows from tenant, source and request id alone."""
+    first, _ = admitted(SubmitTask(text="a"))
+    again, _ = admitted(SubmitTask(text="b"))
+    other, _ = admitted(SubmitTask(text="a"), request_id="r2")
+
+    assert first.task_id == again.task_id
+    assert first.task_id != other.task_id
+
+
+def test_a_long_text_is_referred_to() -> None:
+    """Above the threshold the fact holds the hash, below it the text."""
+    long, _ = admitted(SubmitTask(text="x" * 101))
+    short, _ = admitted(SubmitTask(text="x" * 100))
+
+    assert (long.text, long.text_chars) == (None, 101)
+    assert short.text == "x" * 100
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"deadline": START - timedelta(seconds=1)}, "deadline_passed"),
+        ({"reply_to": "somewhere"}, "reply_to_not_allowed"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(fields: dict[str, Any], reason: str) -> None:
+    """A deadline in the past and an unknown answer topic are refused by name."""
+    with pytest.raises(Refused) as refused:
+        admitted(SubmitTask(text="a", **fields))
+
+    assert refused.value.reason == reason
+
+
+def test_variants_are_sticky_and_even() -> None:
+    """One unit always gets one variant; over many units the shares are as weighted (chi-squared)."""
+    control = in_force(experiment_started("exp", variants=(Variant("a", "uniform"), Variant("b", "ridge_igw"))))
+
+    def variant_of(number: int) -> str:
+        _, read = admitted(SubmitTask(text="a", unit=f"unit-{number}"), control, request_id=f"r{number}")
+        assert isinstance(read.context.assignment, Assignment)
+        return read.context.assignment.variant
+
+    drawn = [variant_of(number) for number in range(2000)]
+
+    assert drawn[:50] == [variant_of(number) for number in range(50)]
+    assert uniformity([drawn.count("a"), drawn.count("b")]) > 0.001
+
+
+@pytest.mark.parametrize("ending", [concluded("exp"), policy_set("uniform")], ids=["concluded", "a policy set by hand"])
+def test_nobody_is_assigned_any_more(ending: Event[Fact]) -> None:
+    """After an experiment's end, or under a policy set by hand, tasks carry no variant."""
+    _, read = admitted(SubmitTask(text="a"), in_force(experiment_started("exp"), ending))
+
+    assert read.context.assignment is None
+
+
+def about_task(request: CancelTask | GiveFeedback | ReviseFeedback) -> Fact:
+    """Return the fact of a request about a task."""
+    return facts_about_task(asked(request), request)
+
+
+def test_feedback_and_cancellation_become_facts() -> None:
+    """What somebody thinks of a task, and the wish to stop it, are facts about that task."""
+    given = about_task(GiveFeedback(task_id=TASK, rater="ann", value=1.0))
+    revised = about_task(ReviseFeedback(task_id=TASK, rater="ann", revision=2, value=0.5))
+    cancelled = about_task(CancelTask(task_id=TASK))
+
+    assert isinstance(given, FeedbackGiven)
+    assert isinstance(revised, FeedbackRevised)
+    assert revised.revision == 2
+    assert isinstance(cancelled, CancelRequested)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        GiveFeedback(task_id=TASK, rater="ann", kind="score", value=None),
+        GiveFeedback(task_id=TASK, rater="ann", kind="boolean", value=0.5),
+        ReviseFeedback(task_id=TASK, rater="ann", revision=1, kind="score", value=None),
+    ],
+)
+def test_feedback_that_says_nothing_usable_is_refused(request_: GiveFeedback) -> None:
+    """A score needs a value, a yes or no is 0 or 1."""
+    with pytest.raises(Refused, match="value"):
+        about_task(request_)
+
+
+@pytest.mark.parametrize(
+    ("request_", "control", "kind"),
+    [
+        (RegisterAgent(spec=spec("a")), in_force(), AgentRegistered),
+        (RegisterAgent(spec=spec("a")), in_force(registered("a")), AgentRevised),
+        (RegisterAgent(spec=spec("a")), in_force(registered("a"), retired("a")), AgentRegistered),
+        (ChangeAgent(agent_id="a", change="pause"), in_force(registered("a")), AgentPaused),
+        (ChangeAgent(agent_id="a", change="resume"), in_force(registered("a")), AgentResumed),
+        (ChangeAgent(agent_id="a", change="retire"), in_force(registered("a")), AgentRetired),
+        (
+            StartExperiment(experiment_id="e", variants=(Variant("a", "uniform"), Variant("b", "ridge_igw"))),
+            in_force(),
+            ExperimentStarted,
+        ),
+        (StopExperiment(experiment_id="exp"), in_force(experiment_started("exp")), ExperimentConcluded),
+        (SetPolicy(policy="uniform", reason="fire"), in_force(), PolicySet),
+        (SetPolicy(policy=None, reason="over"), in_force(), PolicySet),
+    ],
+)
+def test_changes_of_what_is_in_force(request_: Request, control: Control, kind: type[Fact]) -> None:
+    """Each change that makes sense becomes its fact."""
+    assert type(changed(request_, control)) is kind
+
+
+@pytest.mark.parametrize(
+    ("request_", "control", "reason"),
+    [
+        (ChangeAgent(agent_id="a", change="pause"), in_force(), "unknown_agent"),
+        (ChangeAgent(agent_id="a", change="resume"), in_force(registered("a"), retired("a")), "unknown_agent"),
+        (RegisterAgent(spec=spec("a", skills=())), in_force(), "bad_spec"),
+        (SetPolicy(policy="nonsense", reason="x"), in_force(), "bad_policy"),
+        (SetPolicy(policy="ridge_igw", parameters={"ridge": -1}, reason="x"), in_force(), "bad_policy"),
+        (
+            StartExperiment(experiment_id="e2", variants=(Variant("a", "uniform"), Variant("b", "uniform"))),
+            in_force(experiment_started("exp")),
+            "experiment_running",
+        ),
+        (
+            StartExperiment(experiment_id="exp", variants=(Variant("a", "uniform"), Variant("b", "uniform"))),
+            in_force(experiment_started("exp"), concluded("exp")),
+            "experiment_exists",
+        ),
+        (
+            StartExperiment(experiment_id="e", variants=(Variant("a", "uniform"), Variant("a", "uniform"))),
+            in_force(),
+            "bad_variants",
+        ),
+        (StopExperiment(experiment_id="exp"), in_force(experiment_started("exp"), concluded("exp")), "experiment_not_running"),
+    ],
+)
+def test_changes_that_make_no_sense_are_refused(request_: Request, control: Control, reason: str) -> None:
+    """What does not exist, or is in the way, is named."""
+    with pytest.raises(Refused) as refused:
+        changed(request_, control)
+
+    assert refused.value.reason == reason
+
+
+def test_only_admins_change_what_is_in_force() -> None:
+    """A tenant without the right changes nothing."""
+    with pytest.raises(Refused) as refused:
+        changed(SetPolicy(policy="uniform", reason="mine"), tenant="guest")
+
+    assert refused.value.reason == "not_allowed"
