@@ -5,7 +5,7 @@ Only plain YAML is read: no tags, no anchors, no two keys of one name. So a file
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 

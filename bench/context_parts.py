@@ -86,7 +86,8 @@ def read_parts(texts: list[str], fitted: NDArray[np.bool_], options: argparse.Na
 def context(recipe: Recipe, parts: dict[str, Array], fitted: NDArray[np.bool_]) -> Array:
     """Project and join the parts of a recipe; mean squared norm 1 over the prompts of the fit."""
     pieces = [parts[name] @ principal_axes(parts[name][fitted], count).T for name, count in recipe.items()]
-    return np.concatenate(pieces, axis=1) / np.sqrt(len(recipe))
+    joined: Array = np.concatenate(pieces, axis=1) / np.sqrt(len(recipe))
+    return joined
 
 
 def chosen_scores(contexts: Array, scores: Array, taught: NDArray[np.int64], held: NDArray[np.int64]) -> Array:
@@ -127,7 +128,9 @@ def table(results: Array, pools: list[Pool]) -> list[str]:
     for at, name in enumerate(RECIPES):
         cells = [" / ".join(f"{value:.1f}" for value in best[:, pool, at].mean(axis=0)) for pool in range(len(pools))]
         paired = f"{against[:, at].mean():+.1f} +- {spread_of_means[at]:.1f}"
-        lines.append(f"| {name} | {STRENGTHS[strengths[at]]:.0f} | {' | '.join(cells)} | {overall[:, at].mean():.1f} | {paired} |")
+        lines.append(
+            f"| {name} | {STRENGTHS[strengths[at]]:.0f} | {' | '.join(cells)} | {overall[:, at].mean():.1f} | {paired} |"
+        )
     return lines
 
 

@@ -78,22 +78,23 @@ def principal_axes(rows: Array, count: int) -> Array:
     values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
     axes = vectors[:, np.argsort(-values)[:count]].T
     axes *= np.sign(axes[np.arange(count), np.abs(axes).argmax(axis=1)])[:, None]  # eigh leaves the sign open
-    return axes / np.sqrt(np.square(rows @ axes.T).sum(axis=1).mean())
+    scaled: Array = axes / np.sqrt(np.square(rows @ axes.T).sum(axis=1).mean())
+    return scaled
 
 
-def fit(embeddings: Array, forms: Array, counts: dict[str, int]) -> dict[str, NDArray[np.float32]]:
-    """Return the arrays of a context map; together the parts have a mean squared norm of 1."""
+def fit(embeddings: Array, forms: Array, counts: dict[str, int]) -> dict[str, Array]:
+    """Return the arrays of a context map, rounded to float32; together the parts have a mean squared norm of 1."""
     arrays = {name: values.astype(np.float32).astype(np.float64) for name, values in fit_scales(forms).items()}
     for (name, count), part in zip(counts.items(), spread(embeddings, forms, arrays), strict=True):
         arrays[f"{name}_centre"] = part.mean(axis=0)
         arrays[f"{name}_axes"] = principal_axes(part - part.mean(axis=0), count) / np.sqrt(len(counts))
-    return {name: values.astype(np.float32) for name, values in arrays.items()}
+    return {name: values.astype(np.float32).astype(np.float64) for name, values in arrays.items()}
 
 
-def store(arrays: dict[str, NDArray[np.float32]], encoder: TextEncoder, fitted_on: int, target: Path) -> str:
+def store(arrays: dict[str, Array], encoder: TextEncoder, fitted_on: int, target: Path) -> str:
     """Write the artefact and its manifest; return its sha256."""
     packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **arrays)
+    np.savez(packed, allow_pickle=False, **{name: values.astype(np.float32) for name, values in arrays.items()})
     manifest = {
         "sha256": hashlib.sha256(packed.getvalue()).hexdigest(),
         "encoder": encoder.name,

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
 from events.stamp import caused
-from events.task import AttemptStarted, TaskOutcome
+from events.task import AttemptStarted
 from events.topics import TASKS
 from events.wire import Outgoing, encode
 from handlers.attempt import Tried
@@ -17,6 +17,13 @@ from store.claim import Claimed, Hold
 from store.postgres import Connection
 
 EndOutcome = Literal["completed", "failed", "timed_out", "lost_lease"]
+
+
+class Turn(NamedTuple):
+    """What one turn did: how the ends went, in their order, and what was claimed."""
+
+    outcomes: list[EndOutcome]
+    claimed: list[Claimed]
 
 
 class Desk:
@@ -29,56 +36,54 @@ class Desk:
         self._clock = clock
         self._lease_s = lease_s
 
-    async def claim(self, agents: Sequence[str] | None, limit: int) -> list[Claimed]:
-        """Take up to `limit` attempts, and say that they have started."""
-        async with self._connection.transaction():
-            claimed = await claim.claim(self._connection, self._worker, agents, limit, self._lease_s)
-            await outbox.put(self._connection, [self._started(one) for one in claimed])
-        return claimed
+    async def turn(self, tried: Sequence[Tried], agents: Sequence[str] | None, room: int) -> Turn:
+        """Write down how attempts ended, and what that means for their tasks; then take up to `room` new ones.
 
-    async def end(self, tried: Sequence[Tried]) -> list[EndOutcome]:
-        """Write down how attempts ended, and what that means for their tasks.
-
-        One whose lease was lost, or whose task has ended, writes nothing: somebody else has ended it, or will.
+        An end whose lease was lost, or whose task has ended, writes nothing: somebody else has ended it, or will.
         """
         async with self._connection.transaction():
-            won = await self._win([one.finish for one in tried])
-            doubted = await self._doubted([one.finish for one in tried if one.finish.claimed.hold in won])
-            states: list[tuple[str, TaskOutcome]] = []
-            records: list[Outgoing] = []
-            for one in tried:
-                hold = one.finish.claimed.hold
-                if hold in won:
-                    records += await self._conclude(one, hold.task_id in doubted, states)
-            await closing.close(self._connection, states)
-            await outbox.put(self._connection, records)
-        return [one.finish.outcome if one.finish.claimed.hold in won else "lost_lease" for one in tried]
+            outcomes, records = await self._end(tried) if tried else ([], [])
+            claimed = await self._claim(agents, room) if room > 0 else []
+            await outbox.put(self._connection, [*records, *(self._started(one) for one in claimed)])
+        return Turn(outcomes, claimed)
 
     async def give_back(self, holds: Sequence[Hold]) -> int:
         """Queue again what we hold and will not end; return how many."""
         return await claim.give_back(self._connection, holds)
 
-    async def _win(self, finishes: Sequence[Finish]) -> set[Hold]:
-        """Lock the tasks, end the attempts, and return those that were still ours."""
-        open_ids = await closing.lock_open(self._connection, [one.claimed.hold.task_id for one in finishes])
-        ends = [closing.AttemptEnd(one.claimed.hold, one.outcome) for one in finishes if one.claimed.hold.task_id in open_ids]
-        return await closing.end_attempts(self._connection, self._worker, ends) if ends else set()
+    async def _claim(self, agents: Sequence[str] | None, room: int) -> list[Claimed]:
+        """Take attempts under our lease."""
+        return await claim.claim(self._connection, self._worker, agents, room, self._lease_s)
+
+    async def _end(self, tried: Sequence[Tried]) -> tuple[list[EndOutcome], list[Outgoing]]:
+        """End attempts, and the tasks for which that was the end; return the outcomes and the records to publish."""
+        now = self._clock()
+        doubted = await self._doubted([one.finish for one in tried])
+        judged = [(one, judge(one.finish, _task_id(one) in doubted, now)) for one in tried]
+        ends = [
+            closing.AttemptEnd(one.finish.claimed.hold, one.finish.outcome, verdict.outcome if verdict else None)
+            for one, verdict in judged
+        ]
+        won = await closing.end(self._connection, self._worker, ends)
+        records: list[Outgoing] = []
+        for one, verdict in judged:
+            if one.finish.claimed.hold in won:
+                records += finish_facts(await self._stored(one), verdict, self._roads, now)
+        return [one.finish.outcome if one.finish.claimed.hold in won else "lost_lease" for one in tried], records
 
     async def _doubted(self, finishes: Sequence[Finish]) -> set[str]:
-        """Return tasks whose attempt failed with a side effect in doubt."""
-        failed = [one.claimed.hold.task_id for one in finishes if one.outcome != "completed"]
-        return await ledger.in_doubt(self._connection, failed) if failed else set()
+        """Return tasks whose attempt failed with a side effect in doubt; locks first, and all, for the order of locks."""
+        failed = [one.claimed.hold for one in finishes if one.outcome != "completed"]
+        if not failed:
+            return set()
+        await closing.lock_open(self._connection, [one.claimed.hold.task_id for one in finishes])
+        return await ledger.in_doubt(self._connection, failed)
 
-    async def _conclude(self, one: Tried, doubted: bool, states: list[tuple[str, TaskOutcome]]) -> list[Outgoing]:
-        """Decide what becomes of the task, store a long output, and return the records."""
-        now = self._clock()
-        verdict = judge(one.finish, doubted, now)
-        if verdict:
-            states.append((one.finish.claimed.hold.task_id, verdict.outcome))
-        finish = one.finish
-        if one.blob is not None:
-            finish = replace(finish, output_sha256=await blob.put(self._connection, one.blob))
-        return finish_facts(finish, verdict, self._roads, now)
+    async def _stored(self, one: Tried) -> Finish:
+        """Return the finish, with a long output in the blob store."""
+        if one.blob is None:
+            return one.finish
+        return replace(one.finish, output_sha256=await blob.put(self._connection, one.blob))
 
     def _started(self, one: Claimed) -> Outgoing:
         """Return the record of an attempt's start; a takeover fills the same slot."""
@@ -91,3 +96,8 @@ class Desk:
         )
         event = caused(fact, one.cause, source=self._roads.source, now=self._clock())
         return encode(self._roads.names.of(TASKS), event)
+
+
+def _task_id(one: Tried) -> str:
+    """Return the task that an attempt was for."""
+    return one.finish.claimed.hold.task_id

@@ -7,6 +7,7 @@ from asyncio import Event as Flag
 from asyncio import sleep
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from time import monotonic
 
 from msgspec import Struct
 
@@ -18,7 +19,8 @@ from events.topics import AGENTS, TASKS, Names
 from events.wire import Incoming
 from handlers.count import Count
 from handlers.ending import Roads, Verdict, closed_facts, early_facts
-from handlers.reading import AgentFact, Batch, dead_letter, read
+from handlers.reading import AgentFact, Batch, dead_letter, read, urgency
+from handlers.sieve import Sieve
 from store import closing, outbox, work
 from store.fold import DurableFold
 from store.follow import follow
@@ -164,7 +166,8 @@ async def run(kafka: str, dsn: str, names: Names, dispatcher: Dispatcher, stoppe
             fold = DurableFold(CONSUMER, connection)
             positions = await fold.positions(places(names))
             await reader.start(positions)
-            await follow(reader, fold, positions, dispatcher.apply, stopped.is_set)
+            source = Sieve(reader, urgency, monotonic)
+            await follow(source, fold, positions, dispatcher.apply, stopped.is_set)
     finally:
         await reader.stop()
         await connection.close()

@@ -15,6 +15,9 @@ from events.wire import Outgoing, encode
 from store.claim import Claimed
 from store.closing import Abandoned, Closed
 
+# Who writes ends in the transaction that closes the row: dispatch need not read these back.
+HANDS = frozenset({"smolit/worker", "smolit/dispatch", "smolit/watchdog"})
+
 
 class Finish(Struct, frozen=True):
     """How a worker's attempt went; a long output lies in the blob store under its sha256."""

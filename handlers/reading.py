@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Struct
 
@@ -14,7 +15,9 @@ from events.stamp import stamp
 from events.task import AgentChosen, CancelRequested, TaskEnded, TaskSubmitted
 from events.topics import DEFAULT_TENANT, Names
 from events.wire import Incoming, Outgoing, decode, encode, event_type
+from handlers.ending import HANDS
 
+Urgency = Literal["now", "soon", "never"]
 AgentFact = AgentRegistered | AgentRevised | AgentPaused | AgentResumed | AgentRetired
 
 _READS = (
@@ -28,6 +31,9 @@ _READS = (
     AgentResumed,
     AgentRetired,
 )
+_ENDED = TaskEnded.event_type.wire_name
+# A submission can wait for its choice; agents and what people are waiting for cannot.
+_URGENT = frozenset(cls.event_type.wire_name for cls in _READS if cls not in (TaskSubmitted, TaskEnded))
 # Passed over by their header, without decoding; whatever else we do not know is no fact of ours.
 _PASSED_OVER = frozenset(cls.event_type.wire_name for cls in FACTS if cls not in _READS)
 
@@ -50,11 +56,21 @@ class Batch(Struct, frozen=True):
         return sorted(chosen | cancelled | {event.fact.task_id for event in self.ended})
 
 
+def urgency(record: Incoming) -> Urgency:
+    """Say from the headers alone whether a record must be acted on now, soon or never."""
+    kind = event_type(record.headers)
+    if kind in _PASSED_OVER:
+        return "never"
+    if kind == _ENDED:
+        return "never" if _source(record) in HANDS else "now"
+    return "now" if kind in _URGENT else "soon"
+
+
 def read(records: Sequence[Incoming]) -> Batch:
     """Decode what dispatch acts on; the rest of our facts is passed over."""
     batch = Batch([], [], [], [], [], [])
     for record in records:
-        if event_type(record.headers) not in _PASSED_OVER:
+        if urgency(record) != "never":
             _read_one(batch, record)
     return batch
 
@@ -75,6 +91,11 @@ def dead_letter(record: Incoming, error: EventError, names: Names, source: str, 
     )
     event = stamp(letter, source=source, now=now, correlation=letter.original_key, cause=record.origin)
     return encode(names.dead_letters_of(record.topic), event)
+
+
+def _source(record: Incoming) -> str:
+    """Return who wrote an event of ours."""
+    return next((content.decode("utf-8", "replace") for name, content in record.headers if name == "ce_source"), "")
 
 
 def _read_one(batch: Batch, record: Incoming) -> None:

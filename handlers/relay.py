@@ -105,7 +105,7 @@ async def loop(relay: Relay, doorbell: Doorbell, stopped: Event, pace: Pace, cou
         sent = await relay.pass_on()
         count("relay.published", sent)
         count("relay.purged", await relay.tidy())
-        if not sent:
+        if sent < pace.batch:  # what is committed from now on rings
             await doorbell.wait(pace.poll_s)
     await relay.let_go()
 

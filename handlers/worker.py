@@ -63,12 +63,11 @@ class Worker:
     async def pump(self, stopped: Event) -> None:
         """Claim and end until told to stop; then end what is under way, for a while."""
         while not stopped.is_set():
-            await self._end_finished()
-            await self._claim()
+            await self._turn(self._shift.capacity)
             await self._nap(self._shift.poll_s)
         give_up = self._timer() + self._shift.grace_s
         while self._running and self._timer() < give_up:
-            await self._end_finished()
+            await self._turn(0)
             await self._nap(min(self._shift.poll_s, max(0.0, give_up - self._timer())))
         await self._leave()
 
@@ -100,15 +99,23 @@ class Worker:
             task.cancel()
             self._count("worker.lost_lease", 1)
 
-    async def _claim(self) -> None:
-        """Take as much as there is room for, and start it."""
-        room = self._shift.capacity - len(self._running)
-        if room <= 0:
+    async def _turn(self, room: int) -> None:
+        """Write down how finished attempts went, and take what there is room for.
+
+        An error that is not the agent's is raised here.
+        """
+        done = {hold: task for hold, task in self._running.items() if task.done()}
+        room = min(room, self._shift.capacity - len(self._running) + len(done))
+        if not done and room <= 0:
             return
-        claimed = await self._desk.claim(self._shift.agents, room)
-        for one in claimed:
+        turn = await self._desk.turn([task.result() for task in done.values()], self._shift.agents, room)
+        for hold in done:
+            del self._running[hold]
+        for one in turn.claimed:
             self._running[one.hold] = self._start(one)
-        self._count("worker.claimed", len(claimed))
+        for outcome in turn.outcomes:
+            self._count(f"worker.{outcome}", 1)
+        self._count("worker.claimed", len(turn.claimed))
 
     def _start(self, one: Claimed) -> Task[Tried]:
         """Start an attempt; its end wakes the pump."""
@@ -116,19 +123,9 @@ class Worker:
         task.add_done_callback(lambda _: self._wake.set())
         return task
 
-    async def _end_finished(self) -> None:
-        """Write down how finished attempts went; an error that is not the agent's is raised here."""
-        done = {hold: task for hold, task in self._running.items() if task.done()}
-        if not done:
-            return
-        for outcome in await self._desk.end([task.result() for task in done.values()]):
-            self._count(f"worker.{outcome}", 1)
-        for hold in done:
-            del self._running[hold]
-
     async def _leave(self) -> None:
         """Give back what did not end in time."""
-        await self._end_finished()
+        await self._turn(0)
         for task in self._running.values():
             task.cancel()
         self._count("worker.gave_back", await self._desk.give_back(list(self._running)))

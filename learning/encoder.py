@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, TypedDict
 
 import numpy as np
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]  # the wheel has no annotations
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 

@@ -119,9 +119,7 @@ class ContextMap:
 def project(parts: tuple[Array, Array, Array], arrays: Mapping[str, Array]) -> Array:
     """Return the joined projections of the three parts, each centred first; one row or many."""
     names = ("embedding", "named", "pattern")
-    pieces = [
-        (part - arrays[f"{name}_centre"]) @ arrays[f"{name}_axes"].T for name, part in zip(names, parts, strict=True)
-    ]
+    pieces = [(part - arrays[f"{name}_centre"]) @ arrays[f"{name}_axes"].T for name, part in zip(names, parts, strict=True)]
     return np.concatenate(pieces, axis=-1)
 
 

@@ -28,7 +28,7 @@ def signed_buckets(grams: Iterable[str], width: int) -> NDArray[np.float32]:
     weights = 1 + np.log(np.fromiter(counts.values(), dtype=np.float64, count=len(counts)))
     signed = np.where(codes >> 31, -weights, weights)
     vector = np.bincount((codes & 0x7FFFFFFF) % width, weights=signed, minlength=width)
-    length = np.linalg.norm(vector)
+    length = float(np.linalg.norm(vector))
     if length == 0.0:
         vector[0] = length = 1.0
     return (vector / length).astype(np.float32)

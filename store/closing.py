@@ -16,16 +16,23 @@ from store.postgres import Connection
 
 _LOCK_OPEN = """
 select task_id from ops.work_task where task_id = any(%s) and state = 'open' order by task_id for update"""
-_END_ATTEMPTS = """
-with ended as (
-  select attempt.task_id, attempt.attempt, ended.outcome
-  from jsonb_to_recordset(%s::jsonb) as ended(task_id text, attempt int, epoch bigint, outcome text)
-  join ops.work_attempt as attempt using (task_id, attempt, epoch)
-  where attempt.worker = %s and attempt.state = 'running' order by task_id, attempt for update of attempt
+# One statement, for there is one for every end of work: locks task and attempt, task by task, then ends both.
+_END = """
+with ended as materialized (
+  select task.task_id, attempt.attempt, attempt.epoch, row.outcome, row.task_state
+  from jsonb_to_recordset(%s::jsonb) as row(task_id text, attempt int, epoch bigint, outcome text, task_state text)
+  join ops.work_task as task on task.task_id = row.task_id and task.state = 'open'
+  join ops.work_attempt as attempt on attempt.task_id = row.task_id and attempt.attempt = row.attempt
+    and attempt.epoch = row.epoch and attempt.worker = %s and attempt.state = 'running'
+  order by task.task_id for update of task, attempt
+), attempts as (
+  update ops.work_attempt as attempt set state = ended.outcome, ended_at = now(), lease_until = null
+  from ended where attempt.task_id = ended.task_id and attempt.attempt = ended.attempt
+), tasks as (
+  update ops.work_task as task set state = ended.task_state, ended_at = now()
+  from ended where task.task_id = ended.task_id and ended.task_state is not null
 )
-update ops.work_attempt as attempt set state = ended.outcome, ended_at = now(), lease_until = null
-from ended where attempt.task_id = ended.task_id and attempt.attempt = ended.attempt
-returning attempt.task_id, attempt.attempt, attempt.epoch"""
+select task_id, attempt, epoch from ended"""
 _CLOSE = """
 update ops.work_task as task set state = closed.state, ended_at = now()
 from unnest(%s::text[], %s::text[]) as closed(task_id, state)
@@ -55,10 +62,11 @@ where task.state = 'open' order by task.task_id limit %s"""
 
 
 class AttemptEnd(Struct, frozen=True):
-    """How an attempt that we hold ended."""
+    """How an attempt that we hold ended, and its task with it (None: the task stays open)."""
 
     hold: Hold
     outcome: AttemptOutcome
+    task_state: TaskOutcome | None
 
 
 class Abandoned(Struct, frozen=True):
@@ -99,10 +107,10 @@ async def of_retired(connection: Connection, limit: int) -> list[str]:
     return [row[0] for row in await (await connection.execute(_OF_RETIRED, (limit,))).fetchall()]
 
 
-async def end_attempts(connection: Connection, worker: str, ends: Sequence[AttemptEnd]) -> set[Hold]:
-    """End attempts that this worker holds; return those that were still its own. The tasks must be locked."""
-    rows = [_end_row(end) for end in ends]
-    cursor = await connection.execute(_END_ATTEMPTS, (msgspec.json.encode(rows).decode(), worker))
+async def end(connection: Connection, worker: str, ends: Sequence[AttemptEnd]) -> set[Hold]:
+    """End attempts that this worker holds, and tasks with them; return those that were still its own."""
+    rows = [_end_row(one) for one in ends]
+    cursor = await connection.execute(_END, (msgspec.json.encode(rows).decode(), worker))
     return {Hold(*row) for row in await cursor.fetchall()}
 
 
@@ -129,7 +137,7 @@ async def abandon(connection: Connection, task_ids: Sequence[str]) -> list[Close
 
 def _end_row(end: AttemptEnd) -> dict[str, Any]:
     """Return the columns of an attempt's end."""
-    return {**msgspec.structs.asdict(end.hold), "outcome": end.outcome}
+    return {**msgspec.structs.asdict(end.hold), "outcome": end.outcome, "task_state": end.task_state}
 
 
 def _abandoned(row: tuple[Any, ...]) -> Abandoned:

@@ -40,7 +40,7 @@ _BEGIN = """
 insert into ops.effect (task_id, attempt, step, key, target, idempotent, state, request_sha256, epoch)
 select task_id, attempt, %(step)s, %(key)s, %(target)s, %(idempotent)s, 'pending', %(request)s, epoch
 from ops.work_attempt
-where task_id = %(task_id)s and attempt = %(attempt)s and epoch = %(epoch)s and state = 'running' for key share
+where task_id = %(task_id)s and attempt = %(attempt)s and epoch = %(epoch)s and state = 'running' for share
 on conflict do nothing"""
 _FIND = """
 select state, key, request_sha256, result, epoch from ops.effect
@@ -50,7 +50,11 @@ update ops.effect set state = %s, result = %s, settled_at = now()
 where task_id = %s and attempt = %s and step = %s and state = 'pending'"""
 _DOUBT = """
 update ops.effect set state = 'unknown', settled_at = now()
-where task_id = any(%s) and state = 'pending' and not idempotent"""
+from unnest(%s::text[], %s::int[], %s::bigint[]) as held(task_id, attempt, epoch)
+join ops.work_attempt as attempt on attempt.task_id = held.task_id and attempt.attempt = held.attempt
+  and attempt.epoch = held.epoch and attempt.state = 'running'
+where effect.task_id = held.task_id and effect.attempt = held.attempt
+  and effect.state = 'pending' and not effect.idempotent"""
 _IN_DOUBT = "select distinct task_id from ops.effect where task_id = any(%s) and state = 'unknown'"
 _UNKNOWN = """
 select task_id, attempt, step, target, created_at from ops.effect where state = 'unknown' order by created_at limit %s"""
@@ -108,10 +112,12 @@ async def settle(connection: Connection, ask: Ask, state: State, result: Any = N
     return cursor.rowcount == 1
 
 
-async def in_doubt(connection: Connection, task_ids: Sequence[str]) -> set[str]:
-    """Return those tasks with a side effect that nobody can be asked about again; what hangs is given up now."""
-    await connection.execute(_DOUBT, (list(task_ids),))
-    return {row[0] for row in await (await connection.execute(_IN_DOUBT, (list(task_ids),))).fetchall()}
+async def in_doubt(connection: Connection, holds: Sequence[Hold]) -> set[str]:
+    """Return the tasks with a side effect that nobody can be asked about again; what hangs is given up now."""
+    task_ids = [hold.task_id for hold in holds]
+    columns = (task_ids, [hold.attempt for hold in holds], [hold.epoch for hold in holds])
+    await connection.execute(_DOUBT, columns)
+    return {row[0] for row in await (await connection.execute(_IN_DOUBT, (task_ids,))).fetchall()}
 
 
 async def unknown(connection: Connection, limit: int) -> list[tuple[Any, ...]]:

@@ -92,16 +92,15 @@ async def unpublished(connection: Connection, shards: Sequence[int], limit: int)
 
 
 async def mark(connection: Connection, rows: Sequence[Waiting], epochs: Mapping[int, int]) -> None:
-    """Mark rows as published, if their shards are still held under these epochs.
+    """Mark rows as published, those whose shards are still held under these epochs.
 
     Raises:
-        Fenced: another relay holds one of the shards; nothing was marked.
+        Fenced: another relay holds one of the shards.
     """
     ids = [row.id for row in rows]
-    async with connection.transaction():
-        cursor = await connection.execute(_MARK, (list(epochs), list(epochs.values()), ids))
-        if cursor.rowcount != len(ids):
-            raise Fenced("another relay took over a shard of ours; what we published carries the same ids")
+    cursor = await connection.execute(_MARK, (list(epochs), list(epochs.values()), ids))
+    if cursor.rowcount != len(ids):
+        raise Fenced("another relay took over a shard of ours; what we published carries the same ids")
 
 
 async def purge(connection: Connection, limit: int, keep_s: float) -> int:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 from events.event import Event, Fact
 from events.wire import Incoming
@@ -130,7 +131,7 @@ def _learned(rng: random.Random, number: int) -> list[Event[Fact]]:
     rewards = [rng.random() for _ in range(rng.randint(1, 4))]
     variant = rng.choice((None, "a", "b"))
     story = [example(rewards[0], agent, task_id, at=at, variant=variant, sequence=number)]
-    for turn, (old, new) in enumerate(zip(rewards, rewards[1:], strict=False), start=1):
+    for turn, (old, new) in enumerate(pairwise(rewards), start=1):
         told = {"revision": turn, "sequence": 100 * turn + number, "at": at + turn * 4000, "variant": variant}
         story.append(superseded(old, new, agent, task_id, **told))
     return story

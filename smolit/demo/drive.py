@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from events.answer import AnswerGiven, RequestRefused
 from events.ids import task_id
@@ -14,68 +15,66 @@ from smolit.demo.watch import Watch
 KIND = "question"
 
 
-class Producer:
-    """Drives one course; `ticked` is told after each task, for the progress bar."""
+@dataclass(frozen=True)
+class Asking:
+    """What one course is driven with; a task without an answer after `patience_s` counts as lost."""
 
-    def __init__(
-        self,
-        client: Client,
-        origin: Origin,
-        watch: Watch,
-        outcomes: Outcomes,
-        *,
-        run_id: str,
-        scope: str,
-        course: Course,
-        monotonic: Callable[[], float],
-        patience_s: float,
-        ticked: Callable[[], None],
-    ) -> None:
-        self._client, self._origin, self._watch, self._outcomes = client, origin, watch, outcomes
-        self._run_id, self._scope, self._course = run_id, scope, course
-        self._monotonic, self._patience_s, self._ticked = monotonic, patience_s, ticked
+    client: Client
+    origin: Origin
+    watch: Watch
+    outcomes: Outcomes
+    course: Course
+    run_id: str
+    scope: str
+    monotonic: Callable[[], float]
+    patience_s: float
 
-    async def drive(self, prompts: Sequence[Prompt], in_flight: int) -> None:
-        """Send all prompts, at most `in_flight` at a time; a task is over when its feedback was acknowledged."""
-        gate = asyncio.Semaphore(in_flight)
-        began = self._monotonic()
-        async with asyncio.TaskGroup() as group:
-            for prompt in prompts:
-                await gate.acquire()
-                group.create_task(self._one(prompt, gate))
-        self._course.seconds = self._monotonic() - began
 
-    async def _one(self, prompt: Prompt, gate: asyncio.Semaphore) -> None:
-        try:
-            await self._ask(prompt)
-        finally:
-            gate.release()
-            self._ticked()
+async def drive(asking: Asking, prompts: Sequence[Prompt], in_flight: int, ticked: Callable[[], None]) -> None:
+    """Send all prompts, at most `in_flight` at a time; a task is over when its feedback was acknowledged."""
+    gate = asyncio.Semaphore(in_flight)
+    began = asking.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for prompt in prompts:
+            await gate.acquire()
+            group.create_task(_one(asking, prompt, gate, ticked))
+    asking.course.seconds = asking.monotonic() - began
 
-    async def _ask(self, prompt: Prompt) -> None:
-        """Submit one question, wait for its answer, and judge it by the recorded outcome."""
-        request_id = f"{self._run_id}/{prompt.prompt_id}"
-        task = task_id(self._origin.tenant, self._origin.source, request_id)
-        run = self._course.runs[task] = Run(prompt.prompt_id, float("nan"))
-        waiting = self._watch.expect(request_id)
-        request = SubmitTask(text=prompt.text, kind=KIND, scope=self._scope, input={"prompt_id": prompt.prompt_id})
-        await self._client.send([Ask(request, request_id)])
-        run.acknowledged = self._monotonic()
-        try:
-            answer = await asyncio.wait_for(waiting, self._patience_s)
-        except TimeoutError:
-            return  # counted as lost
-        run.answered = self._monotonic()
-        await self._judge(run, task, answer)
 
-    async def _judge(self, run: Run, task: str, answer: AnswerGiven | RequestRefused) -> None:
-        if isinstance(answer, RequestRefused):
-            run.outcome = f"refused: {answer.reason}"
-            return
-        run.outcome, run.agent = answer.outcome, answer.agent
-        if answer.outcome != "completed":
-            return
-        run.reward = self._outcomes.outcome(run.prompt_id, answer.output["model"]).score
-        feedback = GiveFeedback(task_id=task, attempt=answer.attempt, rater="demo", kind="score", value=run.reward)
-        await self._client.send([Ask(feedback, f"{self._run_id}/{run.prompt_id}/feedback")])
-        run.feedback_acknowledged = self._monotonic()
+async def _one(asking: Asking, prompt: Prompt, gate: asyncio.Semaphore, ticked: Callable[[], None]) -> None:
+    try:
+        await _ask(asking, prompt)
+    finally:
+        gate.release()
+        ticked()
+
+
+async def _ask(asking: Asking, prompt: Prompt) -> None:
+    """Submit one question, wait for its answer, and judge it by the recorded outcome."""
+    request_id = f"{asking.run_id}/{prompt.prompt_id}"
+    task = task_id(asking.origin.tenant, asking.origin.source, request_id)
+    run = asking.course.runs[task] = Run(prompt.prompt_id, float("nan"))
+    waiting = asking.watch.expect(request_id)
+    request = SubmitTask(text=prompt.text, kind=KIND, scope=asking.scope, input={"prompt_id": prompt.prompt_id})
+    await asking.client.send([Ask(request, request_id)])
+    run.acknowledged = asking.monotonic()
+    try:
+        answer = await asyncio.wait_for(waiting, asking.patience_s)
+    except TimeoutError:
+        return  # counted as lost
+    run.answered = asking.monotonic()
+    await _judge(asking, run, task, answer)
+
+
+async def _judge(asking: Asking, run: Run, task: str, answer: AnswerGiven | RequestRefused) -> None:
+    """Note how a task ended, and return the real score of a completed one as feedback."""
+    if isinstance(answer, RequestRefused):
+        run.outcome = f"refused: {answer.reason}"
+        return
+    run.outcome, run.agent = answer.outcome, answer.agent
+    if answer.outcome != "completed":
+        return
+    run.reward = asking.outcomes.outcome(run.prompt_id, answer.output["model"]).score
+    feedback = GiveFeedback(task_id=task, attempt=answer.attempt, rater="demo", kind="score", value=run.reward)
+    await asking.client.send([Ask(feedback, f"{asking.run_id}/{run.prompt_id}/feedback")])
+    run.feedback_acknowledged = asking.monotonic()

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from events.task import AgentChosen
+from smolit.demo.local_work import Done
 from smolit.demo.report import Figure, Report
 
 QUERIES: tuple[tuple[str, str], ...] = (
@@ -104,3 +105,11 @@ def _signed(figure: Figure) -> str:
 
 def _millis(one: float, other: float) -> str:
     return f"{one:.0f} / {other:.0f}"
+
+
+def done_here(done: Sequence[Done]) -> Table:
+    """Return what the two local agents made of their tasks."""
+    shown = Table("task", "agent", "outcome", "output", title="\nWork done here, nothing recorded", title_justify="left")
+    for one in done:
+        shown.add_row(one.text, one.agent or "", one.outcome, str(one.output))
+    return shown

@@ -23,6 +23,7 @@ class Watch:
     def __init__(self, kafka: str, names: Names, scope: str, course: Course, monotonic: Callable[[], float]) -> None:
         self._kafka, self._names, self._scope = kafka, names, scope
         self._course, self._monotonic = course, monotonic
+        self.kept: list[AgentChosen] = []
         self._answers: dict[str, asyncio.Future[AnswerGiven | RequestRefused]] = {}
         self._broadcast = Broadcast(kafka, "demo-watch", tuple(names.of(topic) for topic in _FOLLOWED))
 
@@ -59,6 +60,15 @@ class Watch:
         if fact.context.scope != self._scope:
             return
         self._course.choices.append((now, fact.policy.upto))
+        self._keep(fact)
         run = self._course.runs.get(fact.task_id)
         if run is not None and run.chosen is None:
             run.chosen = now
+
+    def _keep(self, fact: AgentChosen) -> None:
+        """Keep the first choice, and of the later ones the last exploring and the last other one: three to explain."""
+        if not self.kept:
+            self.kept.append(fact)
+        else:
+            others = [one for one in self.kept[1:] if one.explored != fact.explored]
+            self.kept[1:] = [*others, fact]

@@ -27,7 +27,7 @@ def test_repetition_counts_less_each_time() -> None:
     assert np.abs(vector).max() / np.abs(vector[vector != 0]).min() == pytest.approx(1 + np.log(3), rel=1e-6)
 
 
-@pytest.mark.parametrize("text", ["", "???", "\ud800", "\0", "x" * 1_000_000, "Größe 12,5"], ids=lambda text: text[:3].encode("unicode_escape").decode() or "empty")
+@pytest.mark.parametrize("text", ["", "???", "\ud800", "\0", "x" * 1_000_000, "Größe 12,5"], ids=lambda text: ascii(text[:3]))
 def test_any_text_gives_a_unit_vector(text: str) -> None:
     """No text is refused, and every vector has length one."""
     vector = HashedEncoder().encode(text)

@@ -3,6 +3,7 @@
 import gzip
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_the_sample_is_not_grouped_by_domain(sample: Outcomes) -> None:
     """The order is random: neighbours share their domain about as often as strangers do."""
     domains = [prompt.domain for prompt in sample.prompts]
 
-    same = sum(first == second for first, second in zip(domains, domains[1:], strict=False)) / len(domains)
+    same = sum(first == second for first, second in pairwise(domains)) / len(domains)
 
     expected = sum((domains.count(domain) / len(domains)) ** 2 for domain in set(domains))
     assert same == pytest.approx(expected, abs=0.03)
@@ -53,9 +54,7 @@ def test_one_known_outcome_is_found(sample: Outcomes) -> None:
 def test_no_model_dominates_the_sample(sample: Outcomes) -> None:
     """The best single model stays far below the best model per question: there is something to learn."""
     best_single = max(map(sample.mean_score, sample.models))
-    best_each = sum(
-        max(sample.outcome(prompt.prompt_id, model).score for model in sample.models) for prompt in sample.prompts
-    )
+    best_each = sum(max(sample.outcome(prompt.prompt_id, model).score for model in sample.models) for prompt in sample.prompts)
 
     assert best_single == pytest.approx(0.495, abs=1e-9)
     assert best_each / SIZE == pytest.approx(0.8345, abs=1e-9)

@@ -1,0 +1,70 @@
+"""The demo's stage: a stack of ours, all processes ready, all agents live; and everything it started stopped again."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from events.topics import Names
+from smolit.errors import ProcessesNotReady, ServerForeign
+from smolit.process import background
+from smolit.process.ports import utc_now
+from smolit.process.prepare import prepare
+from smolit.process.runner import live_runner
+from smolit.settings import Settings
+from smolit.stack import local
+from smolit.stack.local import Endpoints
+from smolit.stack.status import status
+from streams.live import LiveAgents
+
+Say = Callable[[str], None]
+POLL_S = 0.1
+
+
+@contextmanager
+def staged(settings: Settings, say: Say) -> Iterator[Endpoints]:
+    """Bring up what is not there yet; at the end stop what was brought up here, and nothing else.
+
+    Raises:
+        ServerForeign: the settings name a Kafka or Postgres that is not ours.
+    """
+    refuse_foreign(settings)
+    before = status(settings)
+    had_servers = before.kafka.running and before.postgres.running
+    had_processes = live_runner(settings.data_dir) is not None
+    try:
+        endpoints = local.up(settings, say)
+        asyncio.run(prepare(settings, endpoints, say))
+        background.launch(settings)
+        background.wait_ready(settings, say)
+        yield endpoints
+    finally:
+        if not had_processes:
+            background.halt(settings, say)
+        if not had_servers:
+            local.down(settings, progress=say)
+
+
+def refuse_foreign(settings: Settings) -> None:
+    """Never fill a Kafka or Postgres that is not ours with made-up work."""
+    if settings.kafka or settings.postgres.get_secret_value():
+        raise ServerForeign("The demo only runs on smolit's own local stack; unset SMOLIT_KAFKA and SMOLIT_POSTGRES.")
+
+
+async def wait_live(settings: Settings, endpoints: Endpoints, agents: Sequence[str]) -> None:
+    """Wait until every agent was registered and some worker serves it.
+
+    Raises:
+        ProcessesNotReady: one of them is not served in time.
+    """
+    names = Names(settings.topic_prefix)
+    live = LiveAgents(endpoints.kafka, "demo-live", names, settings.heartbeat_s, utc_now, time.monotonic)
+    await live.start()
+    try:
+        deadline = time.monotonic() + settings.start_timeout_s
+        while missing := [agent for agent in agents if not live.serves(agent)]:
+            if time.monotonic() > deadline:
+                raise ProcessesNotReady(f"no worker serves {', '.join(missing)}; `smolit status` shows what runs")
+            await asyncio.sleep(POLL_S)
+    finally:
+        await live.stop()
