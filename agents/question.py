@@ -23,7 +23,7 @@ _SPOKEN = (
     (re.compile(r"\b(?:divided by|geteilt durch|dividiert durch|durch)\b"), "/"),
     (re.compile(r"\bplus\b"), "+"),
     (re.compile(r"\bminus\b"), "-"),
-    (re.compile(r"(?<=[\d)])\s*[x×]\s*(?=[\d(])"), "*"),
+    (re.compile(r"(?<=[\d)])(?<!\b0)\s*[x×]\s*(?=[\d(])"), "*"),
     (re.compile(r"(?<=[\d)])\s*:\s*(?=[\d(])"), "/"),
 )
 _SIGNS = str.maketrans({"·": "*", "⋅": "*", "×": "*", "÷": "/", "−": "-", "–": "-", "^": "**"})
@@ -41,7 +41,7 @@ def expression_in(text: str) -> str:
     """
     if len(text) > MOST_CHARS:
         raise ExpressionRefused(f"the question has more than {MOST_CHARS} characters")
-    plain = _symbols(text.lower().replace("'", " ").strip())
+    plain = _symbols(text.lower().replace("what's", "what is").replace("what’s", "what is").strip())
     pieces = _PIECE.findall(plain)
     if len(pieces) != 1:
         raise ExpressionRefused("there is no expression" if not pieces else "there is more than one expression")
@@ -64,9 +64,9 @@ def _understood(around: str, words: list[str]) -> None:
     strange = sorted(set(words) - _ENGLISH - _GERMAN)
     if strange:
         raise ExpressionRefused(f"{strange[0][:40]!r} is not part of a question of arithmetic")
-    rest = _WORD.sub("", around).translate(str.maketrans("", "", "?!.,:;= \t\r\n"))
-    if rest:
-        raise ExpressionRefused(f"{rest[0]!r} is not part of a question of arithmetic")
+    rest = _WORD.sub("", around).translate(str.maketrans("", "", "?!.,:= \t\r\n"))
+    if rest or ".." in around:
+        raise ExpressionRefused(f"{(rest or '..')[0]!r} is not part of a question of arithmetic")
 
 
 def _trimmed(piece: str) -> str:

@@ -66,13 +66,9 @@ LEARNERS: dict[str, tuple[str, dict[str, float | str]]] = {
     "thompson, no context": ("thompson", {}),
     "ridge_igw (default)": ("ridge_igw", {}),
     "ridge_igw gain 10, ridge 4": ("ridge_igw", {"gain": 10.0, "ridge": 4.0}),
-    "ridge_igw gain 10": ("ridge_igw", {"gain": 10.0}),
     "ridge_igw gain 40": ("ridge_igw", {"gain": 40.0}),
-    "ridge_igw ridge 6": ("ridge_igw", {"ridge": 6.0}),
     "ridge_igw ridge 24": ("ridge_igw", {"ridge": 24.0}),
-    "ridge_igw trust 5": ("ridge_igw", {"trust": 5.0}),
     "ridge_igw trust 20": ("ridge_igw", {"trust": 20.0}),
-    "ridge_igw floor .005": ("ridge_igw", {"floor": 0.005}),
 }
 HASHES, DIMENSIONS, WORDS = 8192, 64, 300
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bus.cluster import look
 from bus.errors import WrongTopics
-from bus.reader import PartitionReader, Place
+from bus.reader import MakeReader, PartitionReader, Place
 from events.wire import Incoming
 
 OnEvent = Callable[[Incoming], None]
@@ -20,10 +20,10 @@ _WAIT_MS = 1_000  # of one fetch; a record ends the wait at once
 class Broadcast:
     """Follows topics; `on_event` is called once per record, in order within each partition, and must not wait."""
 
-    def __init__(self, kafka: str, client_id: str, topics: Sequence[str]) -> None:
+    def __init__(self, kafka: str, client_id: str, topics: Sequence[str], make_reader: MakeReader = PartitionReader) -> None:
         self._kafka = kafka
         self._topics = tuple(topics)
-        self._reader = PartitionReader(kafka, client_id)
+        self._reader = make_reader(kafka, client_id)
         self._positions: dict[Place, int] = {}
         self._task: asyncio.Task[None] | None = None
         self.caught_up = asyncio.Event()

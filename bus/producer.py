@@ -1,7 +1,7 @@
 """The way out: an idempotent producer that returns only after the broker has everything."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
@@ -96,6 +96,9 @@ class Publisher:
         if missing:
             return WrongTopics(f"topics are missing: {', '.join(sorted(missing))}; make them with `smolit up`")
         return unreachable(self._kafka, error)
+
+
+MakePublisher = Callable[[str, str], Publisher]  # address, client id
 
 
 def _producer(kafka: str, client_id: str, linger_ms: int, patience_s: float) -> AIOKafkaProducer:

@@ -1,6 +1,6 @@
 """The way in for plain consumers: partitions assigned by hand, read from the positions that Postgres holds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
@@ -133,6 +133,9 @@ class PartitionReader:
                 return unreachable(self._kafka, error)
             case _:
                 return KafkaRefused(f"Kafka at {self._kafka} refused a read: {error!r}")
+
+
+MakeReader = Callable[[str, str], PartitionReader]  # address, client id
 
 
 def _consumer(kafka: str, client_id: str) -> AIOKafkaConsumer:

@@ -11,7 +11,7 @@ from time import monotonic
 
 from msgspec import Struct
 
-from bus.reader import PartitionReader
+from bus.reader import MakeReader, PartitionReader
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
 from events.event import Event
 from events.task import AgentChosen, CancelRequested, TaskEnded
@@ -20,11 +20,11 @@ from events.wire import Incoming
 from handlers.count import Count
 from handlers.ending import Roads, Verdict, closed_facts, early_facts
 from handlers.reading import AgentFact, Batch, dead_letter, read, urgency
-from handlers.sieve import Sieve
+from handlers.sieve import Sieve, Timer
 from store import closing, outbox, work
-from store.fold import DurableFold
+from store.fold import DurableFold, MakeFold
 from store.follow import follow
-from store.postgres import Connection, connect
+from store.postgres import Connect, Connection, connect
 
 CONSUMER = "dispatch"  # stored beside the positions
 SOURCE = "smolit/dispatch"
@@ -153,20 +153,32 @@ def places(names: Names) -> list[tuple[str, int]]:
     return [(names.of(topic), part) for topic in (AGENTS, TASKS) for part in range(topic.partitions)]
 
 
-async def run(kafka: str, dsn: str, names: Names, dispatcher: Dispatcher, stopped: Flag, standby_poll_s: float = 0.5) -> None:
+async def run(
+    kafka: str,
+    dsn: str,
+    names: Names,
+    dispatcher: Dispatcher,
+    stopped: Flag,
+    standby_poll_s: float = 0.5,
+    timer: Timer = monotonic,
+    *,
+    connect: Connect = connect,
+    make_reader: MakeReader = PartitionReader,
+    make_fold: MakeFold = DurableFold,
+) -> None:
     """Dispatch until told to stop, after standing by while another one does; any error ends it.
 
     Raises:
         Fenced: another process moved a position of ours.
     """
     connection = await connect(dsn, CONSUMER)
-    reader = PartitionReader(kafka, CONSUMER)
+    reader = make_reader(kafka, CONSUMER)
     try:
         if await take_turn(connection, names, stopped, standby_poll_s):
-            fold = DurableFold(CONSUMER, connection)
+            fold = make_fold(CONSUMER, connection)
             positions = await fold.positions(places(names))
             await reader.start(positions)
-            source = Sieve(reader, urgency, monotonic)
+            source = Sieve(reader, urgency, timer)
             await follow(source, fold, positions, dispatcher.apply, stopped.is_set)
     finally:
         await reader.stop()

@@ -10,12 +10,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from bus.producer import Publisher
+from bus.producer import MakePublisher, Publisher
 from events.wire import Outgoing
 from handlers.count import Count
 from store import lease, outbox
 from store.doorbell import Doorbell
-from store.postgres import Connection, connect
+from store.postgres import Connect, Connection, connect
 
 Timer = Callable[[], float]
 
@@ -110,7 +110,18 @@ async def loop(relay: Relay, doorbell: Doorbell, stopped: Event, pace: Pace, cou
     await relay.let_go()
 
 
-async def run(kafka: str, dsn: str, relay_id: str, stopped: Event, timer: Timer, count: Count, pace: Pace) -> None:
+async def run(
+    kafka: str,
+    dsn: str,
+    relay_id: str,
+    stopped: Event,
+    timer: Timer,
+    count: Count,
+    pace: Pace,
+    *,
+    connect: Connect = connect,
+    make_publisher: MakePublisher = Publisher,
+) -> None:
     """Relay until told to stop; any error ends it, and the runner starts it again.
 
     Raises:
@@ -118,7 +129,7 @@ async def run(kafka: str, dsn: str, relay_id: str, stopped: Event, timer: Timer,
     """
     connection = await connect(dsn, relay_id)
     doorbell = await Doorbell.install(dsn, "outbox", relay_id)
-    publisher = Publisher(kafka, relay_id)
+    publisher = make_publisher(kafka, relay_id)
     await publisher.start()
     try:
         await lease.open_shards(connection)

@@ -15,7 +15,7 @@ from handlers.count import Count
 from handlers.ending import Roads, Verdict, early_facts, handed_back_facts
 from store import claim, closing, outbox
 from store.closing import Closed
-from store.postgres import Connection, connect
+from store.postgres import Connect, Connection, connect
 
 SOURCE = "smolit/watchdog"
 APPLICATION = "watchdog"
@@ -78,7 +78,16 @@ def _is_last(closed: Closed) -> bool:
     return any(one.attempt >= one.context.max_attempts for one in closed.abandoned)
 
 
-async def run(dsn: str, roads: Roads, stopped: Event, clock: Callable[[], datetime], count: Count, every_s: float = 0.5) -> None:
+async def run(
+    dsn: str,
+    roads: Roads,
+    stopped: Event,
+    clock: Callable[[], datetime],
+    count: Count,
+    every_s: float = 0.5,
+    *,
+    connect: Connect = connect,
+) -> None:
     """Sweep until told to stop; any error ends it, and the runner starts it again."""
     connection = await connect(dsn, APPLICATION)
     try:

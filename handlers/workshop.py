@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from agents.pipeline import Timer, Toolbox
-from bus.producer import Publisher
+from bus.producer import MakePublisher, Publisher
 from events.event import Envelope
 from events.event import Event as Told
 from events.heartbeat import WorkerSeen
@@ -23,7 +23,7 @@ from handlers.ending import Roads
 from handlers.worker import Shift, Worker
 from store import work
 from store.doorbell import Doorbell
-from store.postgres import Connection, connect
+from store.postgres import Connect, Connection, connect
 
 SOURCE = "smolit/worker"
 Clock = Callable[[], datetime]
@@ -39,14 +39,17 @@ async def run(
     clock: Clock,
     timer: Timer,
     count: Count,
+    *,
+    connect: Connect = connect,
+    make_publisher: MakePublisher = Publisher,
 ) -> None:
     """Work until told to stop, then end what is under way; any error ends it, and the runner starts it again."""
     _widen_threads(shift.capacity)
     async with AsyncExitStack() as stack:
-        claims, others = await _connect(dsn, shift, stack), await _connect(dsn, shift, stack)
+        claims, others = await _connect(connect, dsn, shift, stack), await _connect(connect, dsn, shift, stack)
         doorbell = await Doorbell.install(dsn, "work", shift.worker)
         stack.push_async_callback(doorbell.close)
-        publisher = Publisher(kafka, shift.worker)
+        publisher = make_publisher(kafka, shift.worker)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         desk = Desk(claims, shift.worker, roads, clock, shift.lease_s)
@@ -117,7 +120,7 @@ def _widen_threads(capacity: int) -> None:
     asyncio.get_running_loop().set_default_executor(executor)
 
 
-async def _connect(dsn: str, shift: Shift, stack: AsyncExitStack) -> Connection:
+async def _connect(connect: Connect, dsn: str, shift: Shift, stack: AsyncExitStack) -> Connection:
     """Return a connection that is closed with the process."""
     connection = await connect(dsn, shift.worker)
     stack.push_async_callback(connection.close)

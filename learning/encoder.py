@@ -15,6 +15,7 @@ import onnxruntime  # type: ignore[import-untyped]  # the wheel has no annotatio
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from learning.errors import LearningError
 from learning.text import readable
 
 ENCODER_NAME = "minilm-int8-128"
@@ -26,7 +27,7 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 Vector = NDArray[np.float32]
 
 
-class EncoderError(Exception):
+class EncoderError(LearningError):
     """The encoder cannot be used."""
 
 

@@ -10,7 +10,7 @@ from events.task import ChoiceContext, Features, LeftOut
 
 # A task without a kind goes to agents whose description has at least this cosine with its text. Chosen on the labelled
 # tasks of tests/data, see docs/decisions/007-matching.md.
-MINIMUM_FIT = 0.18
+MINIMUM_FIT = 0.14
 
 
 class Match(NamedTuple):

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from bus.reader import PartitionReader, Place
+from bus.reader import MakeReader, PartitionReader, Place
 from events.topics import FACT_TOPICS, Names
 from projections.fold import CONSUMER, ProjectionFold
-from store.fold import DurableFold
+from store.fold import DurableFold, MakeFold
 from store.follow import follow
-from store.postgres import Connection, connect
+from store.postgres import Connect, Connection, connect
 
 BATCH = 2_000
 _TRY_TO_OWN = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
@@ -27,11 +27,22 @@ def places(names: Names, tenants: Sequence[str]) -> list[Place]:
 class Projector:
     """One projections process. A second one stands by until the first is gone; the positions fence off a zombie."""
 
-    def __init__(self, kafka: str, dsn: str, names: Names, tenants: Sequence[str]) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        dsn: str,
+        names: Names,
+        tenants: Sequence[str],
+        *,
+        connect: Connect = connect,
+        make_reader: MakeReader = PartitionReader,
+        make_fold: MakeFold = DurableFold,
+    ) -> None:
         self._dsn = dsn
         self._names = names
         self._places = places(names, tenants)
-        self._reader = PartitionReader(kafka, CONSUMER)
+        self._connect, self._make_fold = connect, make_fold
+        self._reader = make_reader(kafka, CONSUMER)
         self._positions: dict[Place, int] = {}
 
     async def run(self, stopped: Callable[[], bool]) -> None:
@@ -41,7 +52,7 @@ class Projector:
             Fenced: another process moved our positions.
             LogChanged: the log is not the one that our positions are from.
         """
-        connection = await connect(self._dsn, CONSUMER)
+        connection = await self._connect(self._dsn, CONSUMER)
         try:
             if await _own(connection, stopped):
                 await self._follow(connection, stopped)
@@ -57,7 +68,7 @@ class Projector:
 
     async def _follow(self, connection: Connection, stopped: Callable[[], bool]) -> None:
         """Fold from where Postgres says we are."""
-        fold = DurableFold(CONSUMER, connection)
+        fold = self._make_fold(CONSUMER, connection)
         positions = await fold.positions(self._places)
         try:
             await self._reader.start(positions)

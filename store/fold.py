@@ -4,7 +4,7 @@ The position moves by compare-and-swap: who finds it elsewhere is a zombie, writ
 offset is a metric only. Source of the idea: DESIGN.md 6.2; measured against two broken variants in tests/e2e.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from msgspec import Struct
@@ -94,3 +94,6 @@ class DurableFold:
         """Return those ids that were never taken in before, and remember them; call it inside `step`."""
         cursor = await self._connection.execute(_TAKE_IN, (self.consumer, list(dict.fromkeys(event_ids))))
         return {str(row[0]) for row in await cursor.fetchall()}
+
+
+MakeFold = Callable[[str, Connection], DurableFold]  # consumer, connection

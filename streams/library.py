@@ -7,8 +7,7 @@ into use later is folded from the beginning of its scope's partition.
 from collections.abc import Callable, Sequence
 
 from bus.broadcast import Broadcast
-
-from bus.reader import PartitionReader
+from bus.reader import MakeReader, PartitionReader
 from events.learning import ExampleRecorded, ExampleSuperseded
 from events.topics import LEARNING, Names
 from events.wire import Incoming, decode, event_type
@@ -33,11 +32,13 @@ class Library:
         context_map: str,
         to_context: ToContext,
         on_example: Callable[[], None] = lambda: None,
+        make_reader: MakeReader = PartitionReader,
     ) -> None:
         self._kafka, self._client_id, self._topic = kafka, client_id, names.of(LEARNING)
         self.context_map, self.to_context = context_map, to_context
         self._default, self._width = default, width
-        self._broadcast = Broadcast(kafka, client_id, (self._topic,))
+        self._make_reader = make_reader
+        self._broadcast = Broadcast(kafka, client_id, (self._topic,), make_reader)
         self._on_example = on_example
         self.pages: dict[Scope, dict[PolicyKey, Page]] = {}
         self.partitions: dict[Scope, int] = {}
@@ -95,7 +96,7 @@ class Library:
         partition = self.partitions.get((tenant, scope))
         if partition is None:
             return page
-        reader = PartitionReader(self._kafka, f"{self._client_id}-refold")
+        reader = self._make_reader(self._kafka, f"{self._client_id}-refold")
         await reader.start({(self._topic, partition): 0})
         offset = 0
         try:

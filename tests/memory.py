@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from events.wire import Incoming
 from projections.catalog import PROJECTIONS
+from projections.column import metadata
 from projections.fold import CONSUMER, ProjectionFold
 from projections.projection import Projection
 from projections.verify import Live, read_live
@@ -12,11 +13,14 @@ from store.follow import apply_batch
 from store.postgres import connect
 from tests.builders import NAMES
 
+_FORGET = f"truncate {', '.join(table.fullname for table in metadata.tables.values())}, ops.fold_position"
+
 
 async def remember(dsn: str, batches: Iterable[Sequence[Incoming]], projections: Sequence[Projection] = PROJECTIONS) -> Live:
-    """Fold batches into a migrated database, and return its read models as they are then."""
+    """Empty a migrated database, fold batches into it, and return its read models as they are then."""
     connection = await connect(dsn, "tests")
     try:
+        await connection.execute(_FORGET.encode())
         fold = DurableFold(CONSUMER, connection)
         memory = ProjectionFold(NAMES, projections)
         for batch in batches:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from smolit.errors import UsageInvalid
+from smolit.folder import choice_secret
 from smolit.process.roster import PROCESSES
 from smolit.settings import Settings, load_settings
 
@@ -41,10 +42,12 @@ def _run_one(settings: Settings, name: str, instance: str, until_eof: bool) -> i
     from smolit.process import compose
     from smolit.process.endpoints import locate
     from smolit.process.log import Who
+    from smolit.process.place import Place
+    from smolit.process.ports import Ports
     from smolit.process.shell import Shell, main_of
 
     endpoints = locate(settings)
-    place = compose.Place(settings, endpoints, instance, compose.Ports())
-    secrets = frozenset({compose.choice_secret(settings).decode("utf-8", "replace"), endpoints.postgres})
+    place = Place(settings, endpoints, instance, Ports())
+    secrets = frozenset({choice_secret(settings).get_secret_value(), endpoints.postgres})
     make = functools.partial(compose.build, name, place)
     return main_of(Shell(settings, Who(name, instance), make, secrets), until_eof)

@@ -21,7 +21,6 @@ Progress = Callable[[str], None]
 
 LOG = Path("logs") / "smolit.log"
 _LARGEST_LOG = 64 * 1024 * 1024
-_TAIL = 1500  # characters of the log in an error
 _POLL_S = 0.1
 # The shell goes away at once, so the runner belongs to init and nobody must wait for it.
 _LAUNCH = '"$@" </dev/null >&2 & echo $!'
@@ -48,7 +47,7 @@ def wait_ready(settings: Settings, progress: Progress) -> list[Standing]:
     """Wait until every process takes work in, and return how they are.
 
     Raises:
-        ProcessesNotReady: some do not in time, or the runner ended; the message has the end of the log.
+        ProcessesNotReady: some do not in time, or the runner ended; the message names the log.
     """
     wanted = {slot.identity for slot in slots(settings.workers)}
     end = time.monotonic() + settings.start_timeout_s
@@ -82,12 +81,6 @@ def halt(settings: Settings, progress: Progress) -> None:
             process.stop(left, signal.SIGTERM, settings.stop_timeout_s)
 
 
-def tail(settings: Settings) -> str:
-    """Return the end of the log."""
-    path = settings.data_dir / LOG
-    return path.read_bytes()[-_TAIL:].decode("utf-8", "replace") if path.exists() else ""
-
-
 def _log(settings: Settings) -> Path:
     """Return where the background's lines go; a log that has grown large becomes the old one."""
     path = settings.data_dir / LOG
@@ -98,7 +91,6 @@ def _log(settings: Settings) -> Path:
 
 
 def _complaint(settings: Settings, missing: list[str], runs: bool) -> str:
-    """Say what is missing, and show the end of the log."""
-    why = f"after {settings.start_timeout_s:.0f} s" if runs else "and the runner ended"
-    last = "\n".join(tail(settings).splitlines()[-8:])
-    return f"Not ready: {', '.join(missing)}, {why}; {settings.data_dir / LOG} says:\n{last}"
+    """Say what is missing, and where to look."""
+    why = f"within {settings.start_timeout_s:.0f} s" if runs else "and the runner ended"
+    return f"not ready {why}: {', '.join(missing)}; {settings.data_dir / LOG} says why"

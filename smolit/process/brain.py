@@ -58,7 +58,7 @@ async def _first_end(stopped: asyncio.Event, parts: Sequence[Callable[[], Awaita
 def brain(place: Place, processor: Processor) -> Brain:
     """Return the Faust app of a processor; its group and instance names are stored by Kafka, so they are spelled out."""
     return Brain(
-        processor,
+        place.ports.processor(processor),
         kafka=place.endpoints.kafka,
         group=f"{place.settings.topic_prefix}-{processor.name}",
         instance=place.instance,

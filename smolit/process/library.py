@@ -25,4 +25,5 @@ def library(place: Place, client_id: str) -> Library:
         context_map.width,
         context_map.digest,
         lambda features: context_map.apply(features.embedding, features.surface),
+        make_reader=place.ports.reader,
     )

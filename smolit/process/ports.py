@@ -1,13 +1,18 @@
 """What a process touches the world with. The chaos harness puts wrapped ones in their place; the product has no other."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from bus.producer import Publisher
-from bus.reader import PartitionReader
-from store.fold import DurableFold
-from store.postgres import Connection, connect
+from bus.producer import MakePublisher, Publisher
+from bus.reader import MakeReader, PartitionReader
+from store.fold import DurableFold, MakeFold
+from store.postgres import Connect, connect
+from streams.processor import Processor
+
+if TYPE_CHECKING:
+    import httpx  # only workers call services: the others need not load it
 
 
 def utc_now() -> datetime:
@@ -15,12 +20,26 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def http_client() -> "httpx.AsyncClient":
+    """Return what calls services."""
+    import httpx
+
+    return httpx.AsyncClient()
+
+
+def as_it_is(processor: Processor) -> Processor:
+    """Return the processor that Faust is to run."""
+    return processor
+
+
 @dataclass(frozen=True)
 class Ports:
-    """Makers of everything outward: clock, Kafka out and in, Postgres, and the fold that moves positions."""
+    """Makers of everything outward: clock, Kafka out and in, Postgres, HTTP, the fold that moves positions, the processor."""
 
     clock: Callable[[], datetime] = utc_now
-    publisher: Callable[[str, str], Publisher] = Publisher
-    reader: Callable[[str, str], PartitionReader] = PartitionReader
-    connect: Callable[[str, str], Awaitable[Connection]] = connect
-    fold: Callable[[str, Connection], DurableFold] = DurableFold
+    publisher: MakePublisher = Publisher
+    reader: MakeReader = PartitionReader
+    connect: Connect = connect
+    fold: MakeFold = DurableFold
+    http: Callable[[], "httpx.AsyncClient"] = http_client
+    processor: Callable[[Processor], Processor] = as_it_is

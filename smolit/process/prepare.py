@@ -1,15 +1,30 @@
 """What must be there before the processes start: topics, tables, the encoder, and the agents that come with smolit."""
 
 import asyncio
+import os
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
+from agents import spec
 from bus import admin
+from events.agent import AgentSpec
+from events.control import Control
+from events.ids import derived_id
+from events.request import RegisterAgent
 from events.topics import Names
-from smolit.settings import Settings
+from learning.encoder_build import ensure_encoder
+from smolit.client import Ask, Client, Origin
+from smolit.settings import PROJECT, Settings
 from smolit.stack.local import Endpoints
 from store import migrate
+from streams.admission import spec_digest
+from streams.control import ControlReader
 
 Progress = Callable[[str], None]
+
+SPECS = PROJECT / "agents" / "specs"
+SOURCE = "smolit/up"
 
 
 async def prepare(settings: Settings, endpoints: Endpoints, progress: Progress) -> None:
@@ -18,10 +33,51 @@ async def prepare(settings: Settings, endpoints: Endpoints, progress: Progress) 
     Raises:
         WrongTopics: a topic differs from `events/topics.py`.
         KafkaUnreachable, PostgresUnreachable: nobody answers.
+        BadSpecs: a spec that comes with smolit has a fault.
+        EncoderError: the sentence encoder cannot be built.
     """
+    await make_topics(settings, endpoints, progress)
+    await asyncio.to_thread(migrate.upgrade, endpoints.postgres)
+    progress(f"schema at {migrate.head()}")
+    if settings.encoder == "minilm":
+        progress("the sentence encoder is checked, and built where there is none")
+        await asyncio.to_thread(ensure_encoder, settings.cache / "encoder")
+    await register_missing(settings, endpoints, SPECS, progress)
+
+
+async def make_topics(settings: Settings, endpoints: Endpoints, progress: Progress) -> None:
+    """Make the topics that are missing, and assert all of them."""
     topics = Names(settings.topic_prefix).all(settings.tenants)
     made = await admin.provision(endpoints.kafka, topics)
     await admin.assert_topics(endpoints.kafka, topics)
     progress(f"{len(topics)} topics as written down, {len(made)} of them new")
-    await asyncio.to_thread(migrate.upgrade, endpoints.postgres)
-    progress(f"schema at {migrate.head()}")
+
+
+async def register_missing(settings: Settings, endpoints: Endpoints, folder: Path, progress: Progress) -> None:
+    """Ask for the registration of every agent in a folder that a tenant does not have; intake does it once it runs.
+
+    One that was retired stays so. The request is named after its content, so asking again asks for nothing new.
+    """
+    specs, names = spec.load(folder), Names(settings.topic_prefix)
+    control = await _in_force(endpoints.kafka, names)
+    for tenant in sorted(set(settings.tenants) & set(settings.admins)):
+        missing = [one for one in specs if (tenant, one.id) not in control.agents]
+        if missing:
+            asks = [Ask(RegisterAgent(spec=one), _request_id(one)) for one in missing]
+            async with Client(endpoints.kafka, Origin(names, tenant, SOURCE), lambda: datetime.now(UTC), os.urandom) as client:
+                await client.send(asks)
+        progress(f"{len(specs)} agents for {tenant}, {len(missing)} of them new")
+
+
+async def _in_force(kafka: str, names: Names) -> Control:
+    """Return what is in force as of now."""
+    reader = ControlReader(kafka, "smolit-prepare", names)
+    await reader.start()
+    try:
+        return reader.control
+    finally:
+        await reader.stop()
+
+
+def _request_id(one: AgentSpec) -> str:
+    return derived_id("register", one.id, spec_digest(one))

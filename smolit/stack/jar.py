@@ -3,8 +3,9 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,10 +75,23 @@ def fetch_jars(cache: Path, repository: str, progress: Callable[[str], None]) ->
 
 def _fetch(missing: Sequence[Jar], folder: Path, repository: str) -> None:
     """Download jars beside the cache, check them, then move them in: a broken download never gets there."""
-    with tempfile.TemporaryDirectory(dir=folder) as drafts, ThreadPoolExecutor(_DOWNLOADS) as pool:
+    drafts_in = tempfile.TemporaryDirectory(dir=folder)
+    with drafts_in as drafts, _system_trust(), ThreadPoolExecutor(_DOWNLOADS) as pool:
         context = _maven(Path(drafts), repository)
         for done in [pool.submit(_fetch_one, context, jar, folder) for jar in missing]:
             done.result()
+
+
+@contextmanager
+def _system_trust() -> Iterator[None]:
+    """Trust the certificates that this machine trusts, as pip does, while jgo (which brings its own list) downloads."""
+    import truststore  # in the extra `local`, as jgo
+
+    truststore.inject_into_ssl()
+    try:
+        yield
+    finally:
+        truststore.extract_from_ssl()
 
 
 def _fetch_one(context: "MavenContext", jar: Jar, folder: Path) -> None:

@@ -70,9 +70,7 @@ class PostgresServer:
     wanted: tuple[int, ...]
 
     name: ClassVar[Name] = "postgres"
-    stop_with: ClassVar[signal.Signals] = (
-        signal.SIGINT
-    )  # Postgres' "fast" shutdown: sessions are ended, everything is written
+    stop_with: ClassVar[signal.Signals] = signal.SIGINT  # Postgres' "fast" shutdown: sessions are ended, everything is written
 
     @property
     def mark(self) -> str:

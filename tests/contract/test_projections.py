@@ -1,6 +1,6 @@
 """Every read model in PROJECTIONS keeps its promises, on a real Postgres."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import psycopg
 import pytest
@@ -12,80 +12,65 @@ from projections.catalog import COMPARED, PROJECTIONS, VIEWS
 from projections.column import SCHEMA, metadata
 from projections.projection import Projection
 from projections.verify import MODELS, compare
+from smolit.stack.local import Endpoints
 from store.migrate import check, upgrade
 from tests.builders import NAMES
 from tests.histories import batches, history, interleaved
 from tests.memory import remember, unlike
-from tests.stacks import Namespace
+from tests.stacks import namespace_on
 
-NewDatabase = Callable[[], str]
 EVERY = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
 
 
-@pytest.fixture
-def new_database(namespace: Namespace) -> Iterator[NewDatabase]:
-    """Make migrated databases, copied from the first one."""
-    upgrade(namespace.postgres)
-    made: list[str] = []
-
-    def make() -> str:
-        name = f"{namespace.topic_prefix}_{len(made)}"
-        _run(namespace, f"create database {name} template {namespace.topic_prefix}")
-        made.append(name)
-        return f"{namespace.postgres.rpartition('/')[0]}/{name}"
-
-    yield make
-    for name in made:
-        _run(namespace, f"drop database {name} with (force)")
+@pytest.fixture(scope="module")
+def dsn(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A migrated database for this module; `remember` empties it before it begins."""
+    with namespace_on(stack, tmp_path_factory.mktemp("memory")) as mine:
+        upgrade(mine.postgres)
+        yield mine.postgres
 
 
-def _run(namespace: Namespace, statement: str) -> None:
-    """Run a statement beside the test's own database."""
-    with psycopg.connect(f"{namespace.postgres.rpartition('/')[0]}/postgres", autocommit=True) as connection:
-        connection.execute(statement.encode())
-
-
-async def test_any_batches_give_the_same_rows(new_database: NewDatabase) -> None:
+async def test_any_batches_give_the_same_rows(dsn: str) -> None:
     """How the log is cut into transactions leaves no trace."""
     records = history(seed=1)
-    whole = await remember(new_database(), [records])
+    whole = await remember(dsn, [records])
 
-    single = await remember(new_database(), [[record] for record in records])
-    random = await remember(new_database(), batches(records, seed=2))
+    single = await remember(dsn, [[record] for record in records])
+    random = await remember(dsn, batches(records, seed=2))
 
     assert all(whole.tables.values()), "every read model has something to get wrong"
     assert unlike(whole, single) == []
     assert unlike(whole, random) == []
 
 
-async def test_any_interleaving_of_topics_gives_the_same_rows(new_database: NewDatabase) -> None:
+async def test_any_interleaving_of_topics_gives_the_same_rows(dsn: str) -> None:
     """Only the order within a partition matters."""
     records = history(seed=3)
-    one = await remember(new_database(), [records])
+    one = await remember(dsn, [records])
 
-    other = await remember(new_database(), batches(interleaved(records, seed=4), seed=5))
+    other = await remember(dsn, batches(interleaved(records, seed=4), seed=5))
 
     assert unlike(one, other) == []
 
 
-async def test_a_log_told_twice_changes_nothing(new_database: NewDatabase) -> None:
+async def test_a_log_told_twice_changes_nothing(dsn: str) -> None:
     """Every fact may come again, at another offset: the first in the log wins, and the repeats are counted."""
     records = history(seed=6)
     ends = {(record.topic, record.partition): record.offset + 1 for record in records}
     again = [_further(record, ends[record.topic, record.partition]) for record in records]
-    once = await remember(new_database(), [records])
+    once = await remember(dsn, [records])
 
-    twice = await remember(new_database(), [records, again])
+    twice = await remember(dsn, [records, again])
 
     assert unlike(once, twice, but=("fold_tally", "dead_letters")) == []
     assert twice.tables["fold_tally"] != once.tables["fold_tally"]
 
 
 @pytest.mark.parametrize("seed", range(10, 16))
-async def test_live_tables_equal_the_naive_fold(new_database: NewDatabase, seed: int) -> None:
+async def test_live_tables_equal_the_naive_fold(dsn: str, seed: int) -> None:
     """What the projections wrote is, byte for byte, what plain dicts say; whatever came in, good or bad."""
     records = history(seed, tasks=20)
-    live = await remember(new_database(), batches(records, seed))
+    live = await remember(dsn, batches(records, seed))
 
     found = compare(live, records, NAMES)
 
@@ -94,10 +79,10 @@ async def test_live_tables_equal_the_naive_fold(new_database: NewDatabase, seed:
     assert found.records == len(records)
 
 
-async def test_the_naive_fold_stops_where_the_tables_stand(new_database: NewDatabase) -> None:
+async def test_the_naive_fold_stops_where_the_tables_stand(dsn: str) -> None:
     """Tables that lag behind Kafka are compared with as much of Kafka as they have seen."""
     records = history(seed=20)
-    live = await remember(new_database(), [records[: len(records) // 2]])
+    live = await remember(dsn, [records[: len(records) // 2]])
 
     found = compare(live, records, NAMES)
 
@@ -106,11 +91,11 @@ async def test_the_naive_fold_stops_where_the_tables_stand(new_database: NewData
 
 
 @EVERY
-async def test_a_read_model_that_misses_a_fact_is_caught(new_database: NewDatabase, projection: Projection) -> None:
+async def test_a_read_model_that_misses_a_fact_is_caught(dsn: str, projection: Projection) -> None:
     """Whichever read model forgets one fact of its own, the comparison names it and no other."""
     records = history(seed=21)
     forgetful = [_forgetting(one) if one is projection else one for one in PROJECTIONS]
-    live = await remember(new_database(), [records], forgetful)
+    live = await remember(dsn, [records], forgetful)
 
     found = compare(live, records, NAMES)
 
@@ -119,27 +104,24 @@ async def test_a_read_model_that_misses_a_fact_is_caught(new_database: NewDataba
     assert {model.name for model in found.models if not model.equal} <= own
 
 
-async def test_what_became_of_each_record_is_counted(new_database: NewDatabase) -> None:
+async def test_what_became_of_each_record_is_counted(dsn: str) -> None:
     """Applied, parked and repeated records of a partition add up to its position: none was lost."""
     records = history(seed=22)
-    live_dsn = new_database()
-    live = await remember(live_dsn, batches(records, seed=22))
+    live = await remember(dsn, batches(records, seed=22))
 
-    with psycopg.connect(live_dsn) as connection:
+    with psycopg.connect(dsn) as connection:
         rows = connection.execute("select topic, partition, applied + parked + repeated from fold_tally").fetchall()
 
     assert {(topic, partition): total for topic, partition, total in rows} == live.positions
 
 
-def test_migrations_make_exactly_these_tables(namespace: Namespace) -> None:
+def test_migrations_make_exactly_these_tables(dsn: str) -> None:
     """The schema of the read models holds the declared tables and the log's partitions, and nothing else."""
-    upgrade(namespace.postgres)
-
-    with psycopg.connect(namespace.postgres) as connection:
+    with psycopg.connect(dsn) as connection:
         query = "select relname from pg_class where relnamespace = %s::regnamespace and relkind in ('r', 'p')"
         found = {row[0] for row in connection.execute(query, (SCHEMA,))}
 
-    assert check(namespace.postgres) == []
+    assert check(dsn) == []
     partitions = {f"event_log_v1_p{number}" for number in range(8)}
     assert found == {table.name for table in metadata.tables.values()} | partitions
 

@@ -13,13 +13,24 @@ from smolit.process.runnable import Runnable
 
 def build(place: Place) -> Runnable:
     """Return the process."""
-    clock, roads = place.ports.clock, roads_of(place, "smolit/dispatch")
+    ports, roads = place.ports, roads_of(place, "smolit/dispatch")
 
     async def body(stopped: asyncio.Event, count: Count) -> None:
-        dispatcher = dispatch.Dispatcher(roads, clock, random.random, dispatch.Retry(), count)
+        dispatcher = dispatch.Dispatcher(roads, ports.clock, random.random, dispatch.Retry(), count)
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         async with asyncio.TaskGroup() as group:
-            group.create_task(dispatch.run(kafka, dsn, place.names, dispatcher, stopped))
-            group.create_task(watchdog.run(dsn, roads, stopped, clock, count))
+            group.create_task(
+                dispatch.run(
+                    kafka,
+                    dsn,
+                    place.names,
+                    dispatcher,
+                    stopped,
+                    connect=ports.connect,
+                    make_reader=ports.reader,
+                    make_fold=ports.fold,
+                )
+            )
+            group.create_task(watchdog.run(dsn, roads, stopped, ports.clock, count, connect=ports.connect))
 
     return HandProcess("dispatch", body)

@@ -12,7 +12,15 @@ from smolit.process.runnable import Runnable
 def build(place: Place) -> Runnable:
     """Return the process."""
     settings = place.settings
-    projector = Projector(place.endpoints.kafka, place.endpoints.postgres, place.names, settings.tenants)
+    projector = Projector(
+        place.endpoints.kafka,
+        place.endpoints.postgres,
+        place.names,
+        settings.tenants,
+        connect=place.ports.connect,
+        make_reader=place.ports.reader,
+        make_fold=place.ports.fold,
+    )
 
     async def body(stopped: asyncio.Event, _count: Count) -> None:
         await projector.run(stopped.is_set)

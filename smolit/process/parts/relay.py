@@ -16,6 +16,16 @@ def build(place: Place) -> Runnable:
     async def body(stopped: asyncio.Event, count: Count) -> None:
         relay_id = f"relay-{place.instance}"
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
-        await relay.run(kafka, dsn, relay_id, stopped, time.monotonic, count, relay.Pace())
+        await relay.run(
+            kafka,
+            dsn,
+            relay_id,
+            stopped,
+            time.monotonic,
+            count,
+            relay.Pace(),
+            connect=place.ports.connect,
+            make_publisher=place.ports.publisher,
+        )
 
     return HandProcess("relay", body)

@@ -2,12 +2,11 @@
 
 import time
 
-from smolit.folder import stored_secret
+from smolit.folder import choice_secret
 from smolit.process.brain import BrainProcess, brain
 from smolit.process.library import default_policy, library
 from smolit.process.place import Place
 from smolit.process.runnable import Runnable
-from smolit.settings import Settings
 from streams.control import ControlReader
 from streams.live import LiveAgents
 from streams.selection import Selection
@@ -19,7 +18,7 @@ def build(place: Place) -> Runnable:
     processor = Selection(
         names=place.names,
         default=default_policy(),
-        secret=choice_secret(settings),
+        secret=choice_secret(settings).get_secret_value().encode(),
         clock=ports.clock,
         connect=place.connect("smolit-selection"),
         publisher=ports.publisher(kafka, "selection"),
@@ -28,9 +27,3 @@ def build(place: Place) -> Runnable:
         live=LiveAgents(kafka, "selection-live", place.names, settings.heartbeat_s, ports.clock, time.monotonic),
     )
     return BrainProcess(processor, brain(place, processor))
-
-
-def choice_secret(settings: Settings) -> bytes:
-    """Return the secret of the random draws: the one in the settings, or the one made once for this data folder."""
-    secret = settings.choice_secret or stored_secret(settings.data_dir / "choice.secret")
-    return secret.get_secret_value().encode()

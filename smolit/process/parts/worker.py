@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
-
 from agents.pipeline import Toolbox
 from handlers import workshop
 from handlers.count import Count
@@ -22,7 +20,7 @@ from smolit.settings import PROJECT
 
 def build(place: Place) -> Runnable:
     """Return the process."""
-    settings = place.settings
+    settings, ports = place.settings, place.ports
     shift = Shift(
         worker=f"worker-{place.instance}",
         agents=None,
@@ -34,9 +32,21 @@ def build(place: Place) -> Runnable:
     async def body(stopped: asyncio.Event, count: Count) -> None:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
-        async with httpx.AsyncClient() as http:
+        async with ports.http() as http:
             toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings())
-            await workshop.run(kafka, dsn, shift, roads, toolbox, stopped, place.ports.clock, time.monotonic, count)
+            await workshop.run(
+                kafka,
+                dsn,
+                shift,
+                roads,
+                toolbox,
+                stopped,
+                ports.clock,
+                time.monotonic,
+                count,
+                connect=ports.connect,
+                make_publisher=ports.publisher,
+            )
 
     return HandProcess("worker", body)
 

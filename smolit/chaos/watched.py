@@ -1,0 +1,171 @@
+"""Ports that pass points: what a process of the harness touches the world with instead of the plain ones."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from psycopg import AsyncConnection, AsyncCursor, AsyncTransaction
+from psycopg.rows import TupleRow
+
+from bus.producer import Published, Publisher
+from events.wire import Incoming, Outgoing
+from smolit.chaos.bomb import Bomb, Pass
+from smolit.process.ports import Ports
+from store.fold import DurableFold, Move
+from store.postgres import Connection, opened
+from streams.processor import Processor
+
+# A statement is known by a piece of its text; what a point is called stands beside it.
+_STATEMENTS = (
+    ("insert into ops.request_claim", "claim"),
+    ("set state = 'running', worker", "claim"),
+    ("insert into ops.effect", "ledger"),
+    ("update ops.effect set state = %s", "settle"),
+    ("set state = ended.outcome", "end"),
+    ("update ops.outbox set published_at", "mark"),
+    ("insert into ops.policy_snapshot", "snapshot"),
+)
+
+
+def watched_ports(bomb: Bomb) -> Ports:
+    """Return the ports of a process whose every step outward passes a point."""
+
+    async def connect(dsn: str, application: str) -> Connection:
+        connection = await opened(WatchedConnection, dsn, application)
+        connection.passed = bomb.passed
+        return connection
+
+    return Ports(
+        publisher=lambda kafka, client_id: WatchedPublisher(kafka, client_id, bomb.passed),
+        connect=connect,
+        fold=lambda consumer, connection: WatchedFold(consumer, connection, bomb.passed),
+        http=lambda: httpx.AsyncClient(transport=WatchedTransport(bomb.passed)),
+        processor=lambda processor: WatchedProcessor(processor, bomb.passed),
+    )
+
+
+def text_of(query: Any) -> str:
+    """Return a statement as text, whatever form it was given in."""
+    return query.decode() if isinstance(query, bytes) else str(query)
+
+
+class WatchedConnection(AsyncConnection[TupleRow]):
+    """Passes points around the statements that matter; inside a transaction the last one comes after its commit."""
+
+    passed: Pass
+    depth = 0
+    label: str | None = None
+
+    async def execute(self, query: Any, params: Any = None, **options: Any) -> AsyncCursor[TupleRow]:
+        """Run a statement."""
+        label = _label(text_of(query))
+        if label is None:
+            return await super().execute(query, params, **options)
+        self.passed(f"{label}.before")
+        cursor = await super().execute(query, params, **options)
+        if self.depth:
+            self.label = label
+        else:
+            self.passed(f"{label}.after")
+        return cursor
+
+    @asynccontextmanager
+    async def transaction(self, savepoint_name: str | None = None, force_rollback: bool = False) -> AsyncIterator[AsyncTransaction]:
+        """Run a transaction, or a part of one."""
+        self.depth += 1
+        try:
+            async with super().transaction(savepoint_name, force_rollback) as transaction:
+                yield transaction
+                if self.depth == 1 and self.label:
+                    self.passed(f"{self.label}.written")
+        finally:
+            self.depth -= 1
+            label, self.label = self.label, self.label if self.depth else None
+        if label and not self.depth:
+            self.passed(f"{label}.after")
+
+
+class WatchedPublisher(Publisher):
+    """Passes points around what is sent."""
+
+    def __init__(self, kafka: str, client_id: str, passed: Pass) -> None:
+        super().__init__(kafka, client_id)
+        self._passed = passed
+
+    async def publish(self, records: Sequence[Outgoing]) -> list[Published]:
+        """Send records, if there are any."""
+        if not records:
+            return []
+        self._passed("send.before")
+        published = await super().publish(records)
+        self._passed("send.after")
+        return published
+
+
+class WatchedFold(DurableFold):
+    """Passes points around the commit of a step."""
+
+    def __init__(self, consumer: str, connection: Connection, passed: Pass) -> None:
+        super().__init__(consumer, connection)
+        self._passed = passed
+
+    @asynccontextmanager
+    async def step(self, moves: Iterable[Move]) -> AsyncIterator[Connection]:
+        """Open the transaction of a step."""
+        async with super().step(moves) as connection:
+            yield connection
+            self._passed("commit.before")
+        self._passed("commit.after")
+
+
+class WatchedProcessor:
+    """Passes points around the acknowledgement, which follows as soon as `process` has returned."""
+
+    def __init__(self, inner: Processor, passed: Pass) -> None:
+        self._inner, self._passed = inner, passed
+        self.name: str = inner.name
+        self.topics: tuple[str, ...] = inner.topics
+        self.wants: frozenset[str] = inner.wants
+        self.batch: int = inner.batch
+        self.outcomes: Counter[str] = inner.outcomes
+
+    async def start(self) -> None:
+        """Start the processor."""
+        await self._inner.start()
+
+    async def stop(self) -> None:
+        """Stop it."""
+        await self._inner.stop()
+
+    def assigned(self) -> None:
+        """Tell it that partitions moved."""
+        self._inner.assigned()
+
+    async def process(self, batch: Sequence[Incoming]) -> None:
+        """Process a batch; whoever called acknowledges before the loop comes to what is put on it here."""
+        await self._inner.process(batch)
+        self._passed("ack.before")
+        asyncio.get_running_loop().call_soon(self._passed, "ack.after")
+
+
+class WatchedTransport(httpx.AsyncHTTPTransport):
+    """Passes points around a call of a service."""
+
+    def __init__(self, passed: Pass) -> None:
+        super().__init__()
+        self._passed: Callable[[str], None] = passed
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Call the service."""
+        self._passed("call.before")
+        response = await super().handle_async_request(request)
+        self._passed("call.after")
+        return response
+
+
+def _label(text: str) -> str | None:
+    """Return what the points around a statement are called."""
+    return next((label for piece, label in _STATEMENTS if piece in text), None)

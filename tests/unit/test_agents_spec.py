@@ -1,0 +1,110 @@
+"""Agent specs: what is read, and what is refused with file and line."""
+
+from pathlib import Path
+
+import pytest
+
+from agents.errors import BadSpecs
+from agents.spec import lint, load, read
+from events.agent import AgentSpec
+
+GOOD = b"""\
+id: adder
+description: adds two numbers
+skills: [arithmetic]
+pipeline: arithmetic
+timeout_s: 2
+"""
+
+
+def faults(content: bytes) -> list[str]:
+    """Return what is wrong with a file's content, as it is told."""
+    return [str(fault) for fault in read("a.yaml", content).faults]
+
+
+def test_a_good_spec_is_read() -> None:
+    """A spec's fields become an `AgentSpec`; what it leaves out has its default."""
+    assert read("a.yaml", GOOD).spec == AgentSpec("adder", "adds two numbers", ("arithmetic",), "arithmetic", {}, 2.0)
+
+
+def test_every_fault_is_told_at_once_with_its_line() -> None:
+    """Unknown, missing and ill-typed fields, of the spec and of the pipeline's settings, are told in one go."""
+    content = b"""\
+id: -x
+descripton: adds
+skills: [a, 3]
+pipeline: webhook
+settings:
+  url: 5
+  idempotnt: yes
+timeout_s: 0
+"""
+
+    told = faults(content)
+
+    assert [fault.split(":")[1] for fault in told] == ["1", "1", "2", "3", "6", "6", "7", "8"]
+    assert "a.yaml:2: descripton is not a field; did you mean 'description'?" in told
+    assert "a.yaml:3: skills[1]: Expected `str`, got `int`" in told
+    assert "a.yaml:6: settings.idempotent is missing" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"id: !!python/object/apply:os.system ['true']\n", "a.yaml:1: tags, anchors and aliases are not used in specs"),
+        (b"\na: &x 1\n", "a.yaml:2: tags, anchors and aliases are not used in specs"),
+        (b"a: [\n", "a.yaml:2: this is not YAML: expected the node content, but found '<stream end>'"),
+        (b"a:\n  b: c: d\n", "a.yaml:2: this is not YAML: mapping values are not allowed here"),
+        (b"", "a.yaml:1: a spec is a mapping of fields"),
+        (b"- a\n", "a.yaml:1: a spec is a mapping of fields"),
+        (b"id: a\n\xff", "a.yaml:2: this is not UTF-8"),
+        (b"id: a\nid: b\n", "a.yaml:2: 'id' is there twice"),
+        (b"? [a]\n: 1\n", "a.yaml:1: a field's name must be plain text"),
+        (b"[" * 5_000, "a.yaml:1: it is nested more than 20 deep"),
+        (b"x" * 100_001, "a.yaml:1: a spec has at most 100000 bytes"),
+        (GOOD + b"settings: {since: 2020-01-01}\n", "a.yaml:6: '2020-01-01' is read as timestamp; put it in quotes"),
+        (GOOD.replace(b"timeout_s: 2", b"timeout_s: .nan"), "a.yaml:5: timeout_s: Expected `float` > 0.0"),
+        (GOOD.replace(b"[arithmetic]", b"[a, a]"), "a.yaml:3: skills: name at least one, and none twice"),
+        (GOOD.replace(b"[arithmetic]", b"[]"), "a.yaml:3: skills: name at least one, and none twice"),
+        (GOOD.replace(b"adds two numbers", b"' '"), "a.yaml:2: description: say in a line what the agent is good for"),
+    ],
+)
+def test_what_is_no_plain_spec_is_refused(content: bytes, told: str) -> None:
+    """YAML's tags, anchors and surprises, and fields that say nothing, are refused on their line."""
+    assert told in faults(content)
+
+
+def test_an_unknown_pipeline_is_named_with_those_there_are() -> None:
+    """Whoever misspells a pipeline reads which ones there are."""
+    (told,) = faults(GOOD.replace(b"pipeline: arithmetic", b"pipeline: arithmetics"))
+
+    assert told.startswith("a.yaml:4: pipeline: no pipeline is called 'arithmetics'; there are arithmetic, hashing")
+
+
+def test_two_files_may_not_claim_one_id(tmp_path: Path) -> None:
+    """The second file that claims an id is told so, on the line of the id; nothing is loaded."""
+    (tmp_path / "a.yaml").write_bytes(GOOD)
+    (tmp_path / "b.yaml").write_bytes(b"# the same\n" + GOOD)
+
+    with pytest.raises(BadSpecs) as refused:
+        load(tmp_path)
+
+    assert str(refused.value) == "b.yaml:2: id: 'adder' is also in a.yaml"
+
+
+def test_one_bad_file_does_not_hide_the_others(tmp_path: Path) -> None:
+    """Linting gives the good specs and all faults of all files."""
+    (tmp_path / "a.yaml").write_bytes(GOOD)
+    (tmp_path / "b.yaml").write_bytes(b"id: b\n")
+    (tmp_path / "c.yaml").write_bytes(b"[")
+
+    specs, told = lint(tmp_path)
+
+    assert [spec.id for spec in specs] == ["adder"]
+    assert {fault.file for fault in told} == {"b.yaml", "c.yaml"}
+
+
+def test_a_folder_without_specs_is_a_fault(tmp_path: Path) -> None:
+    """An empty folder is a mistake, not a system without agents."""
+    with pytest.raises(BadSpecs, match="there is no agent spec"):
+        load(tmp_path)
