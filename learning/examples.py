@@ -182,7 +182,5 @@ def _choice(fact: AgentChosen) -> Choice:
 def final(memories: Mapping[str, TaskMemory]) -> dict[tuple[str, int], float]:
     """Return the reward of every example in force by (task, attempt): what a re-join of the task facts must give."""
     return {
-        (task_id, attempt): learnt.reward
-        for task_id, memory in memories.items()
-        for attempt, learnt in memory.learnt.items()
+        (task_id, attempt): learnt.reward for task_id, memory in memories.items() for attempt, learnt in memory.learnt.items()
     }

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.encoder import ENCODER_NAME, TextEncoder
+from learning.errors import LearningError
 from learning.surface import SURFACE_NAMES, SURFACE_VERSION, SURFACE_WIDTH, surface
 
 MAP_VERSION = 1
@@ -25,7 +26,7 @@ NORM_LIMIT = 2.0  # the mean squared norm over the fitted prompts is 1
 Array = NDArray[np.float64]
 
 
-class FeatureError(Exception):
+class FeatureError(LearningError):
     """Features cannot be used."""
 
 

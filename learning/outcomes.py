@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from learning.errors import LearningError
 
-class OutcomesUnreadable(Exception):
+
+class OutcomesUnreadable(LearningError):
     """A file of recorded outcomes is missing or does not hold what its format promises."""
 
 

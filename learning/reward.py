@@ -81,7 +81,5 @@ def _value(judgement: Judgement) -> float | None:
     return float(judgement.value)
 
 
-VALUE_NEEDED: Mapping[str, bool] = MappingProxyType(
-    {"boolean": True, "score": True, "comment": False, "correction": False}
-)
+VALUE_NEEDED: Mapping[str, bool] = MappingProxyType({"boolean": True, "score": True, "comment": False, "correction": False})
 RULES: Mapping[str, Rule] = MappingProxyType({"quality/1": quality_1})

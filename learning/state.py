@@ -47,9 +47,7 @@ class State:
     arrays: dict[str, NDArray[np.float64]]
 
 
-def pack(
-    policy: str, version: int, width: int, settings: Mapping[str, float | str], agents: list[str], arrays: Arrays
-) -> bytes:
+def pack(policy: str, version: int, width: int, settings: Mapping[str, float | str], agents: list[str], arrays: Arrays) -> bytes:
     """Return the state's bytes; the same state always gives the same ones."""
     shapes = [Shape(name, array.shape) for name, array in arrays.items()]
     header = msgspec.json.encode(Header(policy, version, width, dict(settings), agents, shapes), order="sorted")
@@ -63,8 +61,7 @@ def unpack(state: bytes, policy: str, version: int, width: int) -> State:
     found = (header.policy, header.version, header.width)
     if found != (policy, version, width):
         raise UnreadableState(
-            f"a state of {found[0]} version {found[1]}, width {found[2]}, "
-            f"is none of {policy} version {version}, width {width}"
+            f"a state of {found[0]} version {found[1]}, width {found[2]}, is none of {policy} version {version}, width {width}"
         )
     if header.agents != sorted(set(header.agents)):
         raise UnreadableState("the agents of a state are not sorted, or one is there twice")

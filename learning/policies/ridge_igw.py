@@ -25,9 +25,7 @@ class RidgeIgw:
     version: ClassVar[int] = 1
     explores: ClassVar[bool] = True
 
-    def __init__(
-        self, width: int, ridge: float = 12.0, trust: float = 10.0, gain: float = 20.0, floor: float = 0.002
-    ) -> None:
+    def __init__(self, width: int, ridge: float = 12.0, trust: float = 10.0, gain: float = 20.0, floor: float = 0.002) -> None:
         self._width = width
         self._settings = {"ridge": float(ridge), "trust": float(trust), "gain": float(gain), "floor": float(floor)}
         for name, value in self._settings.items():
@@ -104,8 +102,7 @@ def inverse_gap_weights(scores: Sequence[float], best: int, gamma: float, floor:
 def _scored(agents: Sequence[str], worth: Worth) -> tuple[Scored, ...]:
     figures = zip(agents, worth.scores.tolist(), worth.agent.tolist(), worth.text.tolist(), strict=True)
     return tuple(
-        Scored(agent, score, {"pooled": worth.pooled, "agent": mean, "text": text})
-        for agent, score, mean, text in figures
+        Scored(agent, score, {"pooled": worth.pooled, "agent": mean, "text": text}) for agent, score, mean, text in figures
     )
 
 

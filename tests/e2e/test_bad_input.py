@@ -197,7 +197,7 @@ async def test_a_long_text_is_kept_or_refused_at_the_door(system: System, size: 
         Client(system.endpoints.kafka, origin, lambda: datetime.now(UTC), secrets.token_bytes) as client,
     ):
         if size > 1_000_000:
-            with pytest.raises(Exception, match="large|bytes|size"):
+            with pytest.raises(Exception, match=r"large|bytes|size"):
                 await client.send([Ask(request, request_id)])
             return
         await client.send([Ask(request, request_id)])

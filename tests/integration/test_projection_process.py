@@ -1,0 +1,178 @@
+"""The projections process on a real Kafka: it reads, stands by, is fenced off, and what it wrote can be verified."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from bus.admin import provision
+from bus.producer import Publisher
+from bus.reader import PartitionReader, Place
+from events.event import Event, Fact
+from events.topics import Names
+from events.wire import encode
+from projections import performance
+from projections.catalog import PROJECTIONS
+from projections.fold import CONSUMER, ProjectionFold
+from projections.merge import Row
+from projections.performance import AGENT_PERFORMANCE
+from projections.projection import Logged, Projection, merging
+from projections.runner import Projector, places
+from projections.verify import read_live, read_log, verify
+from store.errors import Fenced
+from store.fold import DurableFold
+from store.follow import apply_batch
+from store.migrate import upgrade
+from store.postgres import connect
+from tests.builders import dead_letter, example, given, life, registered
+from tests.stacks import Namespace
+
+TENANTS = ("default",)
+
+
+class Process:
+    """A projections process as a task of the test."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        names = Names(namespace.topic_prefix)
+        self.projector = Projector(namespace.kafka, namespace.postgres, names, TENANTS)
+        self._stop = False
+        self.task = asyncio.ensure_future(self.projector.run(lambda: self._stop))
+
+    async def reaches(self, condition: Callable[[int | None], bool]) -> None:
+        """Wait until its lag is as wanted."""
+        async with asyncio.timeout(30):
+            while not condition(await self.projector.lag()):
+                await asyncio.sleep(0.05)
+
+    async def stop(self) -> None:
+        """Stop it in order."""
+        self._stop = True
+        await self.task
+
+
+async def _publish(namespace: Namespace, events: Sequence[Event[Fact]]) -> None:
+    """Make the topics and publish facts where they belong."""
+    names = Names(namespace.topic_prefix)
+    await provision(namespace.kafka, names.all(TENANTS))
+    publisher = Publisher(namespace.kafka, "tests")
+    await publisher.start()
+    try:
+        await publisher.publish([encode(_topic(names, event.fact), event) for event in events])
+    finally:
+        await publisher.stop()
+
+
+def _topic(names: Names, fact: Fact) -> str:
+    """Return where a fact belongs."""
+    home = names.of(fact.event_type.topic)
+    return names.dead_letters_of(home) if fact.event_type.name == "dead_letter.recorded" else home
+
+
+FACTS = [
+    *(fact for number in range(20) for fact in life(f"task-{number}", at=number)),
+    *(example(number / 20, task_id=f"task-{number}") for number in range(20)),
+    *(given(1.0, f"task-{number}") for number in range(20)),
+    registered(),
+    dead_letter(),
+]
+
+
+async def test_the_process_reads_to_the_end_and_verifies(namespace: Namespace) -> None:
+    """All facts and dead letters arrive, the lag falls to zero, and live equals the naive fold of Kafka."""
+    upgrade(namespace.postgres)
+    await _publish(namespace, FACTS)
+    process = Process(namespace)
+
+    await process.reaches(lambda lag: lag == 0)
+    found = await verify(namespace.kafka, namespace.postgres, Names(namespace.topic_prefix))
+    await process.stop()
+
+    assert found.equal, [model for model in found.models if not model.equal]
+    assert found.records == len(FACTS)
+    rows = {model.name: model.live_rows for model in found.models}
+    assert (rows["tasks"], rows["decisions"], rows["dead_letters"]) == (20, 20, 1)
+
+
+async def test_a_second_process_stands_by_until_the_first_is_gone(namespace: Namespace) -> None:
+    """One folds; the other one takes over where it stopped, and nothing is applied twice."""
+    upgrade(namespace.postgres)
+    await _publish(namespace, FACTS)
+    first = Process(namespace)
+    await first.reaches(lambda lag: lag == 0)
+    second = Process(namespace)
+
+    await asyncio.sleep(0)
+    waiting = await second.projector.lag()
+    await first.stop()
+    await _publish(namespace, life("later"))
+    await second.reaches(lambda lag: lag == 0)
+    found = await verify(namespace.kafka, namespace.postgres, Names(namespace.topic_prefix))
+    await second.stop()
+
+    assert waiting is None
+    assert found.equal
+    assert found.records == len(FACTS) + 6
+
+
+async def test_a_zombie_writes_nothing(namespace: Namespace) -> None:
+    """Who finds the position moved by somebody else stops, and leaves no row."""
+    upgrade(namespace.postgres)
+    await _publish(namespace, FACTS)
+    names = Names(namespace.topic_prefix)
+    connection = await connect(namespace.postgres, "tests")
+    fold, where = DurableFold(CONSUMER, connection), places(names, TENANTS)
+    stale = await fold.positions(where)
+    records = await read_log(namespace.kafka, await _ends(namespace, stale))
+    await apply_batch(fold, dict(stale), records, ProjectionFold(names).apply)
+    before = await read_live(connection)
+
+    with pytest.raises(Fenced):
+        await apply_batch(fold, stale, records, ProjectionFold(names).apply)
+    after = await read_live(connection)
+    await connection.close()
+
+    assert after == before
+
+
+async def test_a_wrong_sign_is_caught(namespace: Namespace) -> None:
+    """A projection that subtracts where it should add differs from the naive fold, and is named with a row."""
+    upgrade(namespace.postgres)
+    await _publish(namespace, FACTS)
+    names = Names(namespace.topic_prefix)
+    connection = await connect(namespace.postgres, "tests")
+    fold = DurableFold(CONSUMER, connection)
+    positions = await fold.positions(places(names, TENANTS))
+    records = await read_log(namespace.kafka, await _ends(namespace, positions))
+    planted = [_wrong_sign() if one is AGENT_PERFORMANCE else one for one in PROJECTIONS]
+
+    await apply_batch(fold, positions, records, ProjectionFold(names, planted).apply)
+    await connection.close()
+    found = await verify(namespace.kafka, namespace.postgres, names)
+
+    assert not found.equal
+    (work,) = [model for model in found.models if not model.equal]
+    assert work.name == "agent_work"
+    assert work.difference is not None
+    assert '"duration_us":-' in (work.difference[0] or "")
+
+
+async def _ends(namespace: Namespace, positions: Mapping[Place, int]) -> dict[Place, int]:
+    """Return where each partition ends now."""
+    reader = PartitionReader(namespace.kafka, "tests")
+    await reader.start(positions)
+    try:
+        return await reader.ends()
+    finally:
+        await reader.stop()
+
+
+def _wrong_sign() -> Projection:
+    """Return agent performance that takes time away."""
+
+    def rows(logged: Logged) -> list[Row]:
+        return [{**row, "duration_us": -row.get("duration_us", 0)} for row in performance.work_rows(logged)]
+
+    write = merging(AGENT_PERFORMANCE.tables[0], rows)
+    fields = {name: getattr(AGENT_PERFORMANCE, name) for name in AGENT_PERFORMANCE.__struct_fields__}
+    return Projection(**{**fields, "write": write})
