@@ -65,13 +65,13 @@ def _understood(around: str, words: list[str]) -> None:
     if strange:
         raise ExpressionRefused(f"{strange[0][:40]!r} is not part of a question of arithmetic")
     rest = _WORD.sub("", around).translate(str.maketrans("", "", "?!.,:= \t\r\n"))
-    if rest or ".." in around:
-        raise ExpressionRefused(f"{(rest or '..')[0]!r} is not part of a question of arithmetic")
+    if rest:
+        raise ExpressionRefused(f"{rest[0]!r} is not part of a question of arithmetic")
 
 
 def _trimmed(piece: str) -> str:
     """Return the piece without the sentence's own full stop or comma."""
-    return piece.strip().strip(",").rstrip(".,").strip()
+    return re.sub(r"[.,]$", "", piece.strip()).strip()
 
 
 def _numbers(piece: str, words: list[str]) -> str:

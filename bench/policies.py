@@ -2,47 +2,36 @@
 
 `python -m bench.policies [DIR] [--seeds 10] [--jobs 2] [--json FILE]` reads the data sets of DIR (else of
 ../shared/data/routing, else the sample in bench/data): every agent's score on every prompt. Per seed the prompts come in
-a new order and the agents get new names; a policy is shown a text's features, chooses, and learns the chosen agent's
+a new order and the agents get new names; a policy is shown a text's context, chooses, and learns the chosen agent's
 score alone. Every learner meets the same orders, names and draws, so differences are paired by seed.
 """
 
 import argparse
-import csv
-import gzip
 import json
-import re
 import sys
 import time
-import zlib
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.make_sample import MID9
+from learning.features import ContextMap, to_half
+from learning.hashed import HashedEncoder
+from learning.outcomes import Outcomes
 from learning.policies import create
 from learning.policy import Decision, Example, Policy, Scored, choose
 from learning.statistics import Interval, bootstrap_interval, paired_difference
+from learning.surface import surface
 
 Matrix = NDArray[np.float64]
 
 SHARED, SAMPLE = Path("../shared/data/routing"), Path(__file__).parent / "data"
-MID9 = [
-    "jamba-1.5-large",
-    "Qwen1.5-110B",
-    "Qwen1.5-72B-Chat",
-    "Yi-34B",
-    "mathstral-7B",
-    "Mixtral-8x7B-Instruct-v0.1",
-    "Phi-3-mini-4k-instruct",
-    "Meta-Llama-3_1-8B-Instruct",
-    "c4ai-command-r-v01",
-]
 FRONTIER10 = [
     "gemini-1.5-pro-002",
     "gemini-1.5-flash-002",
@@ -55,7 +44,7 @@ FRONTIER10 = [
     "Phi-3-mini-4k-instruct",
     "Meta-Llama-3_1-8B-Instruct",
 ]
-POOLS: dict[str, tuple[str, list[str] | None]] = {  # name -> file stem, models (None: all)
+POOLS: dict[str, tuple[str, Sequence[str] | None]] = {  # name -> file stem, models (None: all)
     "llmrouter": ("llmrouter", None),
     "mid9": ("mmlupro", MID9),
     "frontier10": ("mmlupro", FRONTIER10),
@@ -67,15 +56,14 @@ LEARNERS: dict[str, tuple[str, dict[str, float | str]]] = {
     "ridge_igw (default)": ("ridge_igw", {}),
     "ridge_igw gain 10, ridge 4": ("ridge_igw", {"gain": 10.0, "ridge": 4.0}),
     "ridge_igw gain 40": ("ridge_igw", {"gain": 40.0}),
-    "ridge_igw ridge 24": ("ridge_igw", {"ridge": 24.0}),
-    "ridge_igw trust 20": ("ridge_igw", {"trust": 20.0}),
+    "ridge_igw ridge 25": ("ridge_igw", {"ridge": 25.0}),
 }
-HASHES, DIMENSIONS, WORDS = 8192, 64, 300
+WIDTH = 65  # of the shipped context map
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Prompts as features (unit length, and a constant 1) and every agent's score on each of them."""
+    """Prompts as contexts (one a row, the shipped map's) and every agent's score on each of them."""
 
     contexts: Matrix
     scores: Matrix
@@ -129,47 +117,25 @@ def replay(pool: Pool, learner: str, seed: int) -> Matrix:
 
 
 def read_pool(directory: Path, name: str) -> Pool:
-    """Read one pool's prompts and scores; features are fitted on the prompts' texts alone."""
+    """Read one pool's prompts and scores."""
     stem, models = POOLS[name]
-    prompts = list(_rows(directory / f"{stem}.prompts.csv.gz"))
-    place = {row["prompt_id"]: index for index, row in enumerate(prompts)}
-    scores: dict[str, Matrix] = {}
-    for row in _rows(directory / f"{stem}.scores.csv.gz"):
-        scores.setdefault(row["model"], np.full(len(prompts), np.nan))[place[row["prompt_id"]]] = float(row["score"])
-    table = np.stack([scores[model] for model in models or sorted(scores)], axis=1)
-    if not np.isfinite(table).all():
-        raise SystemExit(f"{name}: a model has no score on some prompt")
-    return Pool(features([row["prompt"] for row in prompts]), table)
+    outcomes = Outcomes.load(directory, stem)
+    scores = [
+        [outcomes.outcome(prompt.prompt_id, model).score for model in models or outcomes.models] for prompt in outcomes.prompts
+    ]
+    stored = directory / f"{stem}.emb.npy"
+    return Pool(contexts([prompt.text for prompt in outcomes.prompts], stored), np.array(scores))
 
 
-def features(texts: Sequence[str]) -> Matrix:
-    """Return TF-IDF of hashed words and word pairs, reduced to 64 by SVD, at unit length, and a constant 1."""
-    table = np.zeros((len(texts), HASHES), dtype=np.float32)
-    for row, text in enumerate(texts):
-        words = re.findall(r"\w+|[^\w\s]", text.lower())[:WORDS]
-        grams = words + [f"{first} {second}" for first, second in pairwise(words)]
-        for place, count in Counter(zlib.crc32(gram.encode()) % HASHES for gram in grams).items():
-            table[row, place] = 1.0 + np.log(count)
-    table *= np.log((1 + len(texts)) / (1 + (table > 0).sum(axis=0))) + 1.0
-    table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
-    reduced = table @ _main_directions(table)
-    reduced /= np.maximum(np.linalg.norm(reduced, axis=1, keepdims=True), 1e-9)
-    return np.concatenate([reduced.astype(np.float64), np.ones((len(texts), 1))], axis=1)
-
-
-def _main_directions(table: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the leading right singular vectors by subspace iteration (Halko, Martinsson & Tropp 2011)."""
-    basis = np.random.default_rng(0).standard_normal((table.shape[1], DIMENSIONS + 16)).astype(np.float32)
-    for _ in range(6):
-        basis = np.linalg.qr(table.T @ (table @ basis))[0]
-    turned = np.linalg.svd(table @ basis, full_matrices=False)[2]
-    return np.asarray(basis @ turned[:DIMENSIONS].T, dtype=np.float32)
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    csv.field_size_limit(2**31 - 1)
-    with gzip.open(path, "rt", newline="", encoding="utf-8") as lines:
-        yield from csv.DictReader(lines)
+def contexts(texts: Sequence[str], stored: Path) -> Matrix:
+    """Return the shipped map's context of every text, from embeddings stored beside the set or from hashed words."""
+    if stored.exists():
+        context_map, embeddings = ContextMap.load(), list(np.load(stored))
+    else:
+        encoder = HashedEncoder()
+        context_map, embeddings = ContextMap.load(encoder.name), [encoder.encode(text) for text in texts]
+    pairs = zip(texts, embeddings, strict=True)
+    return np.array([context_map.apply(to_half(embedding), to_half(surface(text))) for text, embedding in pairs])
 
 
 def measure(directory: Path, name: str, seeds: int, jobs: int) -> dict[str, Any]:
@@ -199,7 +165,7 @@ def _spread(interval: Interval) -> list[float]:
     return [interval.value, interval.low, interval.high]
 
 
-def measure_speed(agents: int, width: int = DIMENSIONS + 1, steps: int = 3000) -> dict[str, float]:
+def measure_speed(agents: int, width: int = WIDTH, steps: int = 3000) -> dict[str, float]:
     """Return milliseconds of the thread's own time for one choice and one example of the default policy."""
     draws = np.random.default_rng(0)
     policy, names = create("ridge_igw", width), [f"agent-{number:03}" for number in range(agents)]

@@ -63,8 +63,8 @@ INTERVAL_COLUMNS = {
 def interval(count: str, total: str, squares: str) -> str:
     """Return SQL for count, mean and 95 % interval of rewards, from exact sums in millionths."""
     mean = f"{total}::numeric / nullif({count}, 0)"
-    variance = f"greatest(({squares} - {total}::numeric ^ 2 / nullif({count}, 0)) / nullif({count} - 1, 0), 0)"
-    half = f"1.959964 * sqrt({variance} / nullif({count}, 0))"
+    spread = f"{squares} - {total}::numeric ^ 2 / {count}"
+    half = f"case when {count} > 1 then 1.959964 * sqrt(greatest({spread}, 0) / ({count} - 1) / {count}) end"
     ends = (mean, f"({mean} - {half})", f"({mean} + {half})")
     return f"{count}, " + ", ".join(f"({end} / 1000000)::float8" for end in ends)
 

@@ -51,8 +51,10 @@ left join lateral (
     'candidates', first.candidates, 'outcome', first_try.outcome, 'reward_micro', first_example.reward_micro)
     order by first.attempt) as all
   from public.decisions as first
-  left join public.attempts as first_try using (task_id, attempt)
-  left join public.examples as first_example using (task_id, attempt, scope)
+  left join public.attempts as first_try on first_try.task_id = first.task_id and first_try.attempt = first.attempt
+  left join public.examples as first_example
+    on first_example.task_id = first.task_id and first_example.attempt = first.attempt
+    and first_example.scope = first.scope
   where first.task_id = ended.task_id and first.attempt < ended.chosen_attempt
 ) as before on true
 where ended.ended_at >= %(since)s and ended.ended_at < %(until)s

@@ -83,9 +83,7 @@ class Settings(BaseSettings):
     start_timeout_s: float = Field(
         default=60.0, gt=0, description="Seconds for which `smolit up` waits until every process is ready."
     )
-    stop_timeout_s: float = Field(
-        default=10.0, gt=0, description="Seconds that a process may take to stop before it is killed."
-    )
+    stop_timeout_s: float = Field(default=10.0, gt=0, description="Seconds that a process may take to stop before it is killed.")
     kafka_port: Port = Field(
         default=19092, description="Port wanted for the local Kafka; another one is taken if it is in use; 0: any."
     )

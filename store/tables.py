@@ -2,13 +2,15 @@
 
 from sqlalchemy import Table
 
+from store.blob import blob
 from store.fold import fold_inbox, fold_position
 from store.intake import request_claim
 from store.lease import relay_lease
+from store.ledger import effect
 from store.metadata import metadata
 from store.outbox import outbox
 from store.snapshot import policy_snapshot
-from store.training import learning_memory
+from store.training import learning_memory, learning_sequence
 from store.work import work_agent, work_attempt, work_task
 
 TABLES: tuple[Table, ...] = (
@@ -22,5 +24,8 @@ TABLES: tuple[Table, ...] = (
     work_agent,
     policy_snapshot,
     learning_memory,
+    learning_sequence,
+    effect,
+    blob,
 )
 METADATA = metadata

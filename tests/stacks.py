@@ -17,7 +17,7 @@ from smolit.settings import Settings, load_settings
 from smolit.stack.local import Endpoints
 
 _GUARD = Path(__file__).with_name("guard.py")
-_WIPE_S = 60
+_WIPE_S = 180
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ class RidgeIgw:
     With K candidates, gaps to the best score and n examples learned so far: p_a = 1 / (K + gain sqrt(n + 1) gap_a),
     at least the floor; the best has the rest. The floor is the smaller of `floor` and 1/(4 K).
     Context: any finite vector of about unit length. Reward: 0 to 1; propensities serve evaluation, not learning.
-    Source: Foster & Rakhlin, arXiv:2002.04926 (SquareCB); settings: docs/decisions/004-default-policy.md.
+    Source: Foster & Rakhlin, arXiv:2002.04926 (SquareCB); settings: docs/decisions/005-default-policy.md.
     """
 
     name: ClassVar[str] = "ridge_igw"

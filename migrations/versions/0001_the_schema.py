@@ -24,6 +24,31 @@ def upgrade() -> None:
     op.execute(
         """grant usage on schema public to smolit_analyst"""
     )
+    op.create_table('blob',
+    sa.Column('sha256', sa.Text(), nullable=False, comment='sha256 of the content, hexadecimal'),
+    sa.Column('content', sa.LargeBinary(), nullable=False, comment='the bytes'),
+    sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False, comment='stored at'),
+    sa.PrimaryKeyConstraint('sha256'),
+    schema='ops',
+    comment='Big texts and outputs that facts refer to by their sha256.'
+    )
+    op.create_table('effect',
+    sa.Column('task_id', sa.Text(), nullable=False, comment='task'),
+    sa.Column('attempt', sa.Integer(), autoincrement=False, nullable=False, comment='attempt that asked for it'),
+    sa.Column('step', sa.Text(), nullable=False, comment='step of the pipeline'),
+    sa.Column('key', sa.Text(), nullable=False, comment='key that the provider is given; the same for a task, step and target'),
+    sa.Column('target', sa.Text(), nullable=False, comment='whom it is asked of'),
+    sa.Column('idempotent', sa.Boolean(), nullable=False, comment='whether the provider takes our key and does it once'),
+    sa.Column('state', sa.Text(), nullable=False, comment='pending, done, unknown (a person decides) or refused (did not happen)'),
+    sa.Column('request_sha256', sa.Text(), nullable=False, comment='sha256 of what was asked'),
+    sa.Column('epoch', sa.BigInteger(), nullable=False, comment='claim of the attempt that asked first'),
+    sa.Column('result', sa.LargeBinary(), nullable=True, comment="the provider's answer as JSON, once done"),
+    sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False, comment='asked at'),
+    sa.Column('settled_at', sa.DateTime(timezone=True), nullable=True, comment='outcome known at, or given up at'),
+    sa.PrimaryKeyConstraint('task_id', 'attempt', 'step'),
+    schema='ops',
+    comment='Side effects of attempts, each written down before it was asked for.'
+    )
     op.create_table('fold_inbox',
     sa.Column('consumer', sa.Text(), nullable=False, comment='who folds'),
     sa.Column('event_id', sa.Uuid(), nullable=False, comment='id of an event that was taken in'),
@@ -1071,7 +1096,7 @@ def upgrade() -> None:
       coalesce(timed + abandoned, 0)::bigint, coalesce(completed, 0)::bigint, coalesce(failed, 0)::bigint,
       coalesce(timed_out, 0)::bigint, coalesce(abandoned, 0)::bigint, (completed / nullif(timed, 0))::float8,
       (duration_us / nullif(timed, 0))::bigint, p50, p95, case when costed > 0 then cost_microusd::bigint end,
-      coalesce(costed, 0)::bigint, coalesce(rewarded, 0)::bigint, (total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) / 1000000)::float8, ((total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) - 1.959964 * sqrt(greatest((squares - total::numeric ^ 2 / nullif(coalesce(rewarded, 0)::bigint, 0)) / nullif(coalesce(rewarded, 0)::bigint - 1, 0), 0) / nullif(coalesce(rewarded, 0)::bigint, 0))) / 1000000)::float8, ((total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) + 1.959964 * sqrt(greatest((squares - total::numeric ^ 2 / nullif(coalesce(rewarded, 0)::bigint, 0)) / nullif(coalesce(rewarded, 0)::bigint - 1, 0), 0) / nullif(coalesce(rewarded, 0)::bigint, 0))) / 1000000)::float8
+      coalesce(costed, 0)::bigint, coalesce(rewarded, 0)::bigint, (total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) / 1000000)::float8, ((total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) - case when coalesce(rewarded, 0)::bigint > 1 then 1.959964 * sqrt(greatest(squares - total::numeric ^ 2 / coalesce(rewarded, 0)::bigint, 0) / (coalesce(rewarded, 0)::bigint - 1) / coalesce(rewarded, 0)::bigint) end) / 1000000)::float8, ((total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) + case when coalesce(rewarded, 0)::bigint > 1 then 1.959964 * sqrt(greatest(squares - total::numeric ^ 2 / coalesce(rewarded, 0)::bigint, 0) / (coalesce(rewarded, 0)::bigint - 1) / coalesce(rewarded, 0)::bigint) end) / 1000000)::float8
     from work full join reward using (tenant, scope, agent) left join latency using (tenant, scope, agent)"""
     )
     op.execute(
@@ -1170,7 +1195,7 @@ def upgrade() -> None:
       coalesce(timed + abandoned, 0)::bigint, coalesce(completed, 0)::bigint, coalesce(failed, 0)::bigint,
       coalesce(timed_out, 0)::bigint, coalesce(abandoned, 0)::bigint, (completed / nullif(timed, 0))::float8,
       (duration_us / nullif(timed, 0))::bigint, p50, p95, case when costed > 0 then cost_microusd::bigint end,
-      coalesce(costed, 0)::bigint, coalesce(rewarded, 0)::bigint, (total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) / 1000000)::float8, ((total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) - 1.959964 * sqrt(greatest((squares - total::numeric ^ 2 / nullif(coalesce(rewarded, 0)::bigint, 0)) / nullif(coalesce(rewarded, 0)::bigint - 1, 0), 0) / nullif(coalesce(rewarded, 0)::bigint, 0))) / 1000000)::float8, ((total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) + 1.959964 * sqrt(greatest((squares - total::numeric ^ 2 / nullif(coalesce(rewarded, 0)::bigint, 0)) / nullif(coalesce(rewarded, 0)::bigint - 1, 0), 0) / nullif(coalesce(rewarded, 0)::bigint, 0))) / 1000000)::float8
+      coalesce(costed, 0)::bigint, coalesce(rewarded, 0)::bigint, (total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) / 1000000)::float8, ((total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) - case when coalesce(rewarded, 0)::bigint > 1 then 1.959964 * sqrt(greatest(squares - total::numeric ^ 2 / coalesce(rewarded, 0)::bigint, 0) / (coalesce(rewarded, 0)::bigint - 1) / coalesce(rewarded, 0)::bigint) end) / 1000000)::float8, ((total::numeric / nullif(coalesce(rewarded, 0)::bigint, 0) + case when coalesce(rewarded, 0)::bigint > 1 then 1.959964 * sqrt(greatest(squares - total::numeric ^ 2 / coalesce(rewarded, 0)::bigint, 0) / (coalesce(rewarded, 0)::bigint - 1) / coalesce(rewarded, 0)::bigint) end) / 1000000)::float8
     from work full join reward using (tenant, scope, agent, hour) left join latency using (tenant, scope, agent, hour)"""
     )
     op.execute(
@@ -1247,7 +1272,7 @@ def upgrade() -> None:
     )
     op.execute(
         """create view public.agent_performance_by_kind (tenant, scope, kind, agent, attempts, completed, success_rate, p50_duration_us, p95_duration_us, rewarded, mean_reward, reward_low, reward_high) as
-    select tenant, scope, kind, agent, attempts, completed, success_rate, p50, p95, rewarded, (total::numeric / nullif(rewarded, 0) / 1000000)::float8, ((total::numeric / nullif(rewarded, 0) - 1.959964 * sqrt(greatest((squares - total::numeric ^ 2 / nullif(rewarded, 0)) / nullif(rewarded - 1, 0), 0) / nullif(rewarded, 0))) / 1000000)::float8, ((total::numeric / nullif(rewarded, 0) + 1.959964 * sqrt(greatest((squares - total::numeric ^ 2 / nullif(rewarded, 0)) / nullif(rewarded - 1, 0), 0) / nullif(rewarded, 0))) / 1000000)::float8
+    select tenant, scope, kind, agent, attempts, completed, success_rate, p50, p95, rewarded, (total::numeric / nullif(rewarded, 0) / 1000000)::float8, ((total::numeric / nullif(rewarded, 0) - case when rewarded > 1 then 1.959964 * sqrt(greatest(squares - total::numeric ^ 2 / rewarded, 0) / (rewarded - 1) / rewarded) end) / 1000000)::float8, ((total::numeric / nullif(rewarded, 0) + case when rewarded > 1 then 1.959964 * sqrt(greatest(squares - total::numeric ^ 2 / rewarded, 0) / (rewarded - 1) / rewarded) end) / 1000000)::float8
     from (
       select choice.tenant, choice.scope, choice.kind, choice.agent,
         count(tried.outcome) as attempts, count(*) filter (where tried.outcome = 'completed') as completed,
@@ -1350,7 +1375,7 @@ def upgrade() -> None:
     )
     op.execute(
         """create view public.experiment_results (tenant, experiment, variant, exposures, units, excluded, rewarded, mean_reward, reward_low, reward_high) as
-    select tenant, experiment, variant, exposures, units, excluded, rewarded, (total::numeric / nullif(rewarded, 0) / 1000000)::float8, ((total::numeric / nullif(rewarded, 0) - 1.959964 * sqrt(greatest((squares - total::numeric ^ 2 / nullif(rewarded, 0)) / nullif(rewarded - 1, 0), 0) / nullif(rewarded, 0))) / 1000000)::float8, ((total::numeric / nullif(rewarded, 0) + 1.959964 * sqrt(greatest((squares - total::numeric ^ 2 / nullif(rewarded, 0)) / nullif(rewarded - 1, 0), 0) / nullif(rewarded, 0))) / 1000000)::float8
+    select tenant, experiment, variant, exposures, units, excluded, rewarded, (total::numeric / nullif(rewarded, 0) / 1000000)::float8, ((total::numeric / nullif(rewarded, 0) - case when rewarded > 1 then 1.959964 * sqrt(greatest(squares - total::numeric ^ 2 / rewarded, 0) / (rewarded - 1) / rewarded) end) / 1000000)::float8, ((total::numeric / nullif(rewarded, 0) + case when rewarded > 1 then 1.959964 * sqrt(greatest(squares - total::numeric ^ 2 / rewarded, 0) / (rewarded - 1) / rewarded) end) / 1000000)::float8
     from (
       select met.tenant, met.experiment, met.variant,
         count(*) filter (where met.decided_by = 'experiment') as exposures,
@@ -1597,6 +1622,8 @@ def downgrade() -> None:
     op.drop_table('learning_memory', schema='ops')
     op.drop_table('fold_position', schema='ops')
     op.drop_table('fold_inbox', schema='ops')
+    op.drop_table('effect', schema='ops')
+    op.drop_table('blob', schema='ops')
     op.execute(
         """revoke usage on schema public from smolit_analyst"""
     )

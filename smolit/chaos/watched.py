@@ -73,7 +73,9 @@ class WatchedConnection(AsyncConnection[TupleRow]):
         return cursor
 
     @asynccontextmanager
-    async def transaction(self, savepoint_name: str | None = None, force_rollback: bool = False) -> AsyncIterator[AsyncTransaction]:
+    async def transaction(
+        self, savepoint_name: str | None = None, force_rollback: bool = False
+    ) -> AsyncIterator[AsyncTransaction]:
         """Run a transaction, or a part of one."""
         self.depth += 1
         try:

@@ -15,6 +15,7 @@ from smolit.process.roster import environment
 from smolit.settings import Settings, load_settings
 from smolit.stack import local
 from smolit.stack.local import Endpoints
+from smolit.stack.server import Progress
 from store import migrate
 
 FOLDER = "chaos"
@@ -69,7 +70,7 @@ def stack_settings(settings: Settings) -> Settings:
     return load_settings(data_dir=settings.data_dir / FOLDER, **ports)
 
 
-def raise_stack(settings: Settings, progress: local.Progress) -> Endpoints:
+def raise_stack(settings: Settings, progress: Progress) -> Endpoints:
     """Start the stack, and make the database that every world is a copy of."""
     endpoints = local.up(settings, progress)
     if not endpoints.ours:

@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> int:
     except UsageInvalid as wrong:
         say(f"Error: {wrong}")
         return USAGE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 the outermost edge: a person gets a sentence, the traceback goes to a file
         say(f"Error: {_sentence(error)}")
         return FAILED
     return OK
@@ -62,7 +62,9 @@ def _written_down(error: Exception) -> str:
 
     with tempfile.NamedTemporaryFile("w", prefix="smolit-", suffix=".log", delete=False) as file:
         whole = "".join(traceback.format_exception(error))
-        file.write(str(redactor(secrets_of(Settings.model_construct(), os.environ, [os.environ.get("SMOLIT_POSTGRES", "")]))(whole)))
+        file.write(
+            str(redactor(secrets_of(Settings.model_construct(), os.environ, [os.environ.get("SMOLIT_POSTGRES", "")]))(whole))
+        )
     return file.name
 
 

@@ -1,15 +1,53 @@
 """The table of contents: every command, listed once."""
 
-from smolit.cli import run, stack, task
+from smolit.cli import agent, dlq, doctor, events, experiment, policy, projection, run, stack, task, task_change, task_read
 from smolit.cli.command import Command
 
 NOUNS: dict[str, str] = {
     "task": "Ask for work, and see what became of it.",
+    "feedback": "Say what you think of a result; the next choices learn from it.",
+    "agent": "Who works, and since when.",
+    "policy": "What chooses the agent, why it chose so, and whether that is true.",
+    "experiment": "Two or more policies on the same tasks, and which does better.",
+    "events": "What happened, as it is in the log.",
+    "projection": "The read models, how far they are, and whether they are true.",
+    "dlq": "What could not be handled, and why.",
 }
 COMMANDS: tuple[Command, ...] = (
     Command("up", stack.up),
     Command("down", stack.down),
     Command("status", stack.status),
+    Command("doctor", doctor.doctor),
     Command("run", run.run),
     Command("task submit", task.submit),
+    Command("task show", task_read.show),
+    Command("task list", task_read.list_tasks),
+    Command("task watch", task_read.watch),
+    Command("task cancel", task_change.cancel),
+    Command("feedback give", task_change.give),
+    Command("feedback revise", task_change.revise),
+    Command("agent list", agent.list_agents),
+    Command("agent show", agent.show),
+    Command("agent lint", agent.lint),
+    Command("agent register", agent.register),
+    Command("agent pause", agent.pause),
+    Command("agent resume", agent.resume),
+    Command("agent retire", agent.retire),
+    Command("policy show", policy.show),
+    Command("policy set", policy.put),
+    Command("policy explain", policy.explain),
+    Command("policy verify", policy.verify),
+    Command("experiment start", experiment.start),
+    Command("experiment stop", experiment.stop),
+    Command("experiment list", experiment.list_experiments),
+    Command("experiment show", experiment.show),
+    Command("events tail", events.tail),
+    Command("events trace", events.trace),
+    Command("events catalog", events.catalog),
+    Command("events export", events.export),
+    Command("projection list", projection.list_projections),
+    Command("projection verify", projection.verify),
+    Command("projection lag", projection.lag),
+    Command("dlq list", dlq.list_letters),
+    Command("dlq inspect", dlq.inspect),
 )

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from smolit.cli import out
-from smolit.cli.desk import Desk, open_desk
+from smolit.cli.desk import Desk
 from smolit.cli.option import DryRun, Json
-from smolit.errors import ServerForeign, ServerUnreachable
+from smolit.errors import ServerForeign
 from smolit.process import background
 from smolit.process.census import census
+from smolit.process.endpoints import locate
 from smolit.process.lag import Lag, lags
 from smolit.process.runner import live_runner
 from smolit.settings import Settings, load_settings
@@ -40,7 +41,9 @@ def up() -> None:
         asyncio.run(prepare(settings, endpoints, say))
         background.launch(settings)
         standings = background.wait_ready(settings, say)
-    out.say(f"{len(standings)} processes are ready; Kafka is at {endpoints.kafka}; `smolit task submit TEXT --wait` asks something")
+    out.say(
+        f"{len(standings)} processes are ready; Kafka is at {endpoints.kafka}; `smolit task submit TEXT --wait` asks something"
+    )
 
 
 def down(wipe: Wipe = False, dry_run: DryRun = False) -> None:
@@ -49,7 +52,9 @@ def down(wipe: Wipe = False, dry_run: DryRun = False) -> None:
     if wipe:
         _refuse_foreign(settings)
     if dry_run:
-        out.say(f"would stop all processes and the local stack of {settings.data_dir}{', and delete that folder' if wipe else ''}")
+        out.say(
+            f"would stop all processes and the local stack of {settings.data_dir}{', and delete that folder' if wipe else ''}"
+        )
         return
     background.halt(settings, out.say)
     local.down(settings, wipe=wipe, progress=out.say)
@@ -85,7 +90,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
         "waiting": [],
     }
     if _runs(servers):
-        found["lag"], found["waiting"] = await _behind(open_desk())
+        found["lag"], found["waiting"] = await behind(settings)
     return found
 
 
@@ -93,8 +98,9 @@ def _runs(servers: StackStatus) -> bool:
     return servers.kafka.running and servers.postgres.running
 
 
-async def _behind(desk: Desk) -> tuple[list[Lag], list[Backlog]]:
+async def behind(settings: Settings) -> tuple[list[Lag], list[Backlog]]:
     """Return lag and backlog; nothing where no table is yet."""
+    desk = Desk(settings, locate(settings))
     async with desk.reading() as connection:
         cursor = await connection.execute("select to_regclass('ops.fold_position') is not null")
         row = await cursor.fetchone()
@@ -121,8 +127,8 @@ def _show(found: dict[str, Any]) -> None:
     if found["lag"]:
         out.table(("reader", "topic", "records behind"), [(lag.consumer, lag.topic, lag.records) for lag in found["lag"]])
     if found["waiting"]:
-        rows = [(w.agent or "(for a choice)", w.waiting, _span(w.oldest_s)) for w in found["waiting"]]
-        out.table(("waiting for", "tasks", "longest"), rows)
+        waits = [(w.agent or "(for a choice)", w.waiting, _span(w.oldest_s)) for w in found["waiting"]]
+        out.table(("waiting for", "tasks", "longest"), waits)
 
 
 def _mib(size: int | None) -> str | None:

@@ -9,7 +9,7 @@ import typer
 
 from events.answer import AnswerGiven
 from events.request import SubmitTask
-from events.topics import DEFAULT_TENANT, ANSWERS
+from events.topics import ANSWERS, DEFAULT_TENANT
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk
 from smolit.cli.option import Json, Scope, Tenant, moment
@@ -17,8 +17,6 @@ from smolit.client import Ask, Sent, from_here
 from smolit.errors import UsageInvalid
 
 _CHUNK = 500  # requests sent together
-
-
 
 
 class Line(SubmitTask, frozen=True, kw_only=True):
@@ -37,7 +35,7 @@ def submit(
     deadline: Annotated[str | None, typer.Option(help="Until when: a time (RFC 3339) or a span such as 30s, 5m, 2h.")] = None,
     max_attempts: Annotated[int | None, typer.Option(min=1, max=10, help="Agents that may try before it has failed.")] = None,
     reply_to: Annotated[str | None, typer.Option(help="Topic that the answer also goes to; it must be allowed.")] = None,
-    request_id: Annotated[str | None, typer.Option(help="Id of the request: sent again under the same id it counts once.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="Id of the request: sent twice under one id, it counts once.")] = None,
     file: Annotated[Path | None, typer.Option(metavar="BATCH.jsonl", help="Submit every line of a file instead.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer and print it.")] = False,
     tenant: Tenant = DEFAULT_TENANT,

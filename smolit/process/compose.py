@@ -10,7 +10,6 @@ from smolit.process.roster import PROCESSES as PROCESSES
 from smolit.process.runnable import Runnable
 
 
-
 def build(name: str, place: Place) -> Runnable:
     """Return a process by name.
 

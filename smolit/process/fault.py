@@ -7,6 +7,7 @@ from agents.errors import AgentError
 from bus.errors import BusError
 from events.errors import EventError
 from learning.errors import LearningError
+from projections.errors import ProjectionError
 from smolit.errors import SmolitError
 from store.errors import StoreError
 
@@ -17,6 +18,7 @@ NAMED: tuple[type[Exception], ...] = (
     EventError,
     LearningError,
     AgentError,
+    ProjectionError,
     KafkaError,
     psycopg.OperationalError,
 )

@@ -12,6 +12,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from smolit.errors import ServerFailed
+from smolit.stack.archive import java_options
 from smolit.stack.java import find_java
 from smolit.stack.port import HOST, is_open
 from smolit.stack.process import run, spawn
@@ -110,7 +111,9 @@ class KafkaServer:
 
     def launch(self, ports: tuple[int, ...], log: Path) -> int:  # noqa: ARG002 - the ports are in its configuration
         """Start the broker and return its process id; it does not answer yet."""
-        command = [*self._jvm(self.heap_mb), self.mark, "kafka.Kafka", "server.properties"]
+        java, jars = find_java(), self.fetch_jars()
+        faster = java_options(java, jars, self.folder)
+        command = [*_jvm(java, jars, self.heap_mb), *faster, self.mark, "kafka.Kafka", "server.properties"]
         return spawn(command, cwd=self.folder, log=log)
 
     def answers(self, ports: tuple[int, ...]) -> bool:
@@ -124,23 +127,24 @@ class KafkaServer:
     def _format(self) -> None:
         """Give an empty log folder its cluster id."""
         tool = ["kafka.tools.StorageTool", "format", "--config", "server.properties", "--cluster-id", self.stack_id]
-        done = run([*self._jvm(heap_mb=128), *tool, "--ignore-formatted"], cwd=self.folder)
+        done = run([*_jvm(find_java(), self.fetch_jars(), heap_mb=128), *tool, "--ignore-formatted"], cwd=self.folder)
         if done.returncode:
             raise ServerFailed(f"Kafka's log folder could not be formatted: {done.stdout.strip()[-500:]}")
 
-    def _jvm(self, heap_mb: int) -> list[str]:
-        """Return the command line of the JVM, up to its own options."""
-        return [
-            str(find_java()),
-            f"-Xms{min(256, heap_mb)}m",
-            f"-Xmx{heap_mb}m",
-            "-XX:+UseSerialGC",
-            "-XX:+ExitOnOutOfMemoryError",
-            "-Djava.awt.headless=true",
-            "-Dlog4j2.configurationFile=log4j2.properties",
-            "-cp",
-            f"{self.fetch_jars()}/*",
-        ]
+
+def _jvm(java: Path, jars: Path, heap_mb: int) -> list[str]:
+    """Return the command line of a JVM that can run what is in Kafka's jars."""
+    return [
+        str(java),
+        f"-Xms{min(256, heap_mb)}m",
+        f"-Xmx{heap_mb}m",
+        "-XX:+UseSerialGC",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-Djava.awt.headless=true",
+        "-Dlog4j2.configurationFile=log4j2.properties",
+        "-cp",
+        f"{jars}/*",
+    ]
 
 
 def kafka_answers(bootstrap: str) -> bool:

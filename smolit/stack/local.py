@@ -11,9 +11,9 @@ from smolit.errors import ServerForeign, ServerUnreachable
 from smolit.folder import require_ours, stored_secret
 from smolit.folder import wipe as wipe_folder
 from smolit.settings import Settings
-from smolit.stack import kafka, postgres, process
+from smolit.stack import archive, kafka, postgres, process
 from smolit.stack.jar import fetch_jars
-from smolit.stack.lodging import home_for, os_user, programs_for
+from smolit.stack.lodging import lodge, programs_for
 from smolit.stack.port import HOST
 from smolit.stack.record import Name, StackRecord, locked, new_record, read_record
 from smolit.stack.server import Progress, Server, begin, finish
@@ -128,11 +128,11 @@ def _kafka(settings: Settings, record: StackRecord, progress: Progress) -> kafka
 
 def _postgres(settings: Settings, record: StackRecord) -> postgres.PostgresServer:
     """Return this stack's Postgres; where it lives is decided once, by whoever starts it first."""
-    user = os_user(settings.postgres_os_user)
+    home, user = lodge(settings, record.stack_id)
     return postgres.PostgresServer(
         stack_id=record.stack_id,
         programs=programs_for(settings, user),
-        home=home_for(settings, record.stack_id, user),
+        home=home,
         password=password(settings),
         user=user,
         wanted=(settings.postgres_port,),
@@ -144,7 +144,9 @@ def _stop(settings: Settings, record: StackRecord, name: Name, progress: Progres
     running = find(record, name)
     if running:
         progress(f"stopping {name}")
-        process.stop(running, _STOPS[name], settings.stack_timeout_s)
+        in_order = process.stop(running, _STOPS[name], settings.stack_timeout_s)
+        if name == "kafka" and in_order:
+            archive.keep(settings.data_dir / "kafka", settings.cache)
 
 
 def _remove(settings: Settings, record: StackRecord) -> None:

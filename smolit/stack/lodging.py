@@ -20,6 +20,22 @@ _PROGRAMS = Path(_WHEEL) / "pginstall" / "bin"
 _UNUSED = shutil.ignore_patterns("include", "pgxs", "*.a", "doc", "__pycache__")
 
 
+def lodge(settings: Settings, stack_id: str) -> tuple[Path, OsUser | None]:
+    """Return the server's home and the user to run it as: those it has, else a new home that its user can reach.
+
+    The home is in the data folder, or outside it where the user cannot enter that; the user is nobody but ourselves
+    (nothing), unless we are root.
+    """
+    homes = (settings.data_dir / "postgres", settings.root_dir / stack_id)
+    for home in homes:
+        if home.exists() and os.geteuid() != 0:
+            return home, None
+        if home.exists() and home.stat().st_uid != 0:
+            return home, OsUser(home.stat().st_uid, home.stat().st_gid)
+    user = os_user(settings.postgres_os_user)
+    return _new_home(homes[0] if user is None or _can_enter(settings.data_dir, user) else homes[1], user), user
+
+
 def os_user(name: str) -> OsUser | None:
     """Return the user to run Postgres as: ourselves (nothing), or the named one if we are root."""
     if os.geteuid() != 0:
@@ -31,10 +47,8 @@ def os_user(name: str) -> OsUser | None:
     return OsUser(entry.pw_uid, entry.pw_gid)
 
 
-def home_for(settings: Settings, stack_id: str, user: OsUser | None) -> Path:
-    """Return the server's home, made if need be: in the data folder, or outside it where its user cannot get in."""
-    inside = user is None or _can_enter(settings.data_dir, user)
-    home = settings.data_dir / "postgres" if inside else settings.root_dir / stack_id
+def _new_home(home: Path, user: OsUser | None) -> Path:
+    """Make a closed folder that belongs to the server's user."""
     _make_open(home.parent)
     home.mkdir(mode=0o700, exist_ok=True)
     if user:

@@ -84,11 +84,13 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def stop(process: psutil.Process, how: signal.Signals, patience_s: float) -> None:
-    """Ask a server to end and wait until it has; after the given patience it is killed."""
+def stop(process: psutil.Process, how: signal.Signals, patience_s: float) -> bool:
+    """Ask a server to end and wait until it has; return False if it had to be killed after the given patience."""
     send(process, how)
-    if not wait_until(lambda: not is_alive(process), patience_s):
-        kill(process)
+    if wait_until(lambda: not is_alive(process), patience_s):
+        return True
+    kill(process)
+    return False
 
 
 def kill(process: psutil.Process) -> None:

@@ -7,14 +7,16 @@ import pytest
 
 from events.catalog import FACTS
 from events.dead_letter import DeadLetter
+from events.task import AgentChosen
 from events.wire import Incoming
 from projections.catalog import COMPARED, PROJECTIONS, VIEWS
 from projections.column import SCHEMA, metadata
-from projections.projection import Projection
+from projections.projection import Logged, Projection
 from projections.verify import MODELS, compare
 from smolit.stack.local import Endpoints
 from store.migrate import check, upgrade
-from tests.builders import NAMES
+from store.postgres import Connection
+from tests.builders import NAMES, Log, life
 from tests.histories import batches, history, interleaved
 from tests.memory import remember, unlike
 from tests.stacks import namespace_on
@@ -104,6 +106,18 @@ async def test_a_read_model_that_misses_a_fact_is_caught(dsn: str, projection: P
     assert {model.name for model in found.models if not model.equal} <= own
 
 
+async def test_one_record_that_postgres_refuses_does_not_stop_the_rest(dsn: str) -> None:
+    """It is found by halving, set aside with Postgres' own words, and everything else is applied."""
+    records = Log().add(*(fact for number in range(9) for fact in life(f"task-{number}"))).records
+
+    live = await remember(dsn, [records], [*PROJECTIONS, _choking_on("task-4")])
+
+    parked = [line for line in live.tables["dead_letters"].values() if "cannot_be_stored" in line]
+    assert len(parked) == 1
+    assert "invalid input syntax" in parked[0]
+    assert len(live.tables["events"]) == len(records) - 1
+
+
 async def test_what_became_of_each_record_is_counted(dsn: str) -> None:
     """Applied, parked and repeated records of a partition add up to its position: none was lost."""
     records = history(seed=22)
@@ -152,11 +166,21 @@ def _further(record: Incoming, offsets: int) -> Incoming:
     return Incoming(record.topic, record.partition, record.offset + offsets, record.key, record.headers, record.value)
 
 
+def _choking_on(task_id: str) -> Projection:
+    """Return a read model that asks Postgres for the impossible when it hears of a task's choice."""
+
+    async def write(connection: Connection, facts: Sequence[Logged]) -> None:
+        if any(logged.event.fact.key == task_id for logged in facts):
+            await connection.execute("select 'five'::int")
+
+    return Projection(name="choking", version=1, tables=(), views=(), reads=(AgentChosen,), compared=(), write=write)
+
+
 def _forgetting(projection: Projection) -> Projection:
     """Return the read model without the last fact of each batch that it would write."""
 
-    async def write(connection: object, facts: Sequence[object]) -> None:
-        await projection.write(connection, facts[:-1])  # type: ignore[arg-type]
+    async def write(connection: Connection, facts: Sequence[Logged]) -> None:
+        await projection.write(connection, facts[:-1])
 
     fields = {name: getattr(projection, name) for name in projection.__struct_fields__}
     return Projection(**{**fields, "write": write})

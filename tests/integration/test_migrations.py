@@ -96,7 +96,7 @@ def test_analysts_read_views_and_nothing_else(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f"set role {ANALYST}".encode())
         for view in VIEWS:
-            connection.execute(f"select * from public.{view.name} limit 1".encode())  # noqa: S608
+            connection.execute(f"select * from public.{view.name} limit 1".encode())
         for forbidden in _FORBIDDEN:
             with pytest.raises((InsufficientPrivilege, ReadOnlySqlTransaction)):
                 connection.execute(forbidden.encode())

@@ -23,7 +23,7 @@ from store.errors import Fenced
 from store.fold import DurableFold
 from store.follow import apply_batch
 from store.migrate import upgrade
-from store.postgres import connect
+from store.postgres import Connection, connect
 from tests.builders import dead_letter, example, given, life, registered
 from tests.stacks import Namespace
 
@@ -42,7 +42,7 @@ class Process:
     async def reaches(self, condition: Callable[[int | None], bool]) -> None:
         """Wait until its lag is as wanted."""
         async with asyncio.timeout(30):
-            while not condition(await self.projector.lag()):
+            while not condition(await self.projector.lag()):  # noqa: ASYNC110 the lag is asked for, nobody announces it
                 await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
@@ -173,6 +173,10 @@ def _wrong_sign() -> Projection:
     def rows(logged: Logged) -> list[Row]:
         return [{**row, "duration_us": -row.get("duration_us", 0)} for row in performance.work_rows(logged)]
 
-    write = merging(AGENT_PERFORMANCE.tables[0], rows)
+    async def write(connection: Connection, facts: Sequence[Logged]) -> None:
+        work, duration = AGENT_PERFORMANCE.tables
+        await merging(work, rows)(connection, facts)
+        await merging(duration, performance.duration_rows)(connection, facts)
+
     fields = {name: getattr(AGENT_PERFORMANCE, name) for name in AGENT_PERFORMANCE.__struct_fields__}
     return Projection(**{**fields, "write": write})

@@ -1,5 +1,8 @@
 """What becomes of each record: a fact, or a dead letter with its reason."""
 
+import base64
+
+import msgspec
 import pytest
 
 from events.event import Event, Fact
@@ -57,6 +60,19 @@ def test_an_impossible_fact_is_parked_with_its_reason(event: Event[Fact], reason
 
     assert isinstance(found, Parked)
     assert found.reason == reason
+
+
+def test_nul_in_a_structured_event_is_found_too() -> None:
+    """A structured event can hide its bytes in base64; what they say is looked at all the same."""
+    known = record(submitted(text="a\x00b"))
+    whole = {name.removeprefix("ce_"): item.decode() for name, item in known.headers if name.startswith("ce_")}
+    value = msgspec.json.encode({**whole, "data_base64": base64.b64encode(known.value or b"").decode()})
+    headers = (("content-type", b"application/cloudevents+json"),)
+
+    found = sort_record(Incoming(known.topic, 0, 0, known.key, headers, value), NAMES)
+
+    assert isinstance(found, Parked)
+    assert found.reason == "cannot_be_stored"
 
 
 def test_text_that_only_looks_like_nul_is_fine() -> None:

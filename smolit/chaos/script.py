@@ -1,0 +1,95 @@
+"""What the clients will ask for, drawn from a seed: tasks of several kinds, and what people say of them, early and late."""
+
+import random
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from events.agent import AgentSpec
+from events.task import FeedbackKind
+
+When = Literal["before", "after", "late"]
+QUICK, SUM, CHARGE, MAIL = "quick", "sum", "charge", "mail"
+EFFECTS = (CHARGE, MAIL)
+_SHARES = {QUICK: 40, SUM: 15, CHARGE: 25, MAIL: 20}
+_WORDS = ("red", "river", "seven", "count", "sort", "why", "lamp", "north", "paper", "song", "stone", "wind")
+
+
+class Word(Struct, frozen=True):
+    """Something that a rater says of a task; `attempt` None means the one that completed it."""
+
+    rater: str
+    attempt: int | None
+    kind: FeedbackKind
+    value: float | None
+    revision: int
+    when: When
+
+
+class Job(Struct, frozen=True):
+    """One task from its client's side. `repeated`: sent twice; `forged`: its id is used again for something else."""
+
+    request_id: str
+    kind: str
+    text: str
+    words: tuple[Word, ...]
+    cancelled: bool
+    repeated: bool
+    forged: bool
+
+
+def crew_specs(once_url: str, plain_url: str) -> tuple[AgentSpec, ...]:
+    """Return the agents: three that hash, one that adds up, two for each provider."""
+    hashing = [_spec(f"hash-{rounds}", QUICK, "hashing", {"rounds": rounds}) for rounds in (10, 40, 160)]
+    charging = [_spec(f"charge-{name}", CHARGE, "webhook", {"url": once_url, "idempotent": True}) for name in "ab"]
+    mailing = [_spec(f"mail-{name}", MAIL, "webhook", {"url": plain_url, "idempotent": False}) for name in "ab"]
+    return (*hashing, _spec("adder", SUM, "arithmetic", {}), *charging, *mailing)
+
+
+def jobs(seed: int, prefix: str) -> Iterator[Job]:
+    """Yield jobs without end; the same seed yields the same ones."""
+    rng = random.Random(seed)  # noqa: S311  # a script, no secret
+    number = 0
+    while True:
+        number += 1
+        yield _job(rng, f"{prefix}-{number:06d}")
+
+
+def _job(rng: random.Random, request_id: str) -> Job:
+    kind = rng.choices(list(_SHARES), weights=list(_SHARES.values()))[0]
+    return Job(
+        request_id=request_id,
+        kind=kind,
+        text=_text(rng, kind),
+        words=tuple(_words(rng)),
+        cancelled=rng.random() < 0.03,
+        repeated=rng.random() < 0.05,
+        forged=rng.random() < 0.03,
+    )
+
+
+def _text(rng: random.Random, kind: str) -> str:
+    if kind == SUM:
+        return f"{rng.randint(1, 999)} + {rng.randint(1, 999)} * {rng.randint(1, 9)}"
+    return " ".join(rng.choices(_WORDS, k=rng.randint(3, 12)))
+
+
+def _words(rng: random.Random) -> Iterator[Word]:
+    """Yield what up to two raters say; one may change their mind, and the revision may come before what it revises."""
+    for rater in rng.sample(("ann", "bob", "eve"), k=rng.choices((0, 1, 2), weights=(2, 5, 3))[0]):
+        when: When = rng.choices(("before", "after", "late"), weights=(1, 6, 2))[0]
+        attempt = rng.choice((None, 1))
+        said = [Word(rater, attempt, *_opinion(rng), revision, when) for revision in range(rng.choices((1, 2, 3), (6, 3, 1))[0])]
+        yield from said if rng.random() < 0.8 else reversed(said)
+
+
+def _opinion(rng: random.Random) -> tuple[FeedbackKind, float | None]:
+    kind: FeedbackKind = rng.choices(("score", "boolean", "comment"), weights=(6, 3, 1))[0]
+    if kind == "comment":
+        return kind, None
+    return kind, float(rng.random() < 0.6) if kind == "boolean" else round(rng.random(), 3)
+
+
+def _spec(name: str, skill: str, pipeline: str, settings: dict[str, Any]) -> AgentSpec:
+    return AgentSpec(id=name, description=f"does {skill}", skills=(skill,), pipeline=pipeline, settings=settings, timeout_s=20.0)

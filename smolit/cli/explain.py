@@ -1,0 +1,59 @@
+"""A choice in words that people understand."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from projections.decision import DecisionRow
+
+_BY = {
+    "default": "It is the policy that serves where nobody says otherwise.",
+    "policy_set": "A person put it in force for this scope, above any experiment.",
+}
+_LEFT_OUT = {
+    "paused": "is paused",
+    "retired": "has retired",
+    "tried": "was tried for this task and failed",
+    "no_skill": "does not have the skill",
+    "no_fit": "has a description that does not fit the text",
+    "no_live_worker": "has no worker that is alive",
+}
+
+
+def explained(choice: DecisionRow) -> Iterator[str]:
+    """Yield the choice in sentences: who, how likely, why, who came second, by which policy in which state."""
+    ranked = sorted(choice.candidates, key=lambda one: -float(one["probability"]))
+    yield f"Attempt {choice.attempt}: {choice.agent} was chosen out of {len(ranked)}, with probability {choice.propensity:.4g}."
+    yield _why(choice, ranked)
+    if len(ranked) > 1:
+        second = next(one for one in ranked if one["agent"] != choice.agent)
+        yield f"The runner-up was {second['agent']}: score {second['score']:.4g}, probability {second['probability']:.4g}."
+    yield (
+        f"The policy was {choice.policy} version {choice.policy_version}{_settings(choice.policy_parameters)}; "
+        f"it knew {_knew(choice.policy_upto)} (state {choice.policy_digest[:12]})."
+    )
+    yield _BY.get(choice.decided_by) or f"Experiment {choice.experiment} gave this task its variant {choice.variant}."
+    for one in choice.left_out:
+        yield f"Not a candidate: {one['agent']} {_LEFT_OUT.get(one['reason'], one['reason'])}{_near(one)}."
+
+
+def _why(choice: DecisionRow, ranked: list[dict[str, Any]]) -> str:
+    """Say how score, probability and draw led to this agent."""
+    mine = next(one for one in ranked if one["agent"] == choice.agent)
+    parts = " + ".join(f"{amount:.4g} from {part}" for part, amount in mine["parts"].items())
+    score = f"its score was {mine['score']:.4g}{f' ({parts})' if parts else ''}"
+    if choice.explored:
+        return f"This was exploration: the draw {choice.draw:.4f} fell into its share, so as to learn more of it; {score}."
+    return f"It was held to be the best, or the policy had no opinion: {score}; the draw was {choice.draw:.4f}."
+
+
+def _settings(parameters: Mapping[str, Any]) -> str:
+    return f" ({', '.join(f'{name} {value}' for name, value in sorted(parameters.items()))})" if parameters else ""
+
+
+def _knew(upto: int) -> str:
+    return "no example yet" if upto < 0 else f"every example up to offset {upto} of its scope's partition"
+
+
+def _near(one: Mapping[str, Any]) -> str:
+    fit = one.get("fit")
+    return "" if fit is None else f" (description and text are {fit:.2f} alike)"

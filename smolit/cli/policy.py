@@ -1,0 +1,152 @@
+"""`smolit policy`: what chooses, why it chose so, and whether that is true."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from events.request import SetPolicy
+from events.topics import DEFAULT_TENANT, LEARNING, TASKS
+from events.wire import Incoming
+from projections.decision import DecisionRow, decisions_of
+from projections.policy import PolicyChange, policy_history
+from smolit.cli import out
+from smolit.cli.desk import Desk, ask_for, open_desk, read
+from smolit.cli.explain import explained
+from smolit.cli.option import DryRun, Json, Limit, Scope, TaskIdArgument, Tenant
+from smolit.client import ends, places_of, reading
+from smolit.errors import CheckFailed, NothingFound, UsageInvalid
+from smolit.folder import choice_secret
+
+Name = Annotated[str | None, typer.Argument(metavar="[POLICY]", help="Policy to put in force.")]
+GiveBack = Annotated[bool, typer.Option("--give-back", help="Let the default, or an experiment, choose again.")]
+Parameters = Annotated[str, typer.Option("--parameters", metavar="JSON", help="Parameters of the policy, as an object.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it is kept for whoever reads the history.")]
+Number = Annotated[int | None, typer.Option("--attempt", min=1, help="Only this attempt; else every one.")]
+Report = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; `-` is standard output.")]
+
+
+def show(scope: Scope = "default", limit: Limit = 10, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> None:
+    """Show which policy serves a scope, and what happened to it before."""
+    desk = open_desk()
+    history = read(desk, lambda connection: policy_history(connection, tenant, scope=scope, limit=limit))
+    force = asyncio.run(_in_force(desk, tenant, scope))
+    if as_json:
+        out.json({"in_force": force, "history": history})
+        return
+    out.facts(force)
+    out.table(("when", "what", "policy", "by", "reason", "examples"), [_change(one) for one in history])
+
+
+def put(
+    name: Name = None,
+    give_back: GiveBack = False,
+    scope: Scope = "default",
+    parameters: Parameters = "{}",
+    reason: Why = "set on the command line",
+    tenant: Tenant = DEFAULT_TENANT,
+    dry_run: DryRun = False,
+) -> None:
+    """Put a policy in force for a scope at once, above any experiment, or give the choice back."""
+    if (name is None) != give_back:
+        raise UsageInvalid("say either which policy, or --give-back")
+    request = SetPolicy(scope=scope, policy=name, parameters=_object(parameters), reason=reason)
+    ask_for(
+        tenant, request, dry_run, f"{name} chooses in scope {scope} now" if name else f"scope {scope} chooses as before again"
+    )
+
+
+def explain(task_id: TaskIdArgument, attempt: Number = None, as_json: Json = False) -> None:
+    """Say why a task got the agent it got, who came second, and what the policy knew."""
+    found = [one for one in read(open_desk(), lambda db: decisions_of(db, task_id)) if attempt in (None, one.attempt)]
+    if not found:
+        raise NothingFound(f"no choice for task {task_id!r} is known (yet)")
+    if as_json:
+        out.json(found)
+        return
+    for one in found:
+        _explain(one)
+
+
+def verify(report: Report = None) -> None:
+    """Make every recorded choice again from its fact and the refolded log, and compare to the bit."""
+    found = asyncio.run(_verify(open_desk()))
+    if report == Path("-"):
+        out.json(found)
+    elif report is not None:
+        report.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    if found.mismatches and report != Path("-"):
+        rows = [msgspec.structs.astuple(one) for one in found.mismatches[:20]]
+        out.table(("task", "attempt", "what", "recorded", "recomputed"), rows)
+    if not found.equal:
+        raise CheckFailed(f"{len(found.mismatches)} figure(s) of {found.choices} recorded choices come out otherwise")
+    out.say(f"{found.choices} recorded choices were made again from {found.examples} examples: all the same")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise UsageInvalid(f"--parameters must be a JSON object: {error}") from error
+
+
+def _change(one: PolicyChange) -> Sequence[object]:
+    what = "put in force" if one.change == "set" else "state stored"
+    return one.happened_at, what, one.policy or "(given back)", one.set_by, one.reason, one.sequence
+
+
+def _explain(one: DecisionRow) -> None:
+    """Write one choice for people."""
+    for line in explained(one):
+        out.line(line)
+    parts = sorted({part for candidate in one.candidates for part in candidate["parts"]})
+    ranked = sorted(one.candidates, key=lambda candidate: -float(candidate["probability"]))
+    rows = [(c["agent"], c["probability"], c["score"], *(c["parts"].get(part) for part in parts)) for c in ranked]
+    out.table(("candidate", "probability", "score", *(f"from {part}" for part in parts)), rows)
+
+
+async def _in_force(desk: Desk, tenant: str, scope: str) -> dict[str, Any]:
+    """Return what chooses in a scope, from the control topics themselves."""
+    from smolit.process.library import default_policy  # pulls in numpy and the encoder, which only this and `verify` need
+    from streams.control import ControlReader
+
+    reader = ControlReader(desk.endpoints.kafka, "smolit-cli-control", desk.names)
+    await reader.start()
+    control = reader.control
+    await reader.stop()
+    by_hand, running = control.policies.get((tenant, scope)), control.assigning_in(tenant, scope)
+    if by_hand is not None:
+        return {"scope": scope, "decided by": "a person", "policy": by_hand.policy, "parameters": by_hand.parameters}
+    if running is not None:
+        variants = {variant.name: variant.policy for variant in running.variants}
+        return {"scope": scope, "decided by": f"experiment {running.experiment_id}", "variants": variants}
+    return {"scope": scope, "decided by": "default", "policy": default_policy().name}
+
+
+async def _verify(desk: Desk) -> Any:
+    """Read both topics whole and verify."""
+    from learning.encoder import ENCODER_NAME  # as above
+    from learning.features import ContextMap
+    from learning.hashed import HashedEncoder
+    from smolit.recompute import sort_log
+    from smolit.recompute import verify as verify_log
+
+    maps = [ContextMap.load(name) for name in (ENCODER_NAME, HashedEncoder().name)]
+    secret = choice_secret(desk.settings).get_secret_value().encode()
+    return verify_log(sort_log(await _whole(desk)), {one.digest: one for one in maps}, secret)
+
+
+async def _whole(desk: Desk) -> list[Incoming]:
+    """Return every record of the tasks and learning topics, up to their ends as of now."""
+    behind = {
+        place: end for place, end in (await ends(desk.endpoints.kafka, places_of(desk.names, (TASKS, LEARNING)))).items() if end
+    }
+    last, records = dict(behind), []
+    async with reading(desk.endpoints.kafka, dict.fromkeys(behind, 0)) as reader:
+        while behind:
+            records += await reader.fetch(5_000)
+            behind = {place: end for place, end in behind.items() if await reader.position(*place) < end}
+    return [record for record in records if record.offset < last[record.topic, record.partition]]

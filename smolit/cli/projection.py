@@ -1,0 +1,93 @@
+"""`smolit projection`: the read models, how far they are, and whether they are true."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from projections.catalog import COMPARED, PROJECTIONS
+from smolit.cli import out
+from smolit.cli.desk import open_desk, read
+from smolit.cli.option import Json
+from smolit.errors import CheckFailed, UsageInvalid
+from smolit.process.lag import lags
+from store.postgres import Connection
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Read models to verify.")]
+All = Annotated[bool, typer.Option("--all", help="Verify every read model.")]
+Report = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; `-` is standard output.")]
+
+
+def list_projections(as_json: Json = False) -> None:
+    """List the read models: what each is for, its rows, and the facts it reads."""
+    found = read(open_desk(), _rows)
+    if as_json:
+        out.json(found)
+    else:
+        columns = ("name", "version", "rows", "views", "says")
+        out.table(columns, [[row[name] for name in columns] for row in found])
+
+
+def lag(as_json: Json = False) -> None:
+    """Show how many records each reader of the log has still to apply."""
+    desk = open_desk()
+    found = read(desk, lambda connection: lags(desk.endpoints.kafka, connection, desk.settings.topic_prefix))
+    if as_json:
+        out.json({"total": sum(one.records for one in found), "lags": found})
+    else:
+        out.table(("reader", "topic", "records behind"), [(one.consumer, one.topic, one.records) for one in found])
+
+
+def verify(names: Names = None, everything: All = False, report: Report = None) -> None:
+    """Compare live read models with a naive fold of Kafka, byte for byte."""
+    from projections.verify import verify as compare  # the naive fold, which no other command needs
+
+    wanted = [one for one in COMPARED if everything or one.name in (names or ())]
+    if strange := set(names or ()) - {one.name for one in COMPARED}:
+        known = ", ".join(one.name for one in COMPARED)
+        raise UsageInvalid(f"no read model is called {', '.join(sorted(strange))}; there are {known}")
+    if not wanted:
+        raise UsageInvalid("say which read models: names, or --all")
+    desk = open_desk()
+    found = asyncio.run(compare(desk.endpoints.kafka, desk.endpoints.postgres, desk.names, wanted))
+    _write(report, found)
+    rows = [(one.name, one.equal, one.live_rows, one.fold_rows, one.live[:12], one.fold[:12]) for one in found.models]
+    if report != Path("-"):
+        out.table(("read model", "equal", "live rows", "fold rows", "live", "fold"), rows)
+    if not found.equal:
+        different = ", ".join(one.name for one in found.models if not one.equal)
+        raise CheckFailed(f"these read models are not what the log says: {different}")
+
+
+def _write(report: Path | None, found: Any) -> None:
+    """Write a report where it is wanted."""
+    if report == Path("-"):
+        out.json(found)
+    elif report is not None:
+        report.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+
+
+async def _rows(connection: Connection) -> list[dict[str, Any]]:
+    """Return each read model with the rows of its tables."""
+    found = []
+    for one in PROJECTIONS:
+        counts = [await _count(connection, table.fullname) for table in one.tables]
+        found.append(
+            {
+                "name": one.name,
+                "version": one.version,
+                "rows": sum(counts),
+                "views": [view.name for view in one.views],
+                "reads": [fact.event_type.name for fact in one.reads],
+                "says": one.tables[0].comment,
+            }
+        )
+    return found
+
+
+async def _count(connection: Connection, table: str) -> int:
+    """Return how many rows a table has."""
+    row = await (await connection.execute(f"select count(*) from {table}".encode())).fetchone()  # noqa: S608 the name is ours
+    return int(row[0]) if row else 0

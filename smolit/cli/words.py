@@ -1,0 +1,118 @@
+"""What an event says, in a few words for people; payloads come as plain dictionaries, from Kafka or from SQL."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from events.text import plain
+
+Payload = Mapping[str, Any]
+
+_SHORT = 100
+
+
+def words(name: str, payload: Payload) -> str:
+    """Return one line about an event; a type without words of its own is named."""
+    say = _WORDS.get(name)
+    return plain(say(payload), 600) if say else name
+
+
+def _submitted(said: Payload) -> str:
+    text = said.get("text")
+    what = plain(text, _SHORT) if text else f"{said['text_chars']} characters, kept apart"
+    kind = f" (kind {said['kind']})" if said.get("kind") else ""
+    return f"submitted{kind}: {what}"
+
+
+def _admitted(said: Payload) -> str:
+    assigned = said["context"].get("assignment")
+    variant = f", variant {assigned['variant']} of experiment {assigned['experiment']}" if assigned else ""
+    return f"admitted: language {said['language']}{variant}"
+
+
+def _chosen(said: Payload) -> str:
+    policy, others = said["policy"], len(said["candidates"]) - 1
+    return (
+        f"attempt {said['attempt']}: {said['agent']} chosen with probability {said['propensity']:.3g} before {others} others "
+        f"by {policy['name']} v{policy['version']}"
+    )
+
+
+def _started(said: Payload) -> str:
+    return f"attempt {said['attempt']}: begun by {said['worker']}"
+
+
+def _attempt_ended(said: Payload) -> str:
+    why = f": {said['error']}" if said.get("error") else ""
+    return f"attempt {said['attempt']}: {said['outcome']} after {said['duration_us'] / 1000:.1f} ms{why}"
+
+
+def _ended(said: Payload) -> str:
+    why = ": ".join(str(part) for part in (said.get("reason"), said.get("detail")) if part)
+    return f"{said['outcome']} after {said['attempts']} attempt(s){f' ({why})' if why else ''}"
+
+
+def _feedback(said: Payload) -> str:
+    told = [said["kind"], *(str(said[part]) for part in ("value", "comment", "correction") if said.get(part) is not None)]
+    changed = f" (revision {said['revision']})" if said.get("revision") else ""
+    return f"feedback of {said['rater']}{changed}: {', '.join(told)}"
+
+
+def _example(said: Payload) -> str:
+    before = f" instead of {said['old_reward']:.4g}" if "old_reward" in said else ""
+    return f"example {said['sequence']} of scope {said['scope']}: {said['agent']} earned {said['reward']:.4g}{before}"
+
+
+def _snapshot(said: Payload) -> str:
+    return f"state of {said['policy']} stored for scope {said['scope']}, up to example {said['sequence']}"
+
+
+def _agent(verb: str) -> Callable[[Payload], str]:
+    def say(said: Payload) -> str:
+        why = f": {said['reason']}" if said.get("reason") else ""
+        return f"agent {said['agent_id']} {verb}{why}"
+
+    return say
+
+
+def _experiment_started(said: Payload) -> str:
+    variants = ", ".join(f"{one['name']} ({one['policy']})" for one in said["variants"])
+    return f"experiment {said['experiment_id']} started in scope {said['scope']}: {variants}"
+
+
+def _policy_set(said: Payload) -> str:
+    what = f"policy {said['policy']} put in force" if said.get("policy") else "the choice of the policy was given back"
+    return f"{what} for scope {said['scope']} by {said['set_by']}: {said['reason']}"
+
+
+def _refused(said: Payload) -> str:
+    return f"request {said['request_id']} refused: {said['detail']} ({said['reason']})"
+
+
+def _answer(said: Payload) -> str:
+    return f"answer: {said['outcome']}{' by ' + said['agent'] if said.get('agent') else ''}"
+
+
+_WORDS: Mapping[str, Callable[[Payload], str]] = {
+    "task.submitted": _submitted,
+    "task.admitted": _admitted,
+    "agent.chosen": _chosen,
+    "attempt.started": _started,
+    "attempt.ended": _attempt_ended,
+    "task.cancel_requested": lambda said: f"cancellation asked for by {said['requested_by']}: {said['reason']}",
+    "task.ended": _ended,
+    "feedback.given": _feedback,
+    "feedback.revised": _feedback,
+    "example.recorded": _example,
+    "example.superseded": _example,
+    "snapshot.published": _snapshot,
+    "agent.registered": _agent("registered"),
+    "agent.revised": _agent("revised"),
+    "agent.paused": _agent("paused"),
+    "agent.resumed": _agent("resumed"),
+    "agent.retired": _agent("retired"),
+    "experiment.started": _experiment_started,
+    "experiment.concluded": lambda said: f"experiment {said['experiment_id']} concluded: {said['reason']}",
+    "policy.set": _policy_set,
+    "request.refused": _refused,
+    "answer.given": _answer,
+}

@@ -1,0 +1,155 @@
+"""Is every recorded choice true? Each is made again from its own fact and from policy states refolded from the log.
+
+Nothing of the running system is asked: examples come from the learning topic, choices from the tasks topic, and the
+state that a choice names by `upto` is reached by folding, one example after the other.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from events.event import Event, Message
+from events.learning import ExampleRecorded, ExampleSuperseded
+from events.task import AgentChosen, Features
+from events.wire import Incoming, decode, event_type
+from learning.book import Page, PolicyKey, ToContext
+from learning.draw import draw
+from learning.errors import LearningError
+from learning.features import ContextMap
+from learning.policy import Context
+from learning.verify import Difference, Recorded
+from learning.verify import recompute as recompute_choice
+
+READS = frozenset(cls.event_type.wire_name for cls in (AgentChosen, ExampleRecorded, ExampleSuperseded))
+Example = ExampleRecorded | ExampleSuperseded
+Maps = Mapping[str, ContextMap]
+
+
+class Mismatch(Struct, frozen=True):
+    """One recorded choice that comes out otherwise."""
+
+    task_id: str
+    attempt: int
+    what: str
+    recorded: str
+    recomputed: str
+
+
+class Report(Struct, frozen=True):
+    """How many choices were made again, how many records repeated one, and what came out otherwise."""
+
+    equal: bool
+    choices: int
+    repeated: int
+    examples: int
+    draws_checked: bool
+    mismatches: tuple[Mismatch, ...]
+
+
+class Series(NamedTuple):
+    """The choices that one policy made for one scope: its state is folded once, for all of them."""
+
+    tenant: str
+    scope: str
+    key: PolicyKey
+    context_map: str
+
+
+class Log(NamedTuple):
+    """What was read: examples by tenant and scope with their offsets, the first choice of each id, and repeats."""
+
+    examples: dict[tuple[str, str], list[tuple[int, Example]]]
+    choices: list[AgentChosen]
+    repeated: int
+
+
+def sort_log(records: Iterable[Incoming]) -> Log:
+    """Return examples and choices; records must be in log order within each partition."""
+    log = Log({}, [], 0)
+    seen: set[str] = set()
+    repeated = 0
+    for record in records:
+        if event_type(record.headers) not in READS:
+            continue
+        event: Event[Message] = decode(record.headers, record.value)
+        match event.fact:
+            case AgentChosen() as choice:
+                repeated += event.id in seen
+                if event.id not in seen:
+                    log.choices.append(choice)
+                seen.add(event.id)
+            case ExampleRecorded() | ExampleSuperseded() as example:
+                log.examples.setdefault((example.tenant, example.scope), []).append((record.offset, example))
+    return log._replace(repeated=repeated)
+
+
+def verify(log: Log, maps: Maps, secret: bytes | None) -> Report:
+    """Make every choice again; with the secret of the draws, check those too."""
+    mismatches = [found for series, choices in _series(log.choices).items() for found in _walk(series, choices, log, maps)]
+    if secret is not None:
+        mismatches += [found for choice in log.choices if (found := _wrong_draw(choice, secret))]
+    ordered = sorted(mismatches, key=lambda one: (one.task_id, one.attempt, one.what))
+    examples = sum(len(found) for found in log.examples.values())
+    return Report(not ordered, len(log.choices), log.repeated, examples, secret is not None, tuple(ordered))
+
+
+def _series(choices: Sequence[AgentChosen]) -> dict[Series, list[AgentChosen]]:
+    """Return the choices of each policy and scope, in the order of the states they were made with."""
+    found: dict[Series, list[AgentChosen]] = {}
+    for choice in sorted(choices, key=lambda one: one.policy.upto):
+        key = PolicyKey.of(choice.policy.name, choice.policy.parameters)
+        found.setdefault(Series(choice.tenant, choice.context.scope, key, choice.context_map), []).append(choice)
+    return found
+
+
+def _walk(series: Series, choices: Sequence[AgentChosen], log: Log, maps: Maps) -> Iterable[Mismatch]:
+    """Fold the scope's examples and stop at every state that a choice names."""
+    if series.context_map not in maps:
+        yield from (_told(choice, "context map", choice.context_map, "not shipped with this release") for choice in choices)
+        return
+    used = maps[series.context_map]
+
+    def to_context(features: Features) -> Context:
+        return used.apply(features.embedding, features.surface)
+
+    page = Page(series.key.make(used.width))
+    examples = iter(log.examples.get((series.tenant, series.scope), []))
+    ahead = next(examples, None)
+    for choice in choices:
+        while ahead is not None and ahead[0] <= choice.policy.upto:
+            page.take_in(ahead[1], ahead[0], to_context)
+            ahead = next(examples, None)
+        yield from _again(page, choice, to_context)
+
+
+def _again(page: Page, choice: AgentChosen, to_context: ToContext) -> Iterable[Mismatch]:
+    """Make one choice again with the state it names."""
+    if page.upto != choice.policy.upto:
+        yield _told(choice, "upto", str(choice.policy.upto), str(page.upto))
+        return
+    recorded = Recorded(
+        context=to_context(choice.context.features),
+        candidates=tuple(one.agent for one in choice.candidates),
+        probabilities=tuple(one.probability for one in choice.candidates),
+        draw=choice.draw,
+        agent=choice.agent,
+        propensity=choice.propensity,
+        explored=choice.explored,
+        digest=choice.policy.digest,
+    )
+    try:
+        differences = recompute_choice(page.policy, recorded).differences
+    except LearningError as error:
+        differences = (Difference("choice", "made", f"cannot be made: {error}"),)
+    yield from (_told(choice, one.what, one.recorded, one.recomputed) for one in differences)
+
+
+def _wrong_draw(choice: AgentChosen, secret: bytes) -> Mismatch | None:
+    """Return what is wrong with a draw, if it is not the one that the secret gives."""
+    again = draw(secret, "choice", choice.task_id, choice.attempt)
+    return None if again == choice.draw else _told(choice, "draw", repr(choice.draw), repr(again))
+
+
+def _told(choice: AgentChosen, what: str, recorded: str, recomputed: str) -> Mismatch:
+    return Mismatch(choice.task_id, choice.attempt, what, recorded, recomputed)
