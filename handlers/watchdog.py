@@ -20,24 +20,33 @@ from store.postgres import Connect, Connection, connect
 SOURCE = "smolit/watchdog"
 APPLICATION = "watchdog"
 
-Swept = Literal["requeued", "expired", "handed_back", "agent_retired"]
+Swept = Literal["requeued", "expired", "handed_back", "agent_retired", "workers_died"]
 
 
 class Watchdog:
     """Sweeps the work queue, in bounded bites."""
 
-    def __init__(self, connection: Connection, roads: Roads, clock: Callable[[], datetime], bite: int = 100) -> None:
+    def __init__(
+        self, connection: Connection, roads: Roads, clock: Callable[[], datetime], bite: int = 100, most_claims: int = 20
+    ) -> None:
         self._connection = connection
         self._roads = roads
         self._clock = clock
         self._bite = bite
+        self._most_claims = most_claims
 
     async def sweep(self) -> dict[Swept, int]:
         """Do one round; return how many attempts were queued again, and how many tasks ended or were handed back."""
-        requeued = await claim.requeue_late(self._connection, self._bite)
+        requeued = await claim.requeue_late(self._connection, self._bite, self._most_claims)
         expired = await self._expire()
         handed_back, failed = await self._hand_back()
-        return {"requeued": requeued, "expired": expired, "handed_back": handed_back, "agent_retired": failed}
+        return {
+            "requeued": requeued,
+            "expired": expired,
+            "handed_back": handed_back,
+            "agent_retired": failed,
+            "workers_died": await self._give_up(),
+        }
 
     async def _expire(self) -> int:
         """End tasks that are past their deadline."""
@@ -61,6 +70,17 @@ class Watchdog:
             await self._put([handed_back_facts(one, "agent_retired", self._roads, self._clock()) for one in again])
             await self._end(last, Verdict("failed", "agent_retired", "the chosen agent has retired"))
         return len(again), len(last)
+
+    async def _give_up(self) -> int:
+        """Fail tasks whose attempt one worker after another died of, or seemed to."""
+        found = await closing.of_deadly(self._connection, self._bite, self._most_claims)
+        if not found:
+            return 0
+        async with self._connection.transaction():
+            locked = sorted(await closing.lock_open(self._connection, found))
+            detail = f"{self._most_claims} workers in a row did not come back from it"
+            await self._end(await closing.abandon(self._connection, locked), Verdict("failed", "workers_died", detail))
+        return len(locked)
 
     async def _end(self, tasks: Sequence[Closed], verdict: Verdict) -> None:
         """End locked tasks, with their facts."""

@@ -104,8 +104,11 @@ def conclude(memory: TaskMemory) -> tuple[TaskMemory, tuple[Example, ...]]:
 
 
 def _hear(memory: TaskMemory, said: Said) -> TaskMemory:
-    """Keep what a rater said, unless a later revision of it is here already."""
-    same = [old for old in memory.said if (old.attempt, old.rater) == (said.attempt, said.rater)]
+    """Keep what a rater said, unless a later revision of it is here already.
+
+    Words without a value take no value back, whenever they come: nothing could undo the example that it made.
+    """
+    same = [old for old in memory.said if _voice(old) == _voice(said)]
     if any(old.revision >= said.revision for old in same):
         return memory
     return replace(memory, said=(*(old for old in memory.said if old not in same), said))
@@ -159,9 +162,14 @@ def _superseded(memory: TaskMemory, attempt: int, choice: Choice, known: Learnt,
 
 def _judgements(memory: TaskMemory, attempt: int) -> list[Judgement]:
     """Return what was said of an attempt; who named it by number and again as the final one is heard once."""
-    about = [said for said in memory.said if memory.attempt_of(said) == attempt]
+    about = [said for said in memory.said if said.value is not None and memory.attempt_of(said) == attempt]
     about.sort(key=lambda said: (said.rater, said.revision, said.attempt is None))
     return [Judgement(said.rater, said.revision, said.kind, said.value) for said in about]
+
+
+def _voice(said: Said) -> tuple[int | None, str, bool]:
+    """Return what a later revision of the same kind replaces."""
+    return said.attempt, said.rater, said.value is None
 
 
 def _revision(example: Example) -> int:

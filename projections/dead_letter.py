@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from events.dead_letter import DeadLetter
 from events.wire import Headers
 from projections.column import TIME, key, metadata, once
-from projections.merge import Row, bytea, merge_into, told
+from projections.merge import Merge, Row, bytea, told
 from projections.projection import Logged, Projection, compared, fetch, merging
 from projections.sorting import Parked
 from projections.view import view_of
@@ -34,6 +34,7 @@ _TABLE = Table(
     once("original_value", LargeBinary, "the record's bytes"),
     comment="Records that could not be handled, by which stage and why; kept whole, so that they can be replayed.",
 )
+_MERGE = Merge(_TABLE)
 
 
 class DeadLetterRow(Struct, frozen=True, kw_only=True):
@@ -81,7 +82,7 @@ async def dead_letter_counts(connection: Connection) -> dict[tuple[str, str], in
 
 async def park(connection: Connection, parked: Sequence[Parked]) -> None:
     """Set records aside that no read model can read, inside the fold's transaction."""
-    await merge_into(connection, _TABLE, (_parked(item) for item in parked))
+    await _MERGE.write(connection, (_parked(item) for item in parked))
 
 
 def rows(logged: Logged) -> Iterator[Row]:

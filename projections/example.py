@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Double, Index, Numeric, Table, Text
 
 from events.learning import ExampleRecorded, ExampleSuperseded
 from projections.column import TIME, highest, key, latest, metadata, once, summed
-from projections.merge import Row, hour_of, merge_into, micro, told
+from projections.merge import Merge, Row, hour_of, micro, told
 from projections.projection import Logged, Projection, compared, fetch
 from projections.view import view_of
 from store.postgres import Connection
@@ -47,6 +47,8 @@ AGENT_REWARD = Table(
     summed("reward_micro_squared", Numeric(38, 0), "sum of the squares of these rewards in millionths"),
     comment="Sums of rewards per tenant, scope, agent and hour; a corrected reward counts as corrected.",
 )
+_MERGE = Merge(_TABLE)
+_MERGE_REWARD = Merge(AGENT_REWARD)
 
 
 class ExampleRow(Struct, frozen=True, kw_only=True):
@@ -78,11 +80,9 @@ async def examples_of(connection: Connection, task_id: str) -> list[ExampleRow]:
 
 async def write(connection: Connection, facts: Sequence[Logged]) -> None:
     """Write examples, then the sums, each in the hour of its example's first record."""
-    found = await merge_into(
-        connection, _TABLE, (_row(logged) for logged in facts), ("task_id", "attempt", "scope", "recorded_at")
-    )
+    found = await _MERGE.write(connection, (_row(logged) for logged in facts), ("task_id", "attempt", "scope", "recorded_at"))
     first = {(task_id, attempt, scope): at for task_id, attempt, scope, at in found}
-    await merge_into(connection, AGENT_REWARD, _sums(facts, first))
+    await _MERGE_REWARD.write(connection, _sums(facts, first))
 
 
 def _row(logged: Logged) -> Row:

@@ -38,43 +38,36 @@ def hour_of(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def combine(table: Table, rows: Iterable[Row]) -> list[Row]:
-    """Return one row per key, sorted by key: those of one key are merged, in order, by the columns' rules."""
-    keys = [column.name for column in table.primary_key]
-    rules = _rules(table)
-    merged: dict[tuple[Any, ...], Row] = {}
-    for row in rows:
-        place = tuple([row[name] for name in keys])
-        known = merged.get(place)
-        if known is None:
-            merged[place] = dict(row)
-        else:
-            _tell(known, row, rules)
-    blank = {column.name: 0 if rule_of(column) == "summed" else None for column in table.columns}
-    return [{**blank, **merged[place]} for place in sorted(merged)]
+class Merge:
+    """How rows come together in one table: its statement and its rules, worked out once."""
 
+    def __init__(self, table: Table) -> None:
+        self._keys = [column.name for column in table.primary_key]
+        self._rules = _rules(table)
+        self._blank = {column.name: 0 if rule_of(column) == "summed" else None for column in table.columns}
+        self._statement = _upsert(table)
 
-async def merge_into(
-    connection: Connection, table: Table, rows: Iterable[Row], returning: Sequence[str] = ()
-) -> list[tuple[Any, ...]]:
-    """Merge rows into a table and return the named columns of the rows that were touched."""
-    combined = combine(table, rows)
-    if not combined:
-        return []
-    statement = upsert(table) + (f"\nreturning {', '.join(returning)}" if returning else "")
-    cursor = await connection.execute(statement.encode(), (_ENCODER.encode(combined).decode(),))
-    return list(await cursor.fetchall()) if returning else []
+    def combine(self, rows: Iterable[Row]) -> list[Row]:
+        """Return one row per key, sorted by key: those of one key are merged, in order, by the columns' rules."""
+        merged: dict[tuple[Any, ...], Row] = {}
+        for row in rows:
+            place = tuple([row[name] for name in self._keys])
+            known = merged.get(place)
+            if known is None:
+                merged[place] = dict(row)
+            else:
+                _tell(known, row, self._rules)
+        return [{**self._blank, **merged[place]} for place in sorted(merged)]
 
-
-def upsert(table: Table) -> str:
-    """Return the statement that merges a jsonb array of rows into a table."""
-    names = ", ".join(column.name for column in table.columns)
-    keys = ", ".join(column.name for column in table.primary_key)
-    return (
-        f"insert into {table.fullname} as known ({names})\n"
-        f"select {names} from jsonb_to_recordset(%s::jsonb) as told ({typed(table)})\n"
-        f"on conflict ({keys}) do {_update(table)}"
-    )
+    async def write(self, connection: Connection, rows: Iterable[Row], returning: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+        """Merge rows into the table and return the named columns of the rows that were touched."""
+        combined = self.combine(rows)
+        if not combined:
+            return []
+        wanted = f"\nreturning {', '.join(returning)}" if returning else ""
+        parameter = _ENCODER.encode(combined).decode()
+        cursor = await connection.execute((self._statement + wanted).encode(), (parameter,))
+        return list(await cursor.fetchall()) if returning else []
 
 
 def typed(table: Table) -> str:
@@ -83,10 +76,16 @@ def typed(table: Table) -> str:
     return ", ".join(f"{column.name} {column.type.compile(dialect=dialect)}" for column in table.columns)
 
 
-def _update(table: Table) -> str:
-    """Return what a conflict does: each column by its rule."""
+def _upsert(table: Table) -> str:
+    """Return the statement that merges a jsonb array of rows into a table."""
+    names = ", ".join(column.name for column in table.columns)
+    keys = ", ".join(column.name for column in table.primary_key)
     rest = [column for column in table.columns if rule_of(column) != "key"]
-    return "update set " + ", ".join(f"{column.name} = {_sql(column)}" for column in rest) if rest else "nothing"
+    return (
+        f"insert into {table.fullname} as known ({names})\n"
+        f"select {names} from jsonb_to_recordset(%s::jsonb) as told ({typed(table)})\n"
+        f"on conflict ({keys}) do update set " + ", ".join(f"{column.name} = {_sql(column)}" for column in rest)
+    )
 
 
 def _sql(column: Column[Any]) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Table, Text
 
 from events.task import AgentChosen, AttemptEnded
 from projections.column import TIME, key, metadata, summed
-from projections.merge import Row, hour_of, merge_into, micro
+from projections.merge import Merge, Row, hour_of, micro
 from projections.projection import Logged, Projection, compared, fetch
 from projections.view import View
 from store.postgres import Connection
@@ -51,6 +51,8 @@ _DURATION = Table(
     summed("attempts", BigInteger, "attempts in the bucket; abandoned ones are left out"),
     comment="Histogram of the duration of attempts per tenant, scope, agent and hour.",
 )
+_MERGE_WORK = Merge(_WORK)
+_MERGE_DURATION = Merge(_DURATION)
 
 INTERVAL_COLUMNS = {
     "rewarded": "how many of them have a reward",
@@ -209,8 +211,8 @@ async def performance(
 
 async def write(connection: Connection, facts: Sequence[Logged]) -> None:
     """Add a batch to the sums and to the histogram."""
-    await merge_into(connection, _WORK, (row for logged in facts for row in work_rows(logged)))
-    await merge_into(connection, _DURATION, (row for logged in facts for row in duration_rows(logged)))
+    await _MERGE_WORK.write(connection, (row for logged in facts for row in work_rows(logged)))
+    await _MERGE_DURATION.write(connection, (row for logged in facts for row in duration_rows(logged)))
 
 
 def work_rows(logged: Logged) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 from sqlalchemy import Table
 
 from events.event import Event, Fact
-from projections.merge import Row, merge_into
+from projections.merge import Merge, Row
 from projections.view import View
 from store.postgres import Connection
 
@@ -57,8 +57,10 @@ class Projection(Struct, frozen=True, kw_only=True):
 def merging(table: Table, rows: Rows) -> Apply:
     """Return the plain way to write: each fact gives rows, and rows are merged by the columns' rules."""
 
+    merge = Merge(table)
+
     async def write(connection: Connection, facts: Sequence[Logged]) -> None:
-        await merge_into(connection, table, (row for logged in facts for row in rows(logged)))
+        await merge.write(connection, (row for logged in facts for row in rows(logged)))
 
     return write
 

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Table, Text
 
 from events.wire import Incoming
 from projections.column import key, metadata, summed
-from projections.merge import Row, merge_into
+from projections.merge import Merge, Row
 from projections.projection import Logged, compared, fetch
 from projections.sorting import Parked
 from projections.view import view_of
@@ -24,7 +24,7 @@ _TABLE = Table(
     summed("repeated", BigInteger, "facts whose id had been taken in before; they change nothing"),
     comment="Records of each partition by what became of them; applied + parked + repeated = all that was read.",
 )
-TALLY_TABLE = _TABLE
+_MERGE = Merge(_TABLE)
 TALLY_VIEW = view_of("fold_tally", _TABLE)
 TALLY_COMPARED = compared("public.fold_tally", _TABLE)
 
@@ -60,4 +60,4 @@ async def count(connection: Connection, records: Sequence[Incoming], applied: It
         }
         for place, total in read.items()
     ]
-    await merge_into(connection, _TABLE, rows)
+    await _MERGE.write(connection, rows)

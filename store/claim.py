@@ -58,7 +58,7 @@ select task_id, pg_notify('work', '') from back"""
 _REQUEUE = """
 with late as (
   select task_id, attempt from ops.work_attempt
-  where state = 'running' and lease_until < now()
+  where state = 'running' and lease_until < now() and epoch < %s
   order by lease_until limit %s for update skip locked
 ), back as (
   update ops.work_attempt as attempt set state = 'queued', lease_until = null
@@ -120,9 +120,12 @@ async def give_back(connection: Connection, holds: Sequence[Hold]) -> int:
     return len(await (await connection.execute(_GIVE_BACK, _columns(holds))).fetchall()) if holds else 0
 
 
-async def requeue_late(connection: Connection, limit: int) -> int:
-    """Queue attempts again whose lease ran out: the same ones, claimed next under the next epoch. Return how many."""
-    return len(await (await connection.execute(_REQUEUE, (limit,))).fetchall())
+async def requeue_late(connection: Connection, limit: int, most_claims: int) -> int:
+    """Queue attempts again whose lease ran out, to be claimed under the next epoch; return how many.
+
+    One that was claimed `most_claims` times is left alone: it may be what its workers die of.
+    """
+    return len(await (await connection.execute(_REQUEUE, (most_claims, limit))).fetchall())
 
 
 def _columns(holds: Sequence[Hold]) -> tuple[list[str], list[int], list[int]]:

@@ -60,6 +60,12 @@ join ops.work_agent as agent
   on agent.tenant = attempt.tenant and agent.agent_id = attempt.agent and agent.state = 'retired'
 where task.state = 'open' order by task.task_id limit %s"""
 
+_OF_DEADLY = """
+select distinct task.task_id from ops.work_task as task
+join ops.work_attempt as attempt on attempt.task_id = task.task_id
+  and attempt.state = 'running' and attempt.lease_until < now() and attempt.epoch >= %s
+where task.state = 'open' order by task.task_id limit %s"""
+
 
 class AttemptEnd(Struct, frozen=True):
     """How an attempt that we hold ended, and its task with it (None: the task stays open)."""
@@ -105,6 +111,12 @@ async def lock_due(connection: Connection, limit: int) -> list[str]:
 async def of_retired(connection: Connection, limit: int) -> list[str]:
     """Return open tasks with a queued attempt whose agent has retired."""
     return [row[0] for row in await (await connection.execute(_OF_RETIRED, (limit,))).fetchall()]
+
+
+async def of_deadly(connection: Connection, limit: int, most_claims: int) -> list[str]:
+    """Return open tasks with an attempt that outlived this many workers."""
+    cursor = await connection.execute(_OF_DEADLY, (most_claims, limit))
+    return [row[0] for row in await cursor.fetchall()]
 
 
 async def end(connection: Connection, worker: str, ends: Sequence[AttemptEnd]) -> set[Hold]:

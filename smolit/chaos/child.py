@@ -45,7 +45,7 @@ def _ports(name: str, instance: str, plan: Path) -> Ports:
     bomb.arm()
     signal.signal(signal.SIGUSR1, lambda *_: bomb.arm())
     ports, bug = watched_ports(bomb), read_plan(plan).bug
-    return BUGS[bug].plant(ports, bomb) if bug else ports
+    return BUGS[bug].bend(ports) if bug else ports
 
 
 if __name__ == "__main__":

@@ -60,10 +60,6 @@ class Crew:
         """Return the processes that are kept alive, sorted."""
         return sorted(slot for slot, member in self._members.items() if member.wanted)
 
-    def alive(self, slot: Slot) -> bool:
-        """Return whether the process runs now."""
-        return self._members[slot].pid is not None
-
     def starts(self, slot: Slot) -> int:
         """Return how often the process was started."""
         return self._members[slot].starts
@@ -82,6 +78,10 @@ class Crew:
         member = self._members[slot]
         write_plan(self._plan(slot), Plan(fuse, member.bug))
         self.send(slot, signal.SIGUSR1)
+
+    async def until_alive(self, slot: Slot, patience_s: float) -> bool:
+        """Wait until the process runs; return whether it did in time."""
+        return await _until(lambda: self._members[slot].pid is not None, patience_s)
 
     async def until_gone(self, slot: Slot, patience_s: float) -> bool:
         """Wait until the process that runs now has ended; return whether it did in time."""

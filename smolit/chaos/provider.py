@@ -48,7 +48,10 @@ class Provider:
 
     async def serve(self, request: web.Request) -> web.Response:
         """Take one call."""
-        asked = msgspec.json.decode(await request.read(), type=Asked)
+        try:
+            asked = msgspec.json.decode(await request.read(), type=Asked)
+        except ConnectionResetError as error:  # whoever asked died before it had said what
+            raise web.HTTPBadRequest from error
         key = request.headers.get("Idempotency-Key", "")
         self._write(Line("called", asked.task_id, key))
         # Shielded: whoever asked may die meanwhile, and a real service would go on.
@@ -96,7 +99,7 @@ class Providers:
 @asynccontextmanager
 async def providers(folder: Path, seed: int) -> AsyncIterator[Providers]:
     """Run both servers while the context lasts."""
-    folder.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     rng = random.Random(seed)  # noqa: S311  # how long calls take is no secret
     once = Provider(True, folder / "once.jsonl", rng)
     plain = Provider(False, folder / "plain.jsonl", rng)

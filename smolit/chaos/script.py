@@ -1,7 +1,8 @@
 """What the clients will ask for, drawn from a seed: tasks of several kinds, and what people say of them, early and late."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -12,7 +13,7 @@ from events.task import FeedbackKind
 When = Literal["before", "after", "late"]
 QUICK, SUM, CHARGE, MAIL = "quick", "sum", "charge", "mail"
 EFFECTS = (CHARGE, MAIL)
-_SHARES = {QUICK: 40, SUM: 15, CHARGE: 25, MAIL: 20}
+SHARES: Mapping[str, int] = MappingProxyType({QUICK: 40, SUM: 15, CHARGE: 25, MAIL: 20})
 _WORDS = ("red", "river", "seven", "count", "sort", "why", "lamp", "north", "paper", "song", "stone", "wind")
 
 
@@ -47,17 +48,17 @@ def crew_specs(once_url: str, plain_url: str) -> tuple[AgentSpec, ...]:
     return (*hashing, _spec("adder", SUM, "arithmetic", {}), *charging, *mailing)
 
 
-def jobs(seed: int, prefix: str) -> Iterator[Job]:
-    """Yield jobs without end; the same seed yields the same ones."""
+def jobs(seed: int, prefix: str, shares: Mapping[str, int] = SHARES) -> Iterator[Job]:
+    """Yield jobs without end, kinds by their shares; the same seed yields the same ones."""
     rng = random.Random(seed)  # noqa: S311  # a script, no secret
     number = 0
     while True:
         number += 1
-        yield _job(rng, f"{prefix}-{number:06d}")
+        yield _job(rng, f"{prefix}-{number:06d}", shares)
 
 
-def _job(rng: random.Random, request_id: str) -> Job:
-    kind = rng.choices(list(_SHARES), weights=list(_SHARES.values()))[0]
+def _job(rng: random.Random, request_id: str, shares: Mapping[str, int]) -> Job:
+    kind = rng.choices(list(shares), weights=list(shares.values()))[0]
     return Job(
         request_id=request_id,
         kind=kind,

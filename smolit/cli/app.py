@@ -4,6 +4,7 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 
 import typer
 
@@ -16,15 +17,22 @@ from smolit.settings import Settings
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
-def build() -> typer.Typer:
-    """Return the command line."""
+def build(commands: Sequence[Command] = COMMANDS) -> typer.Typer:
+    """Return the command line with these commands."""
     root = _group("An event-sourced backend that learns online which agent should get which task.")
     nouns = {noun: _group(told) for noun, told in NOUNS.items()}
     for noun, group in nouns.items():
         root.add_typer(group, name=noun)
-    for command in COMMANDS:
+    for command in commands:
         _add(nouns[command.noun] if command.noun else root, command)
     return root
+
+
+def needed(arguments: Sequence[str]) -> list[Command]:
+    """Return the commands that what was typed can mean: those of its noun, or all that stand under none."""
+    first = arguments[0] if arguments else ""
+    named = [command for command in COMMANDS if first in (command.noun, command.words)]
+    return named or [command for command in COMMANDS if command.noun is None]
 
 
 def main() -> None:
@@ -35,7 +43,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; every error is one sentence on standard error."""
     try:
-        typer.main.get_command(build())(arguments, prog_name="smolit")
+        typer.main.get_command(build(needed(arguments)))(arguments, prog_name="smolit")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else OK
     except KeyboardInterrupt:
@@ -77,4 +85,4 @@ def _group(told: str) -> typer.Typer:
 
 def _add(group: typer.Typer, command: Command) -> None:
     """Add a command under its last word."""
-    group.command(command.verb)(command.function)
+    group.command(command.verb)(command.function())

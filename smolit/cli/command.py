@@ -1,14 +1,18 @@
-"""What a command is to the command line: its words, the function behind it, and what the function promises."""
+"""What a command is to the command line: its words, and the function behind it."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """One command. The function's docstring is its help; `words` are what one types after `smolit`."""
+    """One command: what one types after `smolit`, and `module:function` below `smolit`, imported only when it is asked for.
+
+    The function's docstring is its help. Importing them all would double the time that each takes.
+    """
 
     words: str
-    function: Callable[..., None]
+    where: str
 
     @property
     def noun(self) -> str | None:
@@ -19,3 +23,9 @@ class Command(NamedTuple):
     def verb(self) -> str:
         """Return the last word."""
         return self.words.split()[-1]
+
+    def function(self) -> Callable[..., None]:
+        """Return what is behind it."""
+        module, name = self.where.split(":")
+        found: Callable[..., None] = getattr(import_module(f"smolit.{module}"), name)
+        return found

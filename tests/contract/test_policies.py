@@ -25,9 +25,7 @@ AGENTS = [f"agent-{number:03}" for number in range(12)]
 SETTINGS: dict[str, dict[str, float | str]] = {"fixed": {"agent": AGENTS[3]}}
 
 every_policy = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.name)
-exploring_policy = pytest.mark.parametrize(
-    "kind", [kind for kind in POLICIES if kind.explores], ids=lambda kind: kind.name
-)
+exploring_policy = pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind.explores], ids=lambda kind: kind.name)
 learning_policy = pytest.mark.parametrize("name", ["ridge_igw"])
 
 
@@ -348,6 +346,4 @@ def test_the_digest_does_not_depend_on_threads() -> None:
 def _run(code: str, root: str, threads: str) -> str:
     setting = {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
     command = [sys.executable, "-c", code]
-    return subprocess.run(
-        command, cwd=root, env=os.environ | setting, check=True, capture_output=True, text=True
-    ).stdout
+    return subprocess.run(command, cwd=root, env=os.environ | setting, check=True, capture_output=True, text=True).stdout

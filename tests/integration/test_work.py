@@ -14,6 +14,7 @@ from events.topics import ANSWERS
 from events.wire import Incoming, encode
 from handlers.attempt import Tried
 from handlers.dispatch import Dispatcher, Retry
+from handlers.watchdog import Watchdog
 from store import blob, claim, outbox, work
 from store.postgres import connect
 from tests.builders import agent_revised, cancel_requested, ended, moment, paused, registered, resumed, retired, spec
@@ -223,6 +224,23 @@ async def test_a_lease_that_ran_out_is_queued_again_as_the_same_attempt(namespac
         assert (late, written_by_late, own) == (["lost_lease"], 0, ["completed"])
         assert len(set(ids(await hall.outbox(), AttemptStarted))) == 1
         assert [end.epoch for end in await hall.sent(AttemptEnded)] == [2]
+
+
+async def test_a_task_that_outlives_its_workers_is_given_up(namespace: Namespace) -> None:
+    """An attempt that one worker after another dies of does not go on killing: after a while its task fails."""
+    async with floor(namespace.postgres) as hall:
+        await hall.agent()
+        await hall.tell(asked(), chose())
+        watchdog = Watchdog(hall.connection, hall.roads, now, most_claims=3)
+        swept = []
+        for worker in ("w1", "w2", "w3"):
+            await hall.claim(worker, lease_s=0.0)
+            swept.append(await watchdog.sweep())
+
+        assert [(some["requeued"], some["workers_died"]) for some in swept] == [(1, 0), (1, 0), (0, 1)]
+        (end,), (task,) = await hall.sent(AttemptEnded), await hall.sent(TaskEnded)
+        assert (end.outcome, end.epoch, end.context) == ("abandoned", 3, None)
+        assert (task.outcome, task.reason, await hall.claim()) == ("failed", "workers_died", [])
 
 
 async def test_a_renewed_lease_is_not_swept(namespace: Namespace) -> None:

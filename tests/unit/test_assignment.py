@@ -67,9 +67,7 @@ def test_a_variant_of_weight_zero_gets_nobody() -> None:
     assert {assign("s", unit, (("on", 1.0), ("off", 0.0))) for unit in FEW[:200]} == {"on"}
 
 
-@pytest.mark.parametrize(
-    "weights", [(), (("a", 0.0),), (("a", -1.0), ("b", 1.0)), (("a", math.nan),), (("a", 1.0), ("a", 1.0))]
-)
+@pytest.mark.parametrize("weights", [(), (("a", 0.0),), (("a", -1.0), ("b", 1.0)), (("a", math.nan),), (("a", 1.0), ("a", 1.0))])
 def test_what_defines_no_assignment_is_refused(weights: tuple[tuple[str, float], ...]) -> None:
     """No variant, no positive weight, an impossible weight and a name listed twice are refused by name."""
     with pytest.raises(InvalidAssignment):

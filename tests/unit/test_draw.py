@@ -43,9 +43,7 @@ def test_another_secret_draws_otherwise() -> None:
     assert draw(SECRET, "choice", "task-1", 1) != draw(b"another", "choice", "task-1", 1)
 
 
-@pytest.mark.parametrize(
-    ("first", "second"), [(("ab", "c"), ("a", "bc")), ((1,), ("1",)), (("a", ""), ("a",)), (("",), ())]
-)
+@pytest.mark.parametrize(("first", "second"), [(("ab", "c"), ("a", "bc")), ((1,), ("1",)), (("a", ""), ("a",)), (("",), ())])
 def test_parts_are_framed(first: tuple[str | int, ...], second: tuple[str | int, ...]) -> None:
     """Parts that read alike when glued together draw apart."""
     assert draw(SECRET, *first) != draw(SECRET, *second)

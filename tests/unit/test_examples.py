@@ -65,6 +65,16 @@ def test_words_alone_teach_nothing() -> None:
     assert len(memory.said) == 1
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_words_take_no_value_back(order: tuple[int, ...]) -> None:
+    """A revision without a value leaves the value that its rater gave, whatever comes first."""
+    story = [chosen(), attempt_ended(), given(1.0), revised(None, revision=1, kind="comment")]
+
+    memory, _ = fold([story[index] for index in order])
+
+    assert memory.learnt[1].reward == 1.0
+
+
 def test_feedback_waits_for_its_attempt() -> None:
     """Feedback that came first waits, and counts once the attempt is known and over."""
     waiting, early = fold([given(1.0)])

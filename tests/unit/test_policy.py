@@ -36,9 +36,7 @@ def recorded(policy: Policy, draw: float = 0.4) -> Recorded:
     """Return a true record of a choice by this policy."""
     made = policy.decide(CONTEXT, AGENTS)
     choice = choose(made, draw)
-    return Recorded(
-        CONTEXT, AGENTS, made.probabilities, draw, choice.agent, choice.propensity, choice.explored, digest(policy)
-    )
+    return Recorded(CONTEXT, AGENTS, made.probabilities, draw, choice.agent, choice.propensity, choice.explored, digest(policy))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from sqlalchemy import Table
 
 from events.event import Event, Fact
 from projections import agent, attempt, decision, example, feedback, performance, task
-from projections.merge import Row, combine, hour_of, micro
+from projections.merge import Merge, Row, hour_of, micro
 from projections.projection import Logged, Rows
 from tests.builders import (
     NAMES,
@@ -35,7 +35,7 @@ def logged(*events: Event[Fact]) -> list[Logged]:
 
 def folded(table: Table, rows: Rows, events: Iterable[Event[Fact]]) -> list[Row]:
     """Return what a read model makes of facts in one batch."""
-    return combine(table, (row for one in logged(*events) for row in rows(one)))
+    return Merge(table).combine(row for one in logged(*events) for row in rows(one))
 
 
 def test_a_task_remembers_when_it_got_where() -> None:
@@ -98,7 +98,7 @@ def test_the_latest_word_counts_whatever_comes_first(order: tuple[int, int]) -> 
     told = [{"revision": 0, "reward_micro": 7}, {"revision": 1, "reward_micro": 9}]
     key = {"task_id": "t", "attempt": 1, "scope": "s"}
 
-    (row,) = combine(table, ({**key, **told[place]} for place in order))
+    (row,) = Merge(table).combine({**key, **told[place]} for place in order)
 
     assert (row["revision"], row["reward_micro"]) == (1, 9)
 

@@ -48,9 +48,11 @@ async def unlike_a_replay(nurse: Nurse, world: World, database: str, patience_s:
 async def _replayed(database: str, live: Live, patience_s: float) -> Live:
     """Wait until the replay stands where the live read models do, and return it."""
     end = time.monotonic() + patience_s
-    while (replayed := await _read(database)).positions != live.positions and time.monotonic() < end:
+    while True:
+        replayed = await _read(database)
+        if replayed.positions == live.positions or time.monotonic() > end:
+            return replayed
         await asyncio.sleep(_POLL_S)
-    return replayed
 
 
 async def _read(database: str) -> Live:

@@ -16,9 +16,7 @@ def repeated(evidence: Evidence) -> list[Finding]:
         *found("C5", "the provider that takes keys did one operation twice", _more_than_once(evidence.once, "applied")),
         *found("C5", "one operation was asked for under two keys", _keys(evidence.once)),
         *found("C5", "the provider that takes no keys did one operation twice", _more_than_once(evidence.plain, "applied")),
-        *found(
-            "C5", "the provider that takes no keys was called twice for one operation", _more_than_once(evidence.plain, "called")
-        ),
+        *found("C5", "the provider that takes no keys was called twice", _more_than_once(evidence.plain, "called")),
         *found("C5", "a task was completed and its effect never happened", _missing(evidence)),
         *found("C5", "something was done that nobody asked for", _unasked(evidence)),
     ]

@@ -1,7 +1,7 @@
 """The examples as they follow from the task facts, joined anew and naively, with none of the code that learns.
 
 Per attempt: the first choice, the first end, and of each rater the highest revision. A failed attempt is worth 0, a
-completed one the mean of what its raters last said, if that is a number; an abandoned one is worth nothing.
+completed one the mean of the values that its raters gave last; an abandoned one is worth nothing.
 """
 
 import math
@@ -74,13 +74,15 @@ def _reward(outcome: str | None, words: Iterable[FeedbackGiven | FeedbackRevised
     """Return what an attempt was worth; who spoke of it by number and as the final one is heard by number."""
     if outcome in ("failed", "timed_out"):
         return 0.0
-    last: dict[str, tuple[int, bool, float | None]] = {}
+    last: dict[str, tuple[int, bool, float]] = {}
     for word in words:
+        if word.value is None:
+            continue
         revision = word.revision if isinstance(word, FeedbackRevised) else 0
         told = (revision, word.attempt is not None, word.value)
         if word.rater not in last or told[:2] > last[word.rater][:2]:
             last[word.rater] = told
-    values = [value for _, _, value in last.values() if value is not None]
+    values = [value for _, _, value in last.values()]
     return math.fsum(values) / len(values) if values and outcome == "completed" else None
 
 
