@@ -79,6 +79,14 @@ class Crew:
         write_plan(self._plan(slot), Plan(fuse, member.bug))
         self.send(slot, signal.SIGUSR1)
 
+    async def blow_up(self, slot: Slot, fuse: Fuse, patience_s: float) -> str | None:
+        """Lay a fuse and wait until it has killed the process; None: it did not come to the point, and was not touched."""
+        self.arm(slot, fuse)
+        if await self.until_gone(slot, patience_s):
+            return fuse.point
+        self.arm(slot, None)
+        return None
+
     async def until_alive(self, slot: Slot, patience_s: float) -> bool:
         """Wait until the process runs; return whether it did in time."""
         return await _until(lambda: self._members[slot].pid is not None, patience_s)

@@ -14,6 +14,7 @@ from smolit.chaos.scene import Scene
 from smolit.process.roster import Slot
 from smolit.settings import Settings
 from smolit.stack import local
+from smolit.stack.record import Name
 
 PACE_S = 0.05  # between two tasks
 AT_LEAST = 8  # tasks of a round
@@ -110,18 +111,14 @@ class Storm:
         slot = self._slot(blow.name)
         crew = self._scene.crew
         await crew.until_alive(slot, _BACK_S)
-        point = blow.fuse.point if blow.fuse else None
-        if blow.fuse:
-            crew.arm(slot, blow.fuse)
-            if not await crew.until_gone(slot, _AT_POINT_S):
-                crew.arm(slot, None)
-                point = None
-        crew.send(slot, signal.SIGKILL)
+        point = await crew.blow_up(slot, blow.fuse, _AT_POINT_S) if blow.fuse else None
+        if point is None:
+            crew.send(slot, signal.SIGKILL)
         self.weather.struck.append(Struck(slot.identity, point, time.monotonic(), number))
 
     async def _server(self, number: int, blow: Blow) -> None:
         """Kill a server, leave it dead for a moment, and start it again."""
-        name = "kafka" if blow.name == "kafka" else "postgres"
+        name: Name = "kafka" if blow.name == "kafka" else "postgres"
         await asyncio.sleep(blow.wait_s)
         await asyncio.to_thread(local.kill, self._stack, name)
         self.weather.struck.append(Struck(name, None, time.monotonic(), number))

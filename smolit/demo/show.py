@@ -3,17 +3,21 @@
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from events.task import AgentChosen
+from events.task import AgentChosen, Candidate
 from smolit.demo.local_work import Done
 from smolit.demo.report import Figure, Report
+
+QUESTION = 110
 
 QUERIES: tuple[tuple[str, str], ...] = (
     (
         "Who is good at what people asked?",
-        "select agent, attempts, success_rate, reward_mean, reward_low, reward_high, duration_ms_p95\n"
-        "from agent_performance where scope = '{scope}' order by reward_mean desc nulls last limit 5",
+        "select agent, attempts, round(mean_reward::numeric, 3) as mean_reward, round(reward_low::numeric, 3) as low,\n"
+        "       round(reward_high::numeric, 3) as high, p95_duration_us\n"
+        "from agent_performance where scope = '{scope}' order by mean_reward desc nulls last limit 5",
     ),
     (
         "How sure was each choice, early and late?",
@@ -75,9 +79,9 @@ def explained(fact: AgentChosen, question: str) -> str:
     best, second = ranked[0], ranked[1] if len(ranked) > 1 else ranked[0]
     chosen = next(one for one in fact.candidates if one.agent == fact.agent)
     parts = ", ".join(f"{name} {part:+.3f}" for name, part in chosen.parts.items())
-    why = "it had the best score" if not fact.explored else f"exploring: {best.agent} scored better ({best.score:.3f})"
+    why = _why(fact, best, chosen)
     return (
-        f"[bold]{question}[/bold]\n"
+        f"[bold]{_short(question)}[/bold]\n"
         f"  {fact.agent} with probability {fact.propensity:.3f}; {why}.\n"
         f"  score {chosen.score:.3f} = {parts}; runner-up {second.agent} {second.score:.3f}.\n"
         f"  policy {fact.policy.name} v{fact.policy.version}, learned up to example {fact.policy.upto},"
@@ -113,3 +117,18 @@ def done_here(done: Sequence[Done]) -> Table:
     for one in done:
         shown.add_row(one.text, one.agent or "", one.outcome, str(one.output))
     return shown
+
+
+def _why(fact: AgentChosen, best: Candidate, chosen: Candidate) -> str:
+    """Return what speaks for the choice, in a few words."""
+    if not fact.explored:
+        return "it had the best score"
+    if chosen.score == best.score:
+        return "nobody scored better yet"
+    return f"exploring, as {best.agent} scored better ({best.score:.3f})"
+
+
+def _short(question: str) -> str:
+    """Return a question's first words on one line; brackets are no markup."""
+    line = " ".join(question.split())
+    return escape(line if len(line) <= QUESTION else line[: QUESTION - 3] + "...")

@@ -1,0 +1,196 @@
+"""What dispatch, relay and workers cost: processor time per task of each, and tasks/s with 1, 2 and 4 workers.
+
+    python -m bench.hands --kafka HOST:PORT --postgres URL [--tasks 1000] [--in-flight 32]
+
+Each role is a process of its own; a producer here keeps `--in-flight` tasks open. The agents are recorded ones, so what
+is measured is the hands. Needs a Kafka and an empty database with our tables (`smolit up`); topics get a prefix of their own.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import resource
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from agents.pipeline import Toolbox
+from agents.spec import load
+from bus.admin import provision
+from bus.producer import Publisher
+from bus.reader import PartitionReader
+from events.agent import AgentRegistered
+from events.answer import AnswerGiven
+from events.event import Fact
+from events.ids import derived_id
+from events.stamp import stamp
+from events.task import AgentChosen, Candidate, ChoiceContext, Features, PolicyRef, TaskSubmitted
+from events.topics import ANSWERS, DEFAULT_TENANT, Names
+from events.wire import Outgoing, decode, encode
+from handlers import dispatch, relay, watchdog, workshop
+from handlers.count import uncounted
+from handlers.ending import Roads
+from handlers.worker import Shift
+from learning.outcomes import Outcomes, Prompt
+
+ROOT = Path(__file__).resolve().parents[1]
+FEATURES = Features("bench", b"\x00" * 768, b"\x00" * 512)
+
+
+def clock() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+async def hand(role: str, kafka: str, dsn: str, prefix: str) -> None:
+    """Be one of the hands until told to stop; then print the processor time used since everything was loaded."""
+    names, stopped = Names(prefix), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    roads = Roads(names, frozenset(), f"smolit/{role.partition('-')[0]}")
+    before = time.process_time()
+    if role == "relay":
+        await relay.run(kafka, dsn, "relay", stopped, time.monotonic, uncounted, relay.Pace())
+    elif role == "dispatch":
+        dispatcher = dispatch.Dispatcher(roads, clock, random.random, dispatch.Retry(), uncounted)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(dispatch.run(kafka, dsn, names, dispatcher, stopped))
+            group.create_task(watchdog.run(dsn, roads, stopped, clock, uncounted))
+    else:
+        outcomes = Outcomes.load(ROOT / "bench" / "data", "mmlupro_mid9")
+        before = time.process_time()
+        async with httpx.AsyncClient(trust_env=False) as http:
+            toolbox = Toolbox(ROOT, frozenset(), http, lambda _path: outcomes)
+            shift = Shift(role, None, 8)
+            await workshop.run(kafka, dsn, shift, roads, toolbox, stopped, clock, time.monotonic, uncounted)
+    print(json.dumps({"role": role, "cpu_s": time.process_time() - before, "rss_kb": _rss_kb()}))
+
+
+def _rss_kb() -> int:
+    """Return the largest memory this process had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@contextmanager
+def hands(kafka: str, dsn: str, prefix: str, workers: int) -> Iterator[list[dict[str, Any]]]:
+    """Run all hands; what they used is in the list afterwards."""
+    roles = ["dispatch", "relay", *(f"worker-{number}" for number in range(workers))]
+    command = [sys.executable, "-m", "bench.hands", "--kafka", kafka, "--postgres", dsn, "--prefix", prefix, "--role"]
+    children = [subprocess.Popen([*command, role], cwd=ROOT, stdout=subprocess.PIPE, text=True) for role in roles]
+    used: list[dict[str, Any]] = []
+    try:
+        yield used
+    finally:
+        for child in children:
+            child.send_signal(signal.SIGTERM)
+        used += [json.loads(child.communicate(timeout=60)[0]) for child in children]
+
+
+def record(names: Names, fact: Fact) -> Outgoing:
+    """Return the record of a fact, as intake or selection would write it."""
+    event = stamp(fact, source="smolit/bench", now=clock(), correlation=fact.key, cause=fact.key)
+    return encode(names.of(fact.event_type.topic), event)
+
+
+def asked(names: Names, prompt: Prompt, agent: str) -> tuple[str, list[Outgoing]]:
+    """Return a task's id, and the records of its submission and of the choice of an agent among nine."""
+    task = derived_id("bench", names.prefix, prompt.prompt_id)
+    due = clock() + timedelta(minutes=10)
+    common = {"tenant": DEFAULT_TENANT, "task_id": task}
+    submitted = TaskSubmitted(
+        **common, request_id=task, requested_by="bench", kind="question", scope="default", text=prompt.text,
+        text_sha256="", text_chars=len(prompt.text), input={"prompt_id": prompt.prompt_id}, priority=5, deadline=due,
+        max_attempts=3, reply_to=None,
+    )  # fmt: skip
+    candidates = tuple(Candidate(f"agent-{n}", 0.5, {"mean": 0.25, "text": 0.25}, 1 / 9) for n in range(9))
+    choice = AgentChosen(
+        **common, attempt=1, context=ChoiceContext("default", "question", FEATURES, 5, due, 3), context_map="bench",
+        candidates=candidates, left_out=(), agent=agent, propensity=1 / 9, draw=0.5, explored=True,
+        policy=PolicyRef("uniform", 1, {}, "", -1), decided_by="default",
+    )  # fmt: skip
+    return task, [record(names, submitted), record(names, choice)]
+
+
+async def feed(kafka: str, names: Names, prompts: list[Prompt], in_flight: int) -> tuple[float, list[float]]:
+    """Keep so many tasks open until all are answered; return seconds in all, and from choice to answer of each."""
+    agents = [spec for spec in load(ROOT / "agents" / "specs") if spec.pipeline == "recorded"]
+    publisher = Publisher(kafka, "bench")
+    await publisher.start()
+    joined = [AgentRegistered(tenant=DEFAULT_TENANT, agent_id=spec.id, request_id=spec.id, spec=spec, digest="",
+                              described=FEATURES) for spec in agents]  # fmt: skip
+    await publisher.publish([record(names, fact) for fact in joined])
+    reader = PartitionReader(kafka, "bench")
+    await reader.start({(names.of(ANSWERS), part): 0 for part in range(ANSWERS.partitions)})
+    sent, took, room = {}, [], asyncio.Semaphore(in_flight)
+
+    async def send() -> None:
+        for number, prompt in enumerate(prompts):
+            await room.acquire()
+            task, records = asked(names, prompt, agents[number % len(agents)].id)
+            sent[task] = time.monotonic()
+            await publisher.publish(records)
+
+    async def hear() -> None:
+        while len(took) < len(prompts):
+            for found in await reader.fetch():
+                fact = decode(found.headers, found.value).fact
+                assert isinstance(fact, AnswerGiven)
+                assert fact.outcome == "completed", fact
+                took.append(time.monotonic() - sent[fact.task_id])
+                room.release()
+
+    await asyncio.sleep(4.0)  # until every hand is loaded
+    began = time.monotonic()
+    await asyncio.gather(send(), hear())
+    seconds = time.monotonic() - began
+    await asyncio.gather(publisher.stop(), reader.stop())
+    return seconds, sorted(took)
+
+
+def measure(kafka: str, dsn: str, tasks: int, in_flight: int, workers: int) -> dict[str, Any]:
+    """Return the figures of one run."""
+    names = Names(f"b{secrets.token_hex(4)}")
+    asyncio.run(provision(kafka, names.all([DEFAULT_TENANT])))
+    prompts = list(Outcomes.load(ROOT / "bench" / "data", "mmlupro_mid9").prompts[:tasks])
+    with hands(kafka, dsn, names.prefix, workers) as used:
+        seconds, took = asyncio.run(feed(kafka, names, prompts, in_flight))
+    cpu_ms = {one["role"]: round(one["cpu_s"] * 1000 / tasks, 3) for one in used}
+    return {
+        "workers": workers,
+        "tasks_per_s": round(tasks / seconds, 1),
+        "choice_to_answer_ms": {p: round(took[int(len(took) * p / 100)] * 1000, 1) for p in (50, 95, 99)},
+        "cpu_ms_per_task": cpu_ms,
+        "cpu_ms_per_task_all": round(sum(cpu_ms.values()), 3),
+        "rss_mb": {one["role"]: one["rss_kb"] // 1024 for one in used},
+    }
+
+
+def main() -> None:
+    """Print one line of figures for each number of workers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kafka", required=True)
+    parser.add_argument("--postgres", required=True)
+    parser.add_argument("--tasks", type=int, default=1000)
+    parser.add_argument("--in-flight", type=int, default=32)
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4])
+    parser.add_argument("--prefix", default="")
+    parser.add_argument("--role", default="")
+    given = parser.parse_args()
+    if given.role:
+        asyncio.run(hand(given.role, given.kafka, given.postgres, given.prefix))
+        return
+    for workers in given.workers:
+        print(json.dumps(measure(given.kafka, given.postgres, given.tasks, given.in_flight, workers)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
