@@ -62,7 +62,7 @@ def features_version(encoder: TextEncoder) -> str:
 
 def unit_rows(rows: Array) -> Array:
     """Scale every row to length one; a row of zeros stays."""
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    lengths = np.sqrt(np.sum(rows * rows, axis=-1, keepdims=True))
     return rows / np.where(lengths == 0.0, 1.0, lengths)
 
 
@@ -113,14 +113,20 @@ class ContextMap:
         width = self.arrays["embedding_axes"].shape[1]
         parts = spread(from_half(embedding, width), from_half(form, SURFACE_WIDTH), self.arrays)
         values = project(parts, self.arrays)
-        length = float(np.linalg.norm(values))
+        length = float(np.sqrt(np.sum(values * values)))
         return np.append(values * min(1.0, NORM_LIMIT / length) if length else values, 1.0)
 
 
 def project(parts: tuple[Array, Array, Array], arrays: Mapping[str, Array]) -> Array:
-    """Return the joined projections of the three parts, each centred first; one row or many."""
+    """Return the joined projections of the three parts, each centred first; one row or many.
+
+    No BLAS: a recomputed context must be the same to the last bit, whatever library and thread count.
+    """
     names = ("embedding", "named", "pattern")
-    pieces = [(part - arrays[f"{name}_centre"]) @ arrays[f"{name}_axes"].T for name, part in zip(names, parts, strict=True)]
+    pieces = [
+        np.einsum("...j,ij->...i", part - arrays[f"{name}_centre"], arrays[f"{name}_axes"])
+        for name, part in zip(names, parts, strict=True)
+    ]
     return np.concatenate(pieces, axis=-1)
 
 

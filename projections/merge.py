@@ -81,10 +81,11 @@ def _upsert(table: Table) -> str:
     names = ", ".join(column.name for column in table.columns)
     keys = ", ".join(column.name for column in table.primary_key)
     rest = [column for column in table.columns if rule_of(column) != "key"]
+    changes = ", ".join(f"{column.name} = {_sql(column)}" for column in rest)
     return (
         f"insert into {table.fullname} as known ({names})\n"
         f"select {names} from jsonb_to_recordset(%s::jsonb) as told ({typed(table)})\n"
-        f"on conflict ({keys}) do update set " + ", ".join(f"{column.name} = {_sql(column)}" for column in rest)
+        f"on conflict ({keys}) do update set {changes}"
     )
 
 
