@@ -5,15 +5,18 @@ from collections.abc import Callable, Sequence
 
 from bus.reader import MakeReader, PartitionReader, Place
 from events.topics import FACT_TOPICS, Names
+from events.wire import Incoming
 from projections.fold import CONSUMER, ProjectionFold
 from store.fold import DurableFold, MakeFold
-from store.follow import follow
+from store.follow import Source, follow
 from store.postgres import Connect, Connection, connect
 
 BATCH = 2_000
 _TRY_TO_OWN = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
 # A standby looks this often whether the owner is gone: Postgres frees the lock with the owner's connection.
 STANDBY_S = 0.5
+# A transaction costs the same for one record as for twenty; so long a read model waits for company.
+GATHER_S = 0.05
 
 
 def places(names: Names, tenants: Sequence[str]) -> list[Place]:
@@ -22,6 +25,21 @@ def places(names: Names, tenants: Sequence[str]) -> list[Place]:
     facts = {names.of(topic) for topic in FACT_TOPICS}
     read = [name for name in every if name in facts or name.endswith(names.dead_letters_of(""))]
     return [(name, number) for name in sorted(read) for number in range(every[name].partitions)]
+
+
+class Gathering:
+    """A source that waits a moment for more once something came, so that a trickle does not cost a transaction each."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def fetch(self, limit: int = 500, wait_ms: int = 200) -> list[Incoming]:
+        """Return the next records, in order within each partition; empty when nothing came in time."""
+        records = await self._source.fetch(limit, wait_ms)
+        if records and len(records) < limit:
+            await asyncio.sleep(GATHER_S)
+            records += await self._source.fetch(limit - len(records), 0)
+        return records
 
 
 class Projector:
@@ -73,7 +91,7 @@ class Projector:
         try:
             await self._reader.start(positions)
             self._positions = positions
-            await follow(self._reader, fold, positions, ProjectionFold(self._names).apply, stopped, BATCH)
+            await follow(Gathering(self._reader), fold, positions, ProjectionFold(self._names).apply, stopped, BATCH)
         finally:
             self._positions = {}
             await self._reader.stop()

@@ -1,6 +1,7 @@
 """The gauge: has everything that was asked for been done, by everybody, to the end of every log?"""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -36,15 +37,16 @@ class Gauge:
         self._asked = [(world.names.requests_of(DEFAULT_TENANT), number) for number in range(8)]
         self._agents = [(world.names.of(AGENTS), 0)]
         self._projected = projected(world.names, world.settings.tenants)
+        self._stuck_s, self._changed = math.inf, 0.0
         self.last: list[str] = []
 
-    async def until_still(self, patience_s: float, busy: Callable[[], int]) -> float | None:
+    async def until_still(self, patience_s: float, busy: Callable[[], int], stuck_s: float = math.inf) -> float | None:
         """Wait until nothing is left to do; return when that was (monotonic seconds), or None if it took too long.
 
-        `busy` counts what the clients still wait for.
+        `busy` counts what the clients still wait for; `stuck_s`: give up when nothing has changed for so long.
         """
-        end = time.monotonic() + patience_s
-        while time.monotonic() < end:
+        end, self._stuck_s, self._changed = time.monotonic() + patience_s, stuck_s, time.monotonic()
+        while time.monotonic() < end and not self._is_stuck():
             try:
                 async with AsyncExitStack() as stack:
                     return await self._watch(stack, end, busy)
@@ -63,14 +65,19 @@ class Gauge:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._world.kafka, request_timeout_ms=5000)
         stack.push_async_callback(admin.close)
         await admin.start()
-        while time.monotonic() < end:
-            seen = time.monotonic()
-            self.last = [f"clients wait for {busy()}"] if busy() else []
-            self.last = self.last or await self._left(connection, consumer, admin)
+        while time.monotonic() < end and not self._is_stuck():
+            seen, before = time.monotonic(), self.last
+            self.last = [f"clients wait for {busy()}"] if busy() else await self._left(connection, consumer, admin)
             if not self.last:
                 return seen
+            if self.last != before:
+                self._changed = seen
             await asyncio.sleep(_POLL_S)
         return None
+
+    def _is_stuck(self) -> bool:
+        """Return whether nothing has changed for too long."""
+        return time.monotonic() - self._changed > self._stuck_s
 
     async def _left(
         self, connection: "psycopg.AsyncConnection[tuple[object, ...]]", consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient

@@ -17,6 +17,7 @@ _AT_ONCE = 2  # worlds side by side: one waits while the other works
 _PACE_S = 0.02
 _JOBS = 16
 _AT_POINT_S = 6.0
+_STUCK_S = 10.0  # twice what a lease or a session takes to run out
 
 
 class Caught(Struct, frozen=True):
@@ -68,7 +69,7 @@ async def _try(scene: Scene, bug: Bug, kills: int, patience_s: float) -> Sequenc
         if kills:
             await _kill(scene, bug)
         stopped.set()
-        still = await scene.gauge.until_still_or_stuck(patience_s, lambda: scene.sender.open + len(scene.load.unanswered))
+        still = await scene.gauge.until_still(patience_s, scene.busy, _STUCK_S)
     finally:
         flow.cancel()
         await asyncio.gather(flow, return_exceptions=True)
@@ -81,5 +82,3 @@ async def _kill(scene: Scene, bug: Bug) -> None:
     await scene.crew.until_alive(slot, patience_s=20.0)
     if await scene.crew.blow_up(slot, bug.fuse, _AT_POINT_S) is None:
         scene.crew.send(slot, signal.SIGKILL)
-
-

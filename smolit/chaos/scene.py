@@ -46,7 +46,11 @@ class Scene:
 
     async def still(self, patience_s: float) -> float | None:
         """Wait until nobody has anything left to do; return when that was, or None."""
-        return await self.gauge.until_still(patience_s, lambda: self.sender.open + len(self.load.unanswered))
+        return await self.gauge.until_still(patience_s, self.busy)
+
+    def busy(self) -> int:
+        """Return how much the clients wait for."""
+        return self.sender.open + len(self.load.unanswered)
 
 
 @asynccontextmanager

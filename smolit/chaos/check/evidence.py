@@ -1,5 +1,6 @@
 """The evidence: the whole log, what the clients and the providers saw, and the tables as they stand."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,18 +57,28 @@ class Log:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a verdict rests on."""
+    """All that a verdict rests on. Tables were read before the log; `settled`: nothing moved any more meanwhile."""
 
     log: Log
     history: Sequence[Entry]
     once: Sequence[Line]
     plain: Sequence[Line]
     tables: Mapping[str, Rows] = field(default_factory=dict)
+    settled: bool = True
 
     @property
     def acknowledged(self) -> list[Entry]:
         """Return the requests that were acknowledged."""
         return [entry for entry in self.history if entry.outcome == "ok"]
+
+    def behind(self, consumer: str, record: Incoming) -> bool:
+        """Return whether a fold has passed a record."""
+        return record.offset < self.positions.get((consumer, record.topic, record.partition), 0)
+
+    @functools.cached_property
+    def positions(self) -> Mapping[tuple[str, str, int], int]:
+        """Return where each fold stands in each partition."""
+        return {(row[0], row[1], row[2]): row[3] for row in self.tables["positions"]}
 
 
 async def read_tables(world: World) -> dict[str, Rows]:

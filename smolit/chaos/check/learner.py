@@ -34,7 +34,7 @@ class Held(NamedTuple):
 
 async def unlike_the_log(world: World, evidence: Evidence) -> list[Finding]:
     """Compare every state that anybody held or holds with the fold of the examples from zero, up to the same one."""
-    fresh = list(await _fresh(world))
+    fresh = list(await _fresh(world)) if evidence.settled else []
     held = [*_chosen_with(evidence), *_stored(evidence), *fresh]
     wanted = refolded(evidence, held)
     behind = [one for one in fresh if one.upto != _last(evidence, one.scope)]

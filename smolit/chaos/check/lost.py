@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from events.answer import AnswerGiven, RequestRefused
 from events.event import Fact
@@ -16,11 +16,12 @@ from events.task import (
     TaskEnded,
     TaskSubmitted,
 )
-from events.topics import DEFAULT_TENANT, FACT_TOPICS
+from events.topics import DEFAULT_TENANT
 from events.wire import Incoming
+from handlers.dispatch import CONSUMER as DISPATCH
+from projections.fold import CONSUMER as PROJECTIONS
 from smolit.chaos.check.evidence import Evidence, event_ids
 from smolit.chaos.check.finding import Finding, found
-from smolit.chaos.client import SOURCE
 
 LEARNT_FROM = (AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised)
 
@@ -28,49 +29,57 @@ LEARNT_FROM = (AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised)
 def acknowledged_but_lost(evidence: Evidence) -> list[Finding]:
     """C1: every acknowledged request is in the log, became its facts or was refused, and every task ended with an answer."""
     log, asked = evidence.log, evidence.acknowledged
-    sent = {_header(record, "ce_id") for record in log.topics.get(log.names.requests_of(DEFAULT_TENANT), ())}
+    requests = {_header(record, "ce_id"): record for record in reversed(_requests(evidence))}
+    passed = {name for name, record in requests.items() if evidence.behind("intake", record)}
+    unmade = {entry.request_id for entry in asked if set(entry.facts) - log.first.keys()}
+    return [
+        *found("C1", "an acknowledged request is not in the log", {entry.request_id for entry in asked} - requests.keys()),
+        *found("C1", "intake has passed an acknowledged request, and it became no fact", unmade & passed),
+        *found("C1", "a row of the outbox is marked as published and is not in the log", _never_published(evidence)),
+        *(_unfinished(evidence) if evidence.settled else []),
+    ]
+
+
+def _unfinished(evidence: Evidence) -> list[Finding]:
+    """C1, once everything has settled: what was begun came to its end."""
+    log, asked = evidence.log, evidence.acknowledged
     refused = {event.fact.request_id for _, event in log.facts(RequestRefused)}
+    wanted = {entry.request_id for entry in asked if entry.expects == "refusal"}
+    tasks = {entry.task_id for entry in asked if entry.task_id}
     ended = {event.fact.task_id for _, event in log.facts(TaskEnded)}
     answered = {event.fact.task_id for _, event in log.facts(AnswerGiven)}
-    tasks = {entry.task_id for entry in asked if entry.task_id}
-    wanted = {entry.request_id for entry in asked if entry.expects == "refusal"}
     return [
-        *found("C1", "an acknowledged request is not in the log", {e.request_id for e in asked} - sent),
-        *found("C1", "an acknowledged request became no fact", {f for e in asked for f in e.facts} - log.first.keys()),
+        *found("C1", "an acknowledged request became no fact", {f for entry in asked for f in entry.facts} - log.first.keys()),
         *found("C1", "a request that had to be refused was not", wanted - refused),
         *found("C1", "an acknowledged task never ended", tasks - ended),
         *found("C1", "an acknowledged task was never answered", tasks - answered),
-        *found("C1", "a record of the outbox is not in the log", _never_published(evidence)),
         *found("C1", "an attempt was started and never ended", _open_attempts(evidence)),
     ]
 
 
 def left_nothing(evidence: Evidence) -> list[Finding]:
     """C5: a request that failed for sure left nothing in the log."""
-    log = evidence.log
-    sent = {_header(record, "ce_id") for record in log.topics.get(log.names.requests_of(DEFAULT_TENANT), ())}
     failed = {entry.request_id for entry in evidence.history if entry.outcome == "fail"}
+    sent = {_header(record, "ce_id") for record in _requests(evidence)}
     return found("C5", "a request that surely failed is in the log", failed & sent)
 
 
 def neither_applied_nor_parked(evidence: Evidence) -> list[Finding]:
-    """C2: every fold has taken in every record that is for it, once; sets are compared, never ranges of offsets."""
-    log = evidence.log
-    applied = {row[0] for row in evidence.tables["applied"]}
-    parked = {(row[0], row[1], row[2]) for row in evidence.tables["parked"]}
-    sick = {(record.topic, record.partition, record.offset) for record in log.unreadable if _is_projected(evidence, record)}
-    learnt = {event.id for _, event in log.facts(*LEARNT_FROM)}
-    inbox = {row[1] for row in evidence.tables["inbox"] if row[0] == "learning"}
-    queued = {row[0] for row in evidence.tables["tasks"]}
-    submitted = {event.fact.task_id for _, event in log.facts(TaskSubmitted)}
-    claimed = {row[0] for row in evidence.tables["claims"]}
-    keys = {request_key(DEFAULT_TENANT, SOURCE, entry.request_id) for entry in evidence.acknowledged}
+    """C2: a fold has taken in every record that it has passed; sets are compared, never ranges of offsets."""
+    log, tables = evidence.log, evidence.tables
+    parked = {f"{row[0]}/{row[1]}/{row[2]}" for row in tables["parked"]}
+    unreadable = {record.origin for record in log.unreadable if evidence.behind(PROJECTIONS, record)}
+    facts = {event_id for event_id, (record, _) in log.first.items() if evidence.behind(PROJECTIONS, record)}
+    learnt = {event.id for record, event in log.facts(*LEARNT_FROM) if evidence.behind("learning", record)}
+    inbox = {row[1] for row in tables["inbox"] if row[0] == "learning"}
+    queued = {event.fact.task_id for record, event in log.facts(TaskSubmitted) if evidence.behind(DISPATCH, record)}
+    asked = {_key(record) for record in _requests(evidence) if evidence.behind("intake", record)}
     return [
-        *found("C2", "a fact in the log is not in the event log", _projected(evidence) - applied),
-        *found("C2", "an unreadable record was not parked", sick - parked),
-        *found("C2", "learning has not taken in a fact", learnt - inbox),
-        *found("C2", "dispatch has not taken in a task", submitted - queued),
-        *found("C2", "intake has not taken in a request", keys - claimed),
+        *found("C2", "the projections have passed a fact and do not have it", facts - {row[0] for row in tables["applied"]}),
+        *found("C2", "the projections have passed an unreadable record and have not parked it", unreadable - parked),
+        *found("C2", "learning has passed a fact and does not have it", learnt - inbox),
+        *found("C2", "dispatch has passed a task and does not have it", queued - {row[0] for row in tables["tasks"]}),
+        *found("C2", "intake has passed a request and does not know it", asked - {row[0] for row in tables["claims"]}),
     ]
 
 
@@ -91,20 +100,20 @@ def from_nowhere(evidence: Evidence) -> list[Finding]:
     ]
 
 
-def _projected(evidence: Evidence) -> set[str]:
-    """Return the ids of the facts that the projections read."""
-    return {event_id for event_id, (record, _) in evidence.log.first.items() if _is_projected(evidence, record)}
+def _requests(evidence: Evidence) -> Sequence[Incoming]:
+    """Return the records of the request topic."""
+    return evidence.log.topics.get(evidence.log.names.requests_of(DEFAULT_TENANT), ())
 
 
-def _is_projected(evidence: Evidence, record: Incoming) -> bool:
-    names = evidence.log.names
-    return record.topic in {names.of(topic) for topic in FACT_TOPICS} or record.topic.endswith(names.dead_letters_of(""))
+def _key(record: Incoming) -> str:
+    """Return the key that intake knows a request by."""
+    return request_key(DEFAULT_TENANT, _header(record, "ce_source"), _header(record, "ce_id"))
 
 
 def _never_published(evidence: Evidence) -> set[str]:
-    """Return the rows of the outbox, published or not, that are not in the log."""
+    """Return the rows of the outbox that are marked, and are not in the log."""
     present = {f"{record.topic} {_header(record, 'ce_id')}" for records in evidence.log.topics.values() for record in records}
-    return {f"{topic} {event_ids(headers)}" for topic, headers, _ in evidence.tables["outbox"]} - present
+    return {f"{topic} {event_ids(headers)}" for topic, headers, marked in evidence.tables["outbox"] if marked} - present
 
 
 def _open_attempts(evidence: Evidence) -> set[tuple[str, int]]:

@@ -13,16 +13,21 @@ from smolit.chaos.check.lost import LEARNT_FROM
 
 def misplaced(evidence: Evidence) -> list[Finding]:
     """C6: return every disagreement."""
+    counts = found("C6", "applied + parked + repeated is not what lies before the position", _tally(evidence))
+    return [*counts, *(_behind(evidence) if evidence.settled else [])]
+
+
+def _behind(evidence: Evidence) -> list[Finding]:
+    """C6, once everything has settled: everybody has come to the end."""
     names = evidence.log.names
     asked = names.requests_of(DEFAULT_TENANT)
-    tasks, agents = names.of(TASKS), names.of(AGENTS)
-    projected = sorted({row[1] for row in evidence.tables["positions"] if row[0] == PROJECTIONS})
+    projected = sorted({topic for consumer, topic, _ in evidence.positions if consumer == PROJECTIONS})
+    dispatched = [names.of(TASKS), names.of(AGENTS)]
     return [
         *found("C6", "intake does not stand at the end of what it read", _off(evidence, "intake", [asked])),
-        *found("C6", "dispatch does not stand at the end of what it read", _off(evidence, DISPATCH, [tasks, agents])),
+        *found("C6", "dispatch does not stand at the end of what it read", _off(evidence, DISPATCH, dispatched)),
         *found("C6", "the projections do not stand at the end of what they read", _off(evidence, PROJECTIONS, projected)),
         *found("C6", "learning does not stand behind the last fact that it learns from", _learning(evidence)),
-        *found("C6", "applied + parked + repeated is not what lies before the position", _tally(evidence)),
     ]
 
 

@@ -1,7 +1,5 @@
 """The verdict: every check over one world that has settled."""
 
-from collections.abc import Sequence
-
 from msgspec import Struct
 
 from smolit.chaos.check import effect, learner, lost, order, position, rejoin
@@ -36,17 +34,18 @@ class Verdict(Struct, frozen=True):
         return self.count(*_LEARNT) == 0
 
 
-async def judge(world: World, history: History, providers: Providers, more: Sequence[Finding] = ()) -> Verdict:
-    """Read the evidence and check it all; `more` was found before."""
-    evidence = await gather(world, history, providers)
-    findings = [*more, *of_evidence(evidence), *await unlike_a_fold(world), *await learner.unlike_the_log(world, evidence)]
+async def judge(world: World, history: History, providers: Providers, settled: bool = True) -> Verdict:
+    """Read the evidence and check it all; in a world that has not settled, what may only be late is let pass."""
+    evidence = await gather(world, history, providers, settled)
+    findings = [*of_evidence(evidence), *await unlike_a_fold(world), *await learner.unlike_the_log(world, evidence)]
     return Verdict(tuple(findings), _looked_at(evidence))
 
 
-async def gather(world: World, history: History, providers: Providers) -> Evidence:
-    """Read log and tables, beside what clients and providers wrote down."""
-    log, tables = await read_log(world), await read_tables(world)
-    return Evidence(log, list(history.entries), list(providers.once.lines), list(providers.plain.lines), tables)
+async def gather(world: World, history: History, providers: Providers, settled: bool) -> Evidence:
+    """Read history, tables, log and providers, in this order: what follows from a thing is read after it."""
+    asked, tables = list(history.entries), await read_tables(world)
+    log = await read_log(world)
+    return Evidence(log, asked, list(providers.once.lines), list(providers.plain.lines), tables, settled)
 
 
 def of_evidence(evidence: Evidence) -> list[Finding]:
@@ -59,7 +58,7 @@ def of_evidence(evidence: Evidence) -> list[Finding]:
         *effect.repeated(evidence),
         *lost.left_nothing(evidence),
         *position.misplaced(evidence),
-        *rejoin.unlike_the_facts(evidence),
+        *(rejoin.unlike_the_facts(evidence) if evidence.settled else []),
     ]
 
 
