@@ -148,7 +148,7 @@ async def feed(kafka: str, names: Names, prompts: list[Prompt], in_flight: int) 
                 took.append(time.monotonic() - sent[fact.task_id])
                 room.release()
 
-    await asyncio.sleep(4.0)  # until every hand is loaded
+    await asyncio.sleep(6.0)  # until every hand is loaded
     began = time.monotonic()
     await asyncio.gather(send(), hear())
     seconds = time.monotonic() - began

@@ -77,6 +77,14 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None, catalog: C
     return Event(envelope, _fact(cls, version, data, catalog))
 
 
+def envelope_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelope | None:
+    """Return the envelope of a record whose payload may be anything, so that a refusal finds who sent it."""
+    try:
+        return _envelope(read(headers, value)[0])
+    except NotAnEvent:
+        return None
+
+
 def event_type(headers: Iterable[tuple[str, bytes]]) -> str | None:
     """Return the CloudEvents type from the headers alone, so that a consumer can skip before it decodes.
 

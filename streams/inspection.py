@@ -9,7 +9,7 @@ from events.event import Envelope
 from events.ids import request_key, task_id
 from events.request import CancelTask, GiveFeedback, Request, ReviseFeedback, SubmitTask
 from events.text import unstorable
-from events.wire import Incoming, decode
+from events.wire import Incoming, decode, envelope_of
 from store.intake import Claim
 from streams.admission import Asked
 
@@ -40,15 +40,16 @@ def inspect(record: Incoming, tenant: str, inline_limit_bytes: int) -> Healthy |
     """Return the request in a record, or why there is none."""
     value = record.value or b""
     if len(value) > inline_limit_bytes:
-        return Sick(record, "too_large", f"the request has {len(value)} bytes; {inline_limit_bytes} are allowed")
+        sender = envelope_of(record.headers, value)
+        return Sick(record, "too_large", f"the request has {len(value)} bytes; {inline_limit_bytes} are allowed", sender)
     try:
         event = decode(record.headers, value)
     except EventError as error:
-        return Sick(record, error.code, str(error))
+        return Sick(record, error.code, str(error), envelope_of(record.headers, value))
     if not isinstance(event.fact, Request):
         return Sick(record, "not_a_request", f"{event.fact.event_type.name} is not a request", event.envelope)
-    if why := unstorable(event.fact) or unstorable([event.envelope.id, event.envelope.source]):
-        return Sick(record, "unstorable_text", why)
+    if why := unstorable(event.fact):
+        return Sick(record, "unstorable_text", why, event.envelope)
     asked = Asked(tenant, event.envelope, event.fact)
     return Healthy(record, asked, _claim(record, asked), _about(event.fact))
 

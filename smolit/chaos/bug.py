@@ -4,8 +4,9 @@ The product has no branch that knows of them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from smolit.chaos import buggy
 from smolit.chaos.plan import Fuse
@@ -13,8 +14,7 @@ from smolit.chaos.script import MAIL, SHARES
 from smolit.process.ports import Ports
 
 
-@dataclass(frozen=True)
-class Bug:
+class Bug(NamedTuple):
     """One planted bug: the process that has it, how its ports are bent, and the kill that brings it out.
 
     `shares` are the kinds of tasks that flow meanwhile.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from smolit.chaos.bomb import Bomb
 from smolit.chaos.bug import BUGS
-from smolit.chaos.plan import read_plan
+from smolit.chaos.plan import NOTES, read_plan
 from smolit.chaos.watched import watched_ports
 from smolit.process import compose
 from smolit.process.endpoints import locate
@@ -21,8 +21,6 @@ from smolit.process.place import Place
 from smolit.process.ports import Ports
 from smolit.process.shell import Shell, main_of
 from smolit.settings import load_settings
-
-NOTES = "deaths.jsonl"
 
 
 def main(arguments: Sequence[str]) -> int:

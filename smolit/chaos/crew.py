@@ -12,10 +12,9 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from smolit.chaos.child import NOTES
 from smolit.chaos.nurse import Nurse
 from smolit.chaos.nursery import Order, Report
-from smolit.chaos.plan import Death, Fuse, Plan, write_plan
+from smolit.chaos.plan import NOTES, Death, Fuse, Plan, write_plan
 from smolit.chaos.world import World
 from smolit.process.roster import Slot
 

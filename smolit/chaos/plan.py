@@ -11,6 +11,7 @@ from msgspec import Struct
 from smolit.process.record import write_json
 
 How = Literal["kill", "stop"]
+NOTES = "deaths.jsonl"  # beside the plans: what processes noted just before they went
 
 _TURNED = ("commit.before", "commit.after", "ack.before", "ack.after")
 # `x.before`: about to do x; `x.written`: done, not yet committed; `x.after`: done for good.

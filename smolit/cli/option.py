@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
+import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,8 +14,8 @@ Tenant = Annotated[str, typer.Option("--tenant", help="Whose it is.")]
 Scope = Annotated[str, typer.Option("--scope", help="Family of tasks that one policy state covers.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most rows to show.")]
 TaskIdArgument = Annotated[str, typer.Argument(metavar="TASK", help="Id of a task.")]
-File = Annotated[Path, typer.Option(help="File to read.")]
 
+_TASK_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -33,3 +33,10 @@ def moment(text: str, now: datetime, sign: int) -> datetime:
     except (ValueError, OverflowError):
         raise UsageInvalid(f"{text!r} is neither a time (2030-01-31T12:00:00Z) nor a span (30s, 5m, 2h, 7d)") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def task_named(text: str) -> str:
+    """Return a task id as it was typed; raises UsageInvalid for what cannot be one."""
+    if not _TASK_ID.fullmatch(text):
+        raise UsageInvalid(f"{text!r} is no task id; `smolit task list` shows them")
+    return text

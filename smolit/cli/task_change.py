@@ -9,7 +9,7 @@ from events.request import CancelTask, GiveFeedback, ReviseFeedback
 from events.topics import DEFAULT_TENANT
 from projections.feedback import feedback_on
 from smolit.cli.desk import ask_for, open_desk, read
-from smolit.cli.option import DryRun, TaskIdArgument, Tenant
+from smolit.cli.option import DryRun, TaskIdArgument, Tenant, task_named
 from smolit.errors import NothingFound, UsageInvalid
 
 Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever reads the history.")]
@@ -24,7 +24,7 @@ Revision = Annotated[int | None, typer.Option("--revision", min=1, help="Number 
 
 def cancel(task_id: TaskIdArgument, reason: Reason = "", tenant: Tenant = DEFAULT_TENANT, dry_run: DryRun = False) -> None:
     """Ask for a task to be cancelled; `task show` tells whether it was in time."""
-    ask_for(tenant, CancelTask(task_id=task_id, reason=reason), dry_run, f"asked to cancel {task_id}")
+    ask_for(tenant, CancelTask(task_id=task_named(task_id), reason=reason), dry_run, f"asked to cancel {task_id}")
 
 
 def give(
@@ -40,7 +40,7 @@ def give(
 ) -> None:
     """Say what you think of a task's result."""
     said = judgement(good, value, comment, correction)
-    request = GiveFeedback(task_id=task_id, attempt=attempt, rater=rater or getpass.getuser(), **said)
+    request = GiveFeedback(task_id=task_named(task_id), attempt=attempt, rater=rater or getpass.getuser(), **said)
     ask_for(tenant, request, dry_run, f"feedback on {task_id} is recorded")
 
 
@@ -59,7 +59,7 @@ def revise(
     """Change what you said of a task's result; the highest revision counts."""
     said, who = judgement(good, value, comment, correction), rater or getpass.getuser()
     number = revision or _next_revision(tenant, task_id, attempt, who)
-    request = ReviseFeedback(task_id=task_id, attempt=attempt, rater=who, revision=number, **said)
+    request = ReviseFeedback(task_id=task_named(task_id), attempt=attempt, rater=who, revision=number, **said)
     ask_for(tenant, request, dry_run, f"revision {number} of the feedback on {task_id} is recorded")
 
 

@@ -14,6 +14,7 @@ from smolit.cli.desk import Desk
 from smolit.cli.words import words
 from smolit.client import ends, places_of, reading
 
+INTAKE = "smolit/intake"  # as it stands in the source of events
 _CORRELATION = "ce_correlationid"
 
 
@@ -37,12 +38,19 @@ def tree(events: Sequence[EventRow]) -> list[Node]:
 
 
 def show_tree(nodes: Sequence[Node]) -> None:
-    """Print the trees, each root with the request that caused it."""
-    for node in nodes:
-        asked = node.event.type.startswith("task.")
-        out.line(f"{'request' if asked else 'because of'} {node.event.causation_id}")
-        for line in _lines(node, ""):
-            out.line(line)
+    """Print the trees; those that one request caused stand under it."""
+    causes = dict.fromkeys((_outside(node), node.event.causation_id) for node in nodes)
+    for outside, cause in causes:
+        out.line(f"{outside} {cause}")
+        for node in nodes:
+            if node.event.causation_id == cause:
+                for line in _lines(node, ""):
+                    out.line(line)
+
+
+def _outside(node: Node) -> str:
+    """Say what sort of thing caused an event whose cause is not in the story: intake turns requests into facts."""
+    return "request" if node.event.source == INTAKE else "because of"
 
 
 async def from_log(desk: Desk, correlation_id: str) -> list[EventRow]:

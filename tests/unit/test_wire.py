@@ -16,7 +16,7 @@ from events.errors import EventError, MalformedPayload, NotAnEvent, UnknownEvent
 from events.event import Event, Message
 from events.request import SubmitTask
 from events.task import CancelRequested
-from events.wire import Incoming, decode, encode, event_type
+from events.wire import Incoming, decode, encode, envelope_of, event_type
 from tests.golden.sample import NOW, TASK_ID, sample
 
 CLASSES: tuple[type[Message], ...] = (*REQUESTS, *FACTS, *NOTICES)
@@ -447,3 +447,19 @@ def test_base64_fields_survive_both_modes() -> None:
     value = json.loads(encode("t", event).value)
 
     assert base64.b64decode(value["original_value"]) == b"original_value"
+
+
+@pytest.mark.parametrize("value", [None, b"{nonsense", b'{"txet": 1}'])
+def test_the_sender_of_a_broken_request_is_known(value: bytes | None) -> None:
+    """A refusal can name the request that it refuses, whatever is wrong with the payload, the type or the version."""
+    for kind in ("smolit.task.submit.v1", "smolit.task.submit.v9", "theirs"):
+        envelope = envelope_of(headers(type=kind), value)
+
+        assert envelope is not None
+        assert (envelope.source, envelope.id) == ("me", "r-1")
+
+
+@pytest.mark.parametrize("missing", ["id", "source", "specversion"])
+def test_a_broken_envelope_names_no_sender(missing: str) -> None:
+    """Nobody is guessed."""
+    assert envelope_of(headers(**{missing: None}), body()) is None
