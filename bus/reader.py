@@ -92,7 +92,7 @@ class PartitionReader:
         consumer = self._connected()
         try:
             fetched = await consumer.getmany(timeout_ms=wait_ms, max_records=limit)
-        except KafkaError as error:
+        except (KafkaError, UnicodeDecodeError) as error:  # aiokafka reads no header whose name is not UTF-8
             raise self._named(error) from error
         if not fetched:
             await self._assert_still_there(consumer)
@@ -124,7 +124,7 @@ class PartitionReader:
             raise KafkaUnreachable("the reader is not started")
         return self._consumer
 
-    def _named(self, error: KafkaError) -> BusError:
+    def _named(self, error: Exception) -> BusError:
         """Return an error of the client as one of ours."""
         match error:
             case OffsetOutOfRangeError():

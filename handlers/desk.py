@@ -41,6 +41,8 @@ class Desk:
 
         An end whose lease was lost, or whose task has ended, writes nothing: somebody else has ended it, or will.
         """
+        if not tried and not await claim.any_queued(self._connection):
+            return Turn([], [])
         async with self._connection.transaction():
             outcomes, records = await self._end(tried) if tried else ([], [])
             claimed = await self._claim(agents, room) if room > 0 else []

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from faust.exceptions import ConsumerNotStarted
 
 from events.topics import MAX_RECORD_BYTES
 from events.wire import Incoming, event_type
@@ -69,7 +70,10 @@ class Brain:
     @property
     def ready(self) -> bool:
         """Return whether partitions were assigned and records flow."""
-        return bool(self._app.started and self._app.consumer.assignment())
+        try:
+            return bool(self._app.started and self._app.consumer.assignment())
+        except ConsumerNotStarted:  # its thread is still being started
+            return False
 
     def _attach(self) -> None:
         """Declare the one Faust agent and the signal that partitions moved."""

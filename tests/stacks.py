@@ -33,7 +33,8 @@ class Namespace:
 def private_settings(data_dir: Path) -> Settings:
     """Return the settings of a stack that shares nothing with any other one, but for the cache of jars."""
     anything = {"kafka": "", "postgres": "", "kafka_port": 0, "kafka_controller_port": 0, "postgres_port": 0}
-    return load_settings(data_dir=data_dir, **anything)
+    patience = {"stack_timeout_s": 300, "start_timeout_s": 300}  # test machines are small and busy
+    return load_settings(data_dir=data_dir, **anything, **patience)
 
 
 @contextmanager

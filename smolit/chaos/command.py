@@ -1,6 +1,7 @@
 """`smolit chaos`: kill processes and servers while work flows, and prove that nothing is lost or done twice."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import msgspec
 import typer
 
 from smolit.cli import out
+from smolit.folder import claim
 from smolit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -54,9 +56,10 @@ def _carry_out(stack: Settings, kills: int, seed: int, planted: bool, keep: bool
     from smolit.stack import local
 
     local.down(stack, wipe=True)  # what an earlier run kept
+    claim(stack.data_dir)
     ok = False
     try:
-        with _telling() as told:
+        with _telling() as told, _quiet(stack.data_dir / "harness.log"):
             bugs = tuple(BUGS.values()) if planted else ()
             made = asyncio.run(_on_ground(stack, Asked(kills, seed, bugs), told))
         ok = made.ok
@@ -79,6 +82,18 @@ async def _on_ground(stack: Settings, asked: "Asked", told: "Told") -> "Report":
         return await storm(Ground(stack, endpoints, nurse), asked, told)
     finally:
         await nurse.stop()
+
+
+@contextmanager
+def _quiet(log: Path) -> Iterator[None]:
+    """Send what libraries say of servers that are away to a file: it is what we came for."""
+    handler, root = logging.FileHandler(log), logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ Kind = Literal["processes", "server", "zombies"]
 _A_ROUND = 4
 _SERVERS_PER = 12  # one kill of each server for so many kills
 _ZOMBIES_PER = 60
-_FEWEST_FOR_SERVERS = 4
+_FEWEST = 10  # below that neither servers nor sleepers: a run of seconds, for a first look
 _AT_POINTS = 0.6  # the rest comes at any moment
 _MOST_PASSES = 6
 _SLEEPERS = {
@@ -43,12 +43,12 @@ class Round(Struct, frozen=True):
 def course(kills: int, seed: int) -> list[Round]:
     """Return the rounds of a run with so many kills; the same seed gives the same ones."""
     rng = random.Random(seed)  # noqa: S311  # chance for a test
-    servers = math.ceil(kills / _SERVERS_PER) if kills >= _FEWEST_FOR_SERVERS else 0
+    servers = math.ceil(kills / _SERVERS_PER) if kills >= _FEWEST else 0
     names: list[Name] = ["kafka", "postgres"]
     hard = [Round("server", (Blow(name, None, rng.uniform(0.2, 1.5)),)) for _ in range(servers) for name in names]
     blows = list(_process_blows(rng, kills - len(hard)))
     soft = [Round("processes", tuple(blows[start : start + _A_ROUND])) for start in range(0, len(blows), _A_ROUND)]
-    asleep = [_zombies(rng) for _ in range(max(1, kills // _ZOMBIES_PER))]
+    asleep = [_zombies(rng) for _ in range(math.ceil(kills / _ZOMBIES_PER) if kills >= _FEWEST else 0)]
     return [*_mixed(rng, soft, hard), *asleep]
 
 

@@ -43,11 +43,11 @@ def _run_one(settings: Settings, name: str, instance: str, until_eof: bool) -> i
     from smolit.process.endpoints import locate
     from smolit.process.log import Who
     from smolit.process.place import Place
-    from smolit.process.ports import Ports
     from smolit.process.shell import Shell, main_of
+    from smolit.process.told import told_ports
 
     endpoints = locate(settings)
-    place = Place(settings, endpoints, instance, Ports())
+    place = Place(settings, endpoints, instance, told_ports())
     secrets = frozenset({choice_secret(settings).get_secret_value(), endpoints.postgres})
     make = functools.partial(compose.build, name, place)
     return main_of(Shell(settings, Who(name, instance), make, secrets), until_eof)

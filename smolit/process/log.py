@@ -15,13 +15,15 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from events.wire import TYPE_HEADER, Incoming
+from events.topics import TASKS
+from events.wire import TYPE_HEADER, Headers
 from smolit.process.redact import Redact, redactor, secrets_of
 from smolit.process.sink import Sink
 from smolit.settings import Settings
 
 _LAST_WORDS_S = 1.0  # how long an ending process waits for a sink that takes nothing
 _CORRELATION, _ID = "ce_correlationid", "ce_id"
+_OF_TASKS = f".{TASKS.entity}."
 
 
 @dataclass(frozen=True)
@@ -80,16 +82,14 @@ def bind(**fields: Any) -> structlog.typing.FilteringBoundLogger:
     return bound
 
 
-def about(record: Incoming) -> dict[str, str]:
-    """Return the fields that say which event a line is about; the record is not decoded for it."""
-    headers = {name.lower(): content.decode("utf-8", "replace") for name, content in record.headers if content is not None}
-    key = (record.key or b"").decode("utf-8", "replace")
+def about(topic: str, key: bytes | None, headers: Headers) -> dict[str, str]:
+    """Return the fields that say which event a line is about; nothing is decoded for it but the headers."""
+    told = {name.lower(): content.decode("utf-8", "replace") for name, content in headers if content is not None}
     return {
-        "type": headers.get(TYPE_HEADER, ""),
-        "task_id": key if ".tasks." in record.topic else "",
-        "correlation_id": headers.get(_CORRELATION) or headers.get(_ID, ""),
-        "event_id": headers.get(_ID, ""),
-        "origin": record.origin,
+        "type": told.get(TYPE_HEADER, ""),
+        "task_id": (key or b"").decode("utf-8", "replace") if _OF_TASKS in topic else "",
+        "correlation_id": told.get(_CORRELATION) or told.get(_ID, ""),
+        "event_id": told.get(_ID, ""),
     }
 
 

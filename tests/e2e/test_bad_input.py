@@ -14,9 +14,10 @@ from bus.reader import PartitionReader
 from events.answer import AnswerGiven, RequestRefused
 from events.request import SubmitTask
 from events.topics import ANSWERS, TASKS, Names
-from events.wire import Outgoing, decode
+from events.wire import Outgoing, decode, encode
 from smolit.client import Ask, Client, Origin, from_here
 from store.postgres import connect
+from tests.builders import ended
 from tests.e2e.conftest import System
 
 WAIT_S = 60
@@ -43,6 +44,7 @@ def feedback(**fields: Any) -> bytes:
     return json.dumps({"task_id": TASK, "rater": "ann", "value": 1.0, **fields}).encode()
 
 
+FACT = encode("anywhere", ended())
 GIVE, REVISE = "smolit.feedback.give.v1", "smolit.feedback.revise.v1"
 BAD: dict[str, Bad] = {
     "no JSON": Bad("malformed_payload", b"{nonsense"),
@@ -65,7 +67,7 @@ BAD: dict[str, Bad] = {
     "unknown type": Bad("unknown_type", task(), "smolit.task.explode.v1"),
     "foreign type": Bad("unknown_type", task(), "com.example.thing"),
     "future version": Bad("unknown_version", task(), "smolit.task.submit.v99"),
-    "a fact from outside": Bad("not_a_request", b'{"tenant": "default"}', "smolit.task.ended.v1"),
+    "a fact from outside": Bad("not_a_request", FACT.value, "smolit.task.ended.v1", dict(FACT.headers)),
     "no type": Bad("not_an_event", task(), headers={"ce_type": None}),
     "no id": Bad("not_an_event", task(), headers={"ce_id": None}),
     "no source": Bad("not_an_event", task(), headers={"ce_source": None}),

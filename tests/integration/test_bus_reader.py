@@ -8,7 +8,7 @@ from aiokafka.admin import RecordsToDelete
 from msgspec.structs import replace
 
 from bus.admin import admin
-from bus.errors import LogChanged, WrongTopics
+from bus.errors import KafkaRefused, LogChanged, WrongTopics
 from bus.reader import PartitionReader, by_place
 from events.topics import TASKS
 from tests.integration import bus_kit as kit
@@ -163,3 +163,22 @@ async def test_records_are_grouped_by_partition_in_order(kafka: str) -> None:
     for (_, partition), grouped in by_place(found).items():
         assert [record.offset for record in grouped] == list(range(len(grouped)))
         assert {record.partition for record in grouped} == {partition}
+
+
+class NotUtf8(str):
+    """A header name as some C and Go clients could write it."""
+
+    def encode(self, *_: object) -> bytes:
+        """Return bytes that are no text."""
+        return b"\xff\xfe"
+
+
+async def test_a_header_name_that_is_no_text_is_a_named_error(kafka: str) -> None:
+    """aiokafka cannot read such a record; whoever sees it learns why, and that it is not our position that is wrong."""
+    async with kit.a_topic(kafka) as topic:
+        (record,) = kit.records(topic, 1)
+        await kit.publish(kafka, [replace(record, headers=((NotUtf8("x"), b"y"),))])
+
+        async with kit.reader(kafka, {(topic, 0): 0}) as source:
+            with pytest.raises(KafkaRefused, match="refused a read: .*utf-8"):
+                await kit.drain(source)
