@@ -14,7 +14,7 @@ from smolit.process import record
 from smolit.process.census import Standing, census
 from smolit.process.roster import STOP_STAGES, environment, slots
 from smolit.process.runner import live_runner
-from smolit.settings import Settings
+from smolit.settings import PREFIX, Settings
 from smolit.stack import process
 
 Progress = Callable[[str], None]
@@ -31,10 +31,12 @@ def launch(settings: Settings) -> None:
     if live_runner(settings.data_dir) is not None:
         return
     claim(settings.data_dir)
+    given = environment(settings, os.environ)
+    given.setdefault(f"{PREFIX}LOG_FORMAT", "json")  # nobody watches it: what is searched later should be easy to search
     with _log(settings).open("ab") as log:
         subprocess.run(
             ["/bin/sh", "-c", _LAUNCH, "smolit", sys.executable, "-P", "-m", "smolit", "run", "all"],
-            env=environment(settings, os.environ),
+            env=given,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,

@@ -104,7 +104,6 @@ def _processors(settings: Settings, who: Who, redact: Redact) -> list[Processor]
         return hidden
 
     return [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         sign,

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from smolit.stack import process
 
 FIRST_DELAY_S, LONGEST_DELAY_S, STEADY_S = 0.2, 10.0, 30.0
 WHO = Who("runner", "all")
+Command = Callable[[Slot], list[str]]
 _AT_ONCE = 130
 
 
@@ -66,14 +67,16 @@ def live_runner(data_dir: Path) -> psutil.Process | None:
     return record.live(ProcessRecord("runner", "all", known.pid, known.started_at)) if known else None
 
 
-async def run_all(settings: Settings) -> None:
+async def run_all(settings: Settings, command: Command = argv) -> None:
     """Keep all processes alive until SIGTERM or SIGINT, then stop them in order; a second signal kills them.
+
+    `command` says how a process is started.
 
     Raises:
         ProcessRunning: another runner has this data folder.
     """
     with alone(settings, WHO):
-        runner = Runner(settings, slots(settings.workers))
+        runner = Runner(settings, slots(settings.workers), command)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, runner.heard)
         await runner.run()
@@ -82,8 +85,9 @@ async def run_all(settings: Settings) -> None:
 class Runner:
     """Holds one keeper per process."""
 
-    def __init__(self, settings: Settings, wanted: Sequence[Slot]) -> None:
+    def __init__(self, settings: Settings, wanted: Sequence[Slot], command: Command) -> None:
         self._settings = settings
+        self._command = command
         self._environment = environment(settings, os.environ)
         self._stopped = asyncio.Event()
         self._before = read_runner(settings.data_dir)
@@ -138,7 +142,7 @@ class Runner:
         await asyncio.to_thread(self._clear, slot)
         if self._stopped.is_set():
             return 0
-        child = await asyncio.create_subprocess_exec(*argv(slot), stdin=PIPE, process_group=0, env=self._environment)
+        child = await asyncio.create_subprocess_exec(*self._command(slot), stdin=PIPE, process_group=0, env=self._environment)
         self._running[slot] = child
         self._children[slot] = ChildRecord(slot.name, slot.instance, child.pid, _started_at(child.pid), restarts)
         self._note()

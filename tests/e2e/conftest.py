@@ -12,6 +12,8 @@ from smolit.process.prepare import prepare
 from smolit.settings import Settings
 from smolit.stack.local import Endpoints
 
+CANARY = "canary-7d1f0c52-must-be-nowhere"
+
 
 @dataclass(frozen=True)
 class System:
@@ -34,7 +36,9 @@ def told(_what: str) -> None:
 def system(stack: Endpoints, stack_settings: Settings) -> Iterator[System]:
     """All processes of smolit, ready; stopped after the run."""
     asyncio.run(prepare(stack_settings, stack, told))
-    background.launch(stack_settings)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CANARY_API_KEY", CANARY)
+        background.launch(stack_settings)
     try:
         background.wait_ready(stack_settings, told)
         yield System(stack_settings, stack)
