@@ -1,6 +1,7 @@
 """Worlds: what one run has for itself on the harness's own stack: a topic prefix, a database and a folder."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from bus import admin
+from bus.errors import BusError
 from events.topics import Names
 from smolit.errors import ServerForeign
 from smolit.folder import claim
@@ -22,6 +24,7 @@ FOLDER = "chaos"
 TEMPLATE = "chaos_template"
 LEASE_S = 3.0  # short, so that a dead worker's attempts are taken over while the round still runs
 SNAPSHOT_EVERY = 25
+_TRIES = 6
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,19 @@ async def new_world(stack: Settings, endpoints: Endpoints, name: str, hosts: tup
         log_format="json",
     )
     claim(settings.data_dir)
-    await admin.provision(endpoints.kafka, Names(settings.topic_prefix).all(settings.tenants))
-    return World(name, settings)
+    world = World(name, settings)
+    await _make_topics(world)
+    return world
+
+
+async def _make_topics(world: World) -> None:
+    """Make the topics; a broker that is busy with other worlds may need to be asked again."""
+    topics = world.names.all(world.settings.tenants)
+    for _ in range(_TRIES - 1):
+        with suppress(BusError):
+            await admin.provision(world.kafka, topics)
+            return
+    await admin.provision(world.kafka, topics)
 
 
 def _statement(url: str, statement: sql.Composed) -> None:

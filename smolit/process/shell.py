@@ -13,7 +13,6 @@ from filelock import FileLock, Timeout
 
 from smolit.errors import ProcessRunning
 from smolit.process import log, record
-from smolit.process.fault import sentence
 from smolit.process.health import Health, Lines, served
 from smolit.process.log import Who
 from smolit.process.runnable import Runnable
@@ -48,18 +47,24 @@ def main_of(shell: Shell, until_eof: bool = False) -> int:
 def supervised(settings: Settings, who: Who, secrets: frozenset[str], body: Callable[[Lines], None]) -> int:
     """Run a body under its log and return the exit code; a named error is one line, another one has its traceback."""
     with log.started(settings, who, secrets) as lines:
-        logger = log.bind()
         try:
             body(lines)
-        except Exception as error:
-            told = sentence(error)
-            if told is None:
-                logger.exception("stopped by a mistake in the program")
-            else:
-                logger.error("stopped", reason=type(error).__name__, detail=told)
+        except Exception as error:  # noqa: BLE001 the outermost edge of a process: nobody above could answer
+            _tell_failure(error)
             return FAILED
-        logger.info("stopped")
+        log.bind().info("stopped")
         return OK
+
+
+def _tell_failure(error: Exception) -> None:
+    """Write one clear line of a named error; only what nobody foresaw brings its traceback."""
+    from smolit.process.fault import sentence  # the homes of all errors: a process that does not fail need not load them
+
+    told = sentence(error)
+    if told is None:
+        log.bind().error("stopped by a mistake in the program", reason=type(error).__name__, exc_info=error)
+    else:
+        log.bind().error("stopped", reason=type(error).__name__, detail=told)
 
 
 def _run(shell: Shell, lines: Lines) -> None:

@@ -106,7 +106,9 @@ def test_a_killed_process_is_started_again_and_it_is_said(home: Home) -> None:
         _, said = runner.communicate(timeout=PATIENCE_S)
 
     assert after.restarts == 1
-    assert [line for line in said.splitlines() if "worker-1 was killed by SIGKILL" in line and "starting it again in 0.2 s" in line]
+    assert [
+        line for line in said.splitlines() if "worker-1 was killed by SIGKILL" in line and "starting it again in 0.2 s" in line
+    ]
 
 
 def test_processes_stop_in_order(home: Home) -> None:

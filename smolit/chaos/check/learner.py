@@ -6,6 +6,7 @@ from typing import NamedTuple
 from events.learning import ExampleRecorded, ExampleSuperseded
 from events.task import AgentChosen
 from learning.book import Page, PolicyKey
+from learning.errors import ExampleMissing
 from learning.features import ContextMap
 from learning.hashed import HashedEncoder
 from smolit.chaos.check.evidence import Evidence
@@ -34,7 +35,10 @@ class Held(NamedTuple):
 
 async def unlike_the_log(world: World, evidence: Evidence) -> list[Finding]:
     """Compare every state that anybody held or holds with the fold of the examples from zero, up to the same one."""
-    fresh = list(await _fresh(world)) if evidence.settled else []
+    try:
+        fresh = list(await _fresh(world)) if evidence.settled else []
+    except ExampleMissing as error:
+        return found("learner", "who starts now cannot fold the examples", [error])
     held = [*_chosen_with(evidence), *_stored(evidence), *fresh]
     wanted = refolded(evidence, held)
     behind = [one for one in fresh if one.upto != _last(evidence, one.scope)]
@@ -61,7 +65,10 @@ def _digests(evidence: Evidence, scope: Scope, page: Page, uptos: set[int], cont
     """Fold a scope's examples from zero and return the digest after each of these."""
     digests = {-1: page.digest}
     for offset, fact in _examples(evidence, scope):
-        page.take_in(fact, offset, lambda features: context_map.apply(features.embedding, features.surface))
+        try:
+            page.take_in(fact, offset, lambda features: context_map.apply(features.embedding, features.surface))
+        except ExampleMissing:
+            return digests  # nobody can have come further
         if offset in uptos:
             digests[offset] = page.digest
     return digests
