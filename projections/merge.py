@@ -1,6 +1,6 @@
 """Bulk writes: a batch is merged in Python by the columns' rules, then into the table by the same rules, at once.
 
-One statement and one jsonb parameter a table and batch; measured against row by row in docs/decisions/006-projections.md.
+One statement and one jsonb parameter a table and batch; measured against row by row in docs/decisions/011-projections.md.
 """
 
 from collections.abc import Iterable, Sequence

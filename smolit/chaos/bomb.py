@@ -10,14 +10,15 @@ import msgspec
 from smolit.chaos.plan import Death, Fuse, read_plan
 
 Pass = Callable[[str], None]
+Strike = Callable[[int, int], None]  # process, signal
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
 class Bomb:
     """Reads its plan when told to; `passed` is called at every point."""
 
-    def __init__(self, plan: Path, notes: Path, name: str, instance: str) -> None:
-        self._plan, self._notes, self._name, self._instance = plan, notes, name, instance
+    def __init__(self, plan: Path, notes: Path, name: str, instance: str, strike: Strike = os.kill) -> None:
+        self._plan, self._notes, self._name, self._instance, self._strike = plan, notes, name, instance, strike
         self._fuse: Fuse | None = None
         self._left = 0
 
@@ -35,7 +36,7 @@ class Bomb:
         if self._left <= 0:
             self._fuse = None  # who was only put to sleep goes on unharmed
             self._note(fuse)
-            os.kill(os.getpid(), _SIGNALS[fuse.how])
+            self._strike(os.getpid(), _SIGNALS[fuse.how])
 
     def _note(self, fuse: Fuse) -> None:
         """Write down where it happened, durably: one short write to a file that is only added to."""

@@ -141,9 +141,9 @@ def forgetful(connect: Connect) -> Connect:
     """Return what opens connections whose effect ledger lasts as long as they do."""
 
     async def opened(dsn: str, application: str) -> Connection:
-        connection = await _bent_connection(connect, dsn, application, lambda text: text.replace("ops.effect", "pg_temp.effect"))
-        await connection.execute("create temp table if not exists effect (like ops.effect including all)")
-        return connection
+        connection = await connect(dsn, application)
+        await connection.execute("create temp table effect (like ops.effect including all)")
+        return _rewriting(connection, lambda text: text.replace("ops.effect", "pg_temp.effect"))
 
     return opened
 
@@ -153,7 +153,7 @@ def without_inbox(connect: Connect) -> Connect:
     known, new = "on conflict (event_id) do nothing", "on conflict (event_id) do update set event_id = excluded.event_id"
 
     async def opened(dsn: str, application: str) -> Connection:
-        return await _bent_connection(connect, dsn, application, lambda text: text.replace(known, new))
+        return _rewriting(await connect(dsn, application), lambda text: text.replace(known, new))
 
     return opened
 
@@ -232,9 +232,8 @@ def _columns(moves: Iterable[Move]) -> tuple[list[str], list[int], list[int]]:
     return [move.topic for move in ordered], [move.partition for move in ordered], [move.new for move in ordered]
 
 
-async def _bent_connection(connect: Connect, dsn: str, application: str, rewrite: Rewrite) -> Connection:
-    """Return a connection whose statements are rewritten before they are run."""
-    connection = await connect(dsn, application)
+def _rewriting(connection: Connection, rewrite: Rewrite) -> Connection:
+    """Return the connection; from here on its statements are rewritten before they are run."""
     honest = connection.execute
 
     async def execute(query: Any, params: Any = None, **options: Any) -> Any:

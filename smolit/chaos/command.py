@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from smolit.cli import out
+from smolit.errors import UsageInvalid
 from smolit.folder import claim
 from smolit.settings import Settings, load_settings
 
@@ -28,6 +29,8 @@ Keep = Annotated[bool, typer.Option("--keep", help="Keep logs, history and datab
 
 def chaos(kills: Kills = 30, seed: Seed = 1, json: File = None, planted: Planted = True, keep: Keep = False) -> None:
     """Kill processes and servers while work flows, then check that nothing was lost or done twice."""
+    if json is not None and not json.parent.is_dir():
+        raise UsageInvalid(f"there is no folder {json.parent} to write {json.name} to")
     raise typer.Exit(run(kills, seed, json, planted, keep))
 
 

@@ -10,15 +10,15 @@ from events.topics import DEFAULT_TENANT, MAX_RECORD_BYTES
 from smolit.chaos.client import SOURCE, Answers, Sender
 from smolit.chaos.script import Job, Word
 
-_AT_ONCE = 24
+AT_ONCE = 24
 
 
 class Load:
     """Clients of one world. `late` is what will be said when everything else has settled."""
 
-    def __init__(self, sender: Sender, answers: Answers, script: Iterator[Job]) -> None:
+    def __init__(self, sender: Sender, answers: Answers, script: Iterator[Job], at_once: int = AT_ONCE) -> None:
         self._sender, self._answers, self._script = sender, answers, script
-        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._gate = asyncio.Semaphore(at_once)
         self._late: list[tuple[Job, Word]] = []
         self.jobs = 0
         self.unanswered: set[str] = set()

@@ -14,7 +14,9 @@ from smolit.chaos.script import jobs
 
 MOST_KILLS = 8
 _AT_ONCE = 2  # worlds side by side: one waits while the other works
-_PACE_S = 0.02
+_PACE_S = 0.05
+_WAITING = 1_000  # a bug that loses tasks must not stop the flow of others
+_AFTER_S = 1.0  # work goes on after a kill: what was lost shows when somebody passes it
 _JOBS = 16
 _AT_POINT_S = 6.0
 _STUCK_S = 10.0  # twice what a lease or a session takes to run out
@@ -50,7 +52,7 @@ async def check_the_checker(
 async def _plant(ground: Ground, bug: Bug, seed: int, patience_s: float) -> Caught:
     """Let work flow over one bug, kill after kill, until the checks find something."""
     name = bug.name.replace("_", "")
-    async with scene(ground, name, jobs(seed, "planted", bug.shares), {bug.process: bug.name}) as set_up:
+    async with scene(ground, name, jobs(seed, "planted", bug.shares), {bug.process: bug.name}, _WAITING) as set_up:
         for kills in range(MOST_KILLS + 1):
             if findings := await _try(set_up, bug, kills, patience_s):
                 checks = tuple(sorted({finding.check for finding in findings}))
@@ -68,6 +70,7 @@ async def _try(scene: Scene, bug: Bug, kills: int, patience_s: float) -> Sequenc
     try:
         if kills:
             await _kill(scene, bug)
+            await asyncio.sleep(_AFTER_S)
         stopped.set()
         still = await scene.gauge.until_still(patience_s, scene.busy, _STUCK_S)
     finally:

@@ -9,7 +9,7 @@ from smolit.chaos.client import Answers, Sender
 from smolit.chaos.crew import Crew
 from smolit.chaos.gauge import Gauge
 from smolit.chaos.history import History
-from smolit.chaos.load import Load
+from smolit.chaos.load import AT_ONCE, Load
 from smolit.chaos.nurse import Nurse
 from smolit.chaos.provider import Providers, providers
 from smolit.chaos.script import Job, crew_specs
@@ -54,7 +54,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(ground: Ground, name: str, script: Iterator[Job], bugs: Mapping[str, str] | None = None) -> AsyncIterator[Scene]:
+async def scene(
+    ground: Ground, name: str, script: Iterator[Job], bugs: Mapping[str, str] | None = None, at_once: int = AT_ONCE
+) -> AsyncIterator[Scene]:
     """Set a scene: agents are registered and everything is still. `bugs` are planted by process name."""
     seed = random.Random(name).getrandbits(32)  # noqa: S311  # how long providers take
     async with providers(ground.stack.data_dir / "providers" / name, seed) as serving:
@@ -65,7 +67,7 @@ async def scene(ground: Ground, name: str, script: Iterator[Job], bugs: Mapping[
         answers.start()
         try:
             crew.start(slots(WORKERS), dict(bugs or {}))
-            load = Load(sender, answers, script)
+            load = Load(sender, answers, script, at_once)
             await load.enlist(crew_specs(*(f"http://{host}/do" for host in serving.hosts)))
             made = Scene(world, crew, serving, history, sender, load, Gauge(world))
             await made.still(_READY_S)

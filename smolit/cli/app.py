@@ -17,7 +17,7 @@ from smolit.settings import Settings
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
-def build(commands: Sequence[Command] = COMMANDS) -> typer.Typer:
+def build(commands: Sequence[Command]) -> typer.Typer:
     """Return the command line with these commands."""
     root = _group("An event-sourced backend that learns online which agent should get which task.")
     nouns = {noun: _group(told) for noun, told in NOUNS.items()}
@@ -28,11 +28,11 @@ def build(commands: Sequence[Command] = COMMANDS) -> typer.Typer:
     return root
 
 
-def needed(arguments: Sequence[str]) -> list[Command]:
+def needed(arguments: Sequence[str], commands: Sequence[Command]) -> list[Command]:
     """Return the commands that what was typed can mean: those of its noun, or all that stand under none."""
     first = arguments[0] if arguments else ""
-    named = [command for command in COMMANDS if first in (command.noun, command.words)]
-    return named or [command for command in COMMANDS if command.noun is None]
+    named = [command for command in commands if first in (command.noun, command.words)]
+    return named or [command for command in commands if command.noun is None]
 
 
 def main() -> None:
@@ -40,10 +40,10 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], commands: Sequence[Command] = COMMANDS) -> int:
     """Run one command and return its exit code; every error is one sentence on standard error."""
     try:
-        typer.main.get_command(build(needed(arguments)))(arguments, prog_name="smolit")
+        typer.main.get_command(build(needed(arguments, commands)))(arguments, prog_name="smolit")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else OK
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("doctor", "cli.doctor:doctor"),
     Command("run", "cli.run:run"),
     Command("demo", "demo.command:demo"),
+    Command("chaos", "chaos.command:chaos"),
     Command("task submit", "cli.task:submit"),
     Command("task show", "cli.task_read:show"),
     Command("task list", "cli.task_read:list_tasks"),

@@ -23,17 +23,19 @@ def run(
     """Run one process in the foreground, or all of them and start again what dies."""
     settings = load_settings()
     if name == "all":
-        raise typer.Exit(_run_all(settings))
+        raise typer.Exit(_run_all(settings, until_eof))
     if name not in PROCESSES:
         raise UsageInvalid(f"no process is called {name!r}; there are {', '.join(PROCESSES)}, and `all`")
     raise typer.Exit(_run_one(settings, name, instance, until_eof))
 
 
-def _run_all(settings: Settings) -> int:
+def _run_all(settings: Settings, until_eof: bool) -> int:
     from smolit.process.runner import WHO, run_all  # see below
-    from smolit.process.shell import keep_standard_streams, supervised
+    from smolit.process.shell import die_with_parent, keep_standard_streams, supervised
 
     keep_standard_streams()
+    if until_eof:
+        die_with_parent()
     return supervised(settings, WHO, frozenset(), lambda _lines: asyncio.run(run_all(settings)))
 
 

@@ -21,9 +21,10 @@ QUERIES: tuple[tuple[str, str], ...] = (
     ),
     (
         "How sure was each choice, early and late?",
-        "select ntile(5) over (order by chosen_at) as fifth, round(avg(propensity)::numeric, 3) as mean_propensity,\n"
-        "       count(*) filter (where explored) as explored, count(*) as choices\n"
-        "from decisions where scope = '{scope}' group by 1",
+        "select fifth, round(avg(propensity)::numeric, 3) as mean_propensity, count(*) as choices,\n"
+        "       count(*) filter (where explored) as explored\n"
+        "from (select *, ntile(5) over (order by chosen_at) as fifth from decisions where scope = '{scope}') as ordered\n"
+        "group by fifth order by fifth",
     ),
     (
         "What did one task go through?",

@@ -24,7 +24,7 @@ def http_client() -> "httpx.AsyncClient":
     """Return what calls services."""
     import httpx
 
-    return httpx.AsyncClient()
+    return httpx.AsyncClient(trust_env=False)
 
 
 def as_it_is(processor: Processor) -> Processor:

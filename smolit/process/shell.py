@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from filelock import FileLock, Timeout
 
 from smolit.errors import ProcessRunning
+from smolit.folder import claim
 from smolit.process import log, record
 from smolit.process.health import Health, Lines, served
 from smolit.process.log import Who
@@ -40,7 +41,7 @@ def main_of(shell: Shell, until_eof: bool = False) -> int:
     """
     keep_standard_streams()
     if until_eof:
-        threading.Thread(target=_die_with_parent, name="parent", daemon=True).start()
+        die_with_parent()
     return supervised(shell.settings, shell.who, shell.secrets, lambda lines: _run(shell, lines))
 
 
@@ -99,6 +100,7 @@ async def _live(shell: Shell, lines: Lines) -> None:
 @contextmanager
 def alone(settings: Settings, who: Who) -> Iterator[None]:
     """Hold the identity alone; the system frees it with the process, however it ends. Raises ProcessRunning."""
+    claim(settings.data_dir)
     name = record.identity(who.component, who.instance)
     lock = FileLock(settings.data_dir / record.FOLDER / f"{name}.lock", timeout=0)
     try:
@@ -123,8 +125,13 @@ def _on_signals(stopped: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, heard)
 
 
-def _die_with_parent() -> None:
-    """Wait for the end of standard input, which the runner holds open as long as it lives, and end at once."""
+def die_with_parent() -> None:
+    """End at once when standard input ends: whoever started us holds it open as long as it lives."""
+    threading.Thread(target=_watch_parent, name="parent", daemon=True).start()
+
+
+def _watch_parent() -> None:
+    """Read until there is nothing more to come."""
     while os.read(_STDIN, 4096):
         pass
     os._exit(FAILED)

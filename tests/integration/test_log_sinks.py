@@ -39,7 +39,12 @@ def environment(**settings: str) -> dict[str, str]:
 def test_a_bad_log_file_changes_nothing(sink: str, tmp_path: Path) -> None:
     """A file that cannot be made, a full disk, a FIFO without a reader, a folder: same result, exit code 0, no delay."""
     os.mkfifo(tmp_path / "unread")
-    paths = {"missing": tmp_path / "no" / "such" / "folder.log", "full": Path("/dev/full"), "unread": tmp_path / "unread", "folder": tmp_path}
+    paths = {
+        "missing": tmp_path / "no" / "such" / "folder.log",
+        "full": Path("/dev/full"),
+        "unread": tmp_path / "unread",
+        "folder": tmp_path,
+    }
 
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
@@ -75,7 +80,9 @@ def test_a_standard_error_that_nobody_reads_changes_nothing() -> None:
 
 def test_a_closed_standard_error_is_not_mistaken_for_a_file(tmp_path: Path) -> None:
     """With standard error closed, the next file opened would get its number; log lines must not end up in it."""
-    program = PROGRAM.replace("    print(total)", f"    file = open({str(tmp_path / 'data')!r}, 'w'); print(total, file.fileno() > 2)")
+    program = PROGRAM.replace(
+        "    print(total)", f"    file = open({str(tmp_path / 'data')!r}, 'w'); print(total, file.fileno() > 2)"
+    )
 
     done = subprocess.run(
         ["/bin/sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", program],
@@ -115,6 +122,8 @@ def test_importing_logs_and_configures_nothing() -> None:
         "sys.exit(structlog.is_configured() or threading.active_count() != 1 or logging.root.handlers != before)"
     )
 
-    done = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=90, check=False
+    )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

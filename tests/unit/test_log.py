@@ -64,7 +64,9 @@ def test_libraries_and_warnings_come_the_same_way(tmp_path: Path) -> None:
             raise ZeroDivisionError("by nobody")
         except ZeroDivisionError:
             logging.getLogger("mode").exception("crashed in %s", "a service")
-        warnings.warn("old ways", DeprecationWarning, stacklevel=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("old ways", DeprecationWarning, stacklevel=1)
 
     first, second = lines_of(tmp_path / "log")
     assert (first["event"], first["logger"], first["level"]) == ("crashed in a service", "mode", "error")
@@ -87,7 +89,10 @@ def test_secrets_are_blotted_out_wherever_they_turn_up(tmp_path: Path, monkeypat
     """A secret by value appears in no message, field, nested value, name or traceback."""
     monkeypatch.setenv("SOME_API_KEY", "canary-1234")
     settings = load_settings(
-        log_file=tmp_path / "log", log_format="json", postgres=SecretStr("postgresql://me:p%40ss-word@host/db"), choice_secret="hush-hush"
+        log_file=tmp_path / "log",
+        log_format="json",
+        postgres=SecretStr("postgresql://me:p%40ss-word@host/db"),
+        choice_secret="hush-hush",
     )
 
     with log.started(settings, WHO, frozenset({"from-a-file"})):

@@ -28,14 +28,13 @@ async def unlike_a_fold(world: World) -> list[Finding]:
 
 async def unlike_a_replay(nurse: Nurse, world: World, database: str, patience_s: float) -> list[Finding]:
     """Compare the live read models with those that a process, killed on the way, makes from zero in another database."""
-    live = await _read(world.postgres)
     crew = Crew(nurse, world, {"SMOLIT_POSTGRES": database})
     crew.start([REPLAYER])
     try:
         for fuse in _FUSES:
             crew.arm(REPLAYER, fuse)
             await crew.until_gone(REPLAYER, _FALL_S)
-        replayed = await _replayed(database, live, patience_s)
+        live, replayed = await _both(world.postgres, database, patience_s)
     finally:
         await crew.close()
     different = [name for name, lines in live.tables.items() if replayed.tables[name] != lines]
@@ -45,13 +44,13 @@ async def unlike_a_replay(nurse: Nurse, world: World, database: str, patience_s:
     ]
 
 
-async def _replayed(database: str, live: Live, patience_s: float) -> Live:
-    """Wait until the replay stands where the live read models do, and return it."""
+async def _both(database: str, copy: str, patience_s: float) -> tuple[Live, Live]:
+    """Wait until the replay stands where the live read models do, and return both."""
     end = time.monotonic() + patience_s
     while True:
-        replayed = await _read(database)
+        live, replayed = await _read(database), await _read(copy)
         if replayed.positions == live.positions or time.monotonic() > end:
-            return replayed
+            return live, replayed
         await asyncio.sleep(_POLL_S)
 
 

@@ -1,15 +1,19 @@
 """The verdict: every check over one world that has settled."""
 
+import asyncio
+
 from msgspec import Struct
 
 from smolit.chaos.check import effect, learner, lost, order, position, rejoin
 from smolit.chaos.check.digest import unlike_a_fold
 from smolit.chaos.check.evidence import Evidence, read_log, read_tables
 from smolit.chaos.check.finding import Finding
+from smolit.chaos.check.position import misplaced
 from smolit.chaos.history import History
 from smolit.chaos.provider import Providers
 from smolit.chaos.world import World
 
+_AGAIN, _PAUSE_S = 5, 1.0
 _LOST, _LEARNT = ("C1", "C2", "liveness"), ("learner", "examples")
 
 
@@ -37,6 +41,11 @@ class Verdict(Struct, frozen=True):
 async def judge(world: World, history: History, providers: Providers, settled: bool = True) -> Verdict:
     """Read the evidence and check it all; in a world that has not settled, what may only be late is let pass."""
     evidence = await gather(world, history, providers, settled)
+    for _ in range(_AGAIN if settled else 0):
+        if not misplaced(evidence):
+            break  # else the learner may just have announced a snapshot, which nobody waits for
+        await asyncio.sleep(_PAUSE_S)
+        evidence = await gather(world, history, providers, settled)
     findings = [*of_evidence(evidence), *await unlike_a_fold(world), *await learner.unlike_the_log(world, evidence)]
     return Verdict(tuple(findings), _looked_at(evidence))
 

@@ -1,0 +1,78 @@
+"""Whatever is listed in COMMANDS keeps its promises: help, JSON, dry run, exit codes, a place in the documentation."""
+
+import pytest
+
+from smolit.cli.app import USAGE, run
+from smolit.cli.catalog import COMMANDS, NOUNS
+from tests.cli_docs import documented, parsers, reference
+
+# Every command stands in exactly one of these, so a new one has to say what it is.
+READS = {
+    "status", "doctor", "task show", "task list", "task watch", "agent list", "agent show", "policy show", "policy explain",
+    "policy verify", "experiment list", "experiment show", "events tail", "events trace", "events catalog", "events export",
+    "projection list", "projection verify", "projection lag", "dlq list", "dlq inspect",
+}  # fmt: skip
+CHANGES = {
+    "down", "task cancel", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume", "agent retire",
+    "policy set", "experiment start", "experiment stop",
+}  # fmt: skip
+OTHERS = {"up", "run", "demo", "chaos", "task submit", "agent lint"}
+
+WORDS = [command.words for command in COMMANDS]
+
+
+def options_of(words: str) -> set[str]:
+    """Return the options of a command as one types them."""
+    return {option for one in parsers()[words].params if one.param_type_name == "option" for option in one.opts}
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_help_is_one_sentence(words: str) -> None:
+    """Each command says what it does in one sentence."""
+    told = " ".join(parsers()[words].help.split())
+
+    assert told.endswith(".")
+    assert ". " not in told
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_every_option_is_explained(words: str) -> None:
+    """Each option and argument says what it is for."""
+    assert [one.name for one in parsers()[words].params if not one.help] == []
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_each_command_is_a_read_a_change_or_something_else(words: str) -> None:
+    """A read has --json, a change has --dry-run, and a new command has to say which it is."""
+    assert (words in READS) + (words in CHANGES) + (words in OTHERS) == 1
+    assert words not in READS or "--json" in options_of(words)
+    assert words not in CHANGES or "--dry-run" in options_of(words)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_what_cannot_be_meant_ends_with_two(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An option that does not exist is a mistake in what was typed: exit code 2, nothing on standard output."""
+    code = run([*words.split(), "--no-such-option"])
+
+    said = capsys.readouterr()
+    assert code == USAGE
+    assert said.out == ""
+    assert "--no-such-option" in said.err
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_help_ends_with_zero(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Asking for help is no failure."""
+    assert run([*words.split(), "--help"]) == 0
+    assert words in capsys.readouterr().out
+
+
+def test_commands_are_listed_once_and_under_a_noun_that_is_explained() -> None:
+    """No two commands share their words, and no noun is without a word about it."""
+    assert len(set(WORDS)) == len(WORDS)
+    assert {command.noun for command in COMMANDS} - {None} == set(NOUNS)
+
+
+def test_the_documentation_has_every_command_as_it_is() -> None:
+    """The reference in docs/cli.md is the one that the commands give; `python -m tests.cli_docs` writes it anew."""
+    assert documented() == reference()

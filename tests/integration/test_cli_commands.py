@@ -1,0 +1,409 @@
+"""Every command on a real stack with all processes running: what it prints, how it ends, what it changes."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from bus.producer import Publisher
+from events.topics import REQUESTS, Names
+from events.wire import Outgoing
+from smolit.cli import app
+from smolit.client import ends
+from smolit.folder import claim
+from smolit.process.background import wait_ready
+from smolit.process.prepare import prepare
+from smolit.process.roster import environment
+from smolit.settings import Settings, load_settings
+from smolit.stack import local
+from tests.stacks import namespace_on
+
+PATIENCE_S = 60.0
+pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
+
+
+class Said(NamedTuple):
+    """What a command wrote, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Return standard output as JSON."""
+        return json.loads(self.out)
+
+
+Smolit = Callable[..., Said]
+
+
+@pytest.fixture(scope="module")
+def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """All processes, started once for this module in a namespace of their own; they die with this process."""
+    folder = tmp_path_factory.mktemp("cli")
+    with namespace_on(stack, folder / "data") as mine, pytest.MonkeyPatch.context() as patch:
+        given = {"topic_prefix": mine.topic_prefix, "kafka": mine.kafka, "postgres": mine.postgres}
+        chosen = load_settings(data_dir=folder / "data", encoder="hashed", workers=1, start_timeout_s=200.0, **given)
+        for name, value in environment(chosen, {}).items():
+            patch.setenv(name, value)
+        claim(chosen.data_dir)
+        asyncio.run(prepare(chosen, local.Endpoints(mine.kafka, mine.postgres, ours=False), lambda _said: None))
+        with running(folder / "log"):
+            wait_ready(chosen, lambda _said: None)
+            yield chosen
+
+
+class running:
+    """The runner as a process that lives as long as the context."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    def __enter__(self) -> None:
+        with self._log.open("wb") as log:
+            argv = [sys.executable, "-P", "-m", "smolit", "run", "all", "--until-eof"]
+            self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=log, env=dict(os.environ))
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.communicate(timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def smolit(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Smolit:
+    """The command line, as a function."""
+
+    def call(*arguments: str) -> Said:
+        capsys.readouterr()
+        code = app.run(list(arguments))
+        return Said(code, *capsys.readouterr())
+
+    return call
+
+
+def until(ask: Callable[[], Said], holds: Callable[[Said], bool]) -> Said:
+    """Ask until the answer is as wanted; the read models follow the log by milliseconds, sometimes by more."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        said = ask()
+        if holds(said):
+            return said
+        assert time.monotonic() < end, f"waited in vain; last: {said}"
+        time.sleep(0.1)
+
+
+def ended(smolit: Smolit, text: str, *more: str) -> str:
+    """Submit a task of arithmetic, wait for its end, and return its id."""
+    answer = smolit("task", "submit", text, "--kind", "arithmetic", "--wait", "--json", *more).json
+    until(
+        lambda: smolit("task", "show", answer["task_id"], "--json"),
+        lambda said: said.code == 0 and bool(said.json["task"]["ended_at"]),
+    )
+    return str(answer["task_id"])
+
+
+def test_a_task_is_submitted_answered_and_told(smolit: Smolit) -> None:
+    """The answer alone is printed; show, list, watch, trace and explain tell the same task."""
+    said = smolit("task", "submit", "12 * (3 + 4)", "--kind", "arithmetic", "--wait")
+    task = ended(smolit, "2 + 3")
+
+    assert (said.code, json.loads(said.out)["value"]) == (0, "84")
+    assert "arithmetic answered" in said.err
+    assert "completed" in smolit("task", "show", task).out
+    assert task in smolit("task", "list", "--state", "completed").out
+    assert "attempt 1: arithmetic chosen" in smolit("task", "watch", task).out
+    assert "arithmetic was chosen out of 1, with probability 1" in smolit("policy", "explain", task).out
+    tree = smolit("events", "trace", task)
+    assert tree.out.startswith("request ")
+    assert tree.out == smolit("events", "trace", task, "--from-log").out
+
+
+def test_a_task_that_nobody_can_do_ends_with_one_and_says_why(smolit: Smolit) -> None:
+    """The scores of those who do not fit are in the answer; the exit code is 1."""
+    said = smolit("task", "submit", "fly to the moon", "--kind", "astronaut", "--wait")
+
+    assert (said.code, said.out) == (1, "")
+    assert "no agent fits a task of kind 'astronaut'" in said.err
+
+
+def test_a_file_of_tasks_is_answered_line_by_line(smolit: Smolit, tmp_path: Path) -> None:
+    """Each line has its answer as one line of JSON; one that fails makes the command fail."""
+    path = tmp_path / "batch.jsonl"
+    lines = [{"text": f"{number} + 1", "kind": "arithmetic"} for number in range(5)]
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+
+    said = smolit("task", "submit", "--file", str(path), "--wait")
+    with path.open("a") as file:
+        file.write('\n{"text": "no", "kind": "astronaut"}')
+    failed = smolit("task", "submit", "--file", str(path), "--wait")
+
+    assert said.code == 0
+    assert sorted(json.loads(line)["output"]["value"] for line in said.out.splitlines()) == ["1", "2", "3", "4", "5"]
+    assert (failed.code, len(failed.out.splitlines())) == (1, 6)
+
+
+def test_a_request_sent_twice_counts_once(smolit: Smolit) -> None:
+    """One request id names one task; another payload under it is refused with its reason."""
+    first = smolit("task", "submit", "1 + 1", "--kind", "arithmetic", "--request-id", "twice")
+    again = smolit("task", "submit", "1 + 1", "--kind", "arithmetic", "--request-id", "twice")
+    other = smolit("task", "submit", "1 + 2", "--kind", "arithmetic", "--request-id", "twice", "--wait")
+
+    assert first.out == again.out
+    assert other.code == 1
+    assert "request_id_reused" in other.err
+
+
+def test_feedback_is_recorded_revised_and_learned_from(smolit: Smolit) -> None:
+    """The last word of a rater counts, and becomes the reward of the attempt."""
+    task = ended(smolit, "3 * 3")
+
+    given = smolit("feedback", "give", task, "--value", "0.75", "--rater", "ann", "--comment", "nearly")
+    until(lambda: smolit("task", "show", task, "--json"), lambda said: bool(said.json["feedback"]))
+    revised = smolit("feedback", "revise", task, "--bad", "--rater", "ann")
+    until(
+        lambda: smolit("task", "show", task, "--json"),
+        lambda said: [one["reward_micro"] for one in said.json["examples"]] == [0],
+    )
+
+    shown = smolit("task", "show", task, "--json").json["feedback"]
+    assert (given.code, revised.code) == (0, 0)
+    assert [(one["revision"], one["value"], one["effective"]) for one in shown] == [(0, 0.75, False), (1, 0.0, True)]
+
+
+def test_feedback_that_cannot_be_meant_ends_with_two(smolit: Smolit) -> None:
+    """A value out of range, nothing said at all, and a task id that is none are mistakes in what was typed."""
+    task = "00000000-0000-0000-0000-000000000000"
+
+    assert smolit("feedback", "give", task, "--value", "1.5").code == 2
+    assert smolit("feedback", "give", task).code == 2
+    assert smolit("feedback", "give", "nonsense", "--good").code == 2
+    assert smolit("feedback", "revise", task, "--good", "--rater", "nobody").code == 1
+
+
+def test_a_policy_is_put_in_force_and_given_back(smolit: Smolit) -> None:
+    """The command returns once the fact is in the log; an unknown policy is refused with the known ones."""
+    put = smolit("policy", "set", "uniform", "--scope", "games", "--reason", "emergency")
+    shown = smolit("policy", "show", "--scope", "games", "--json").json["in_force"]
+    back = smolit("policy", "set", "--give-back", "--scope", "games")
+    after = smolit("policy", "show", "--scope", "games", "--json").json["in_force"]
+    wrong = smolit("policy", "set", "clairvoyant", "--scope", "games")
+
+    assert (put.code, shown["decided by"], shown["policy"]) == (0, "a person", "uniform")
+    assert (back.code, after["decided by"]) == (0, "default")
+    assert wrong.code == 1
+    assert "ridge_igw, uniform, fixed" in wrong.err
+
+
+def test_an_experiment_starts_assigns_and_stops(smolit: Smolit) -> None:
+    """Tasks of its scope meet a variant; the results count them; a second start and a second stop are refused."""
+    arms = ("--variant", "a=uniform", "--variant", "b=ridge_igw:2")
+    start = smolit("experiment", "start", "duel", *arms, "--scope", "duel")
+    again = smolit("experiment", "start", "duel", *arms, "--scope", "duel")
+    ended(smolit, "4 + 4", "--scope", "duel")
+    shown = until(
+        lambda: smolit("experiment", "show", "duel", "--json"),
+        lambda said: said.code == 0 and sum(one["exposures"] for one in said.json["results"]) == 1,
+    )
+    stop = smolit("experiment", "stop", "duel", "--reason", "seen enough")
+    stopped = smolit("experiment", "stop", "duel")
+
+    assert (start.code, again.code, stop.code, stopped.code) == (0, 1, 0, 1)
+    assert shown.json["experiment"]["state"] == "running"
+    assert "experiment_exists" in again.err
+    assert "duel" in smolit("experiment", "list").out
+
+
+def test_an_agent_is_registered_paused_resumed_and_retired(smolit: Smolit, tmp_path: Path) -> None:
+    """Each change is in force when its command returns; a spec with a fault is not sent at all."""
+    spec = tmp_path / "reckoner.yaml"
+    spec.write_text("id: reckoner\ndescription: Adds up.\nskills: [sums]\npipeline: arithmetic\n")
+
+    def state() -> str:
+        shown = until(lambda: smolit("agent", "show", "reckoner", "--json"), lambda said: said.code == 0)
+        return str(shown.json["agent"]["state"])
+
+    changes = [smolit("agent", "register", str(spec)), smolit("agent", "pause", "reckoner", "--reason", "tired")]
+    until(lambda: Said(0, state(), ""), lambda said: said.out == "paused")
+    changes.append(smolit("agent", "resume", "reckoner"))
+    until(lambda: Said(0, state(), ""), lambda said: said.out == "active")
+    changes.append(smolit("agent", "retire", "reckoner"))
+    until(lambda: Said(0, state(), ""), lambda said: said.out == "retired")
+    spec.write_text("id: reckoner\nskils: [sums]\n")
+
+    assert [said.code for said in changes] == [0, 0, 0, 0]
+    assert "reckoner" in smolit("agent", "list").out
+    assert smolit("agent", "pause", "reckoner").code == 1
+    assert smolit("agent", "lint", str(spec)).code == 1
+    assert "reckoner.yaml:2" in smolit("agent", "register", str(spec)).err
+
+
+def test_a_dry_run_publishes_nothing(smolit: Smolit, settings: Settings) -> None:
+    """Every change shows what it would ask for, and the request topic stays as it was."""
+    task, spec = "00000000-0000-0000-0000-000000000000", str(Path("agents/specs/arithmetic.yaml").resolve())
+    topic = Names(settings.topic_prefix).requests_of("default")
+    places = [(topic, number) for number in range(REQUESTS.partitions)]
+    before = asyncio.run(ends(settings.kafka, places))
+
+    codes = [
+        smolit(*words, "--dry-run").code
+        for words in (
+            ("task", "cancel", task),
+            ("feedback", "give", task, "--good"),
+            ("feedback", "revise", task, "--good", "--revision", "3"),
+            ("agent", "register", spec),
+            ("agent", "pause", "arithmetic"),
+            ("agent", "resume", "arithmetic"),
+            ("agent", "retire", "arithmetic"),
+            ("policy", "set", "uniform"),
+            ("experiment", "start", "x", "--variant", "a=uniform", "--variant", "b=fixed"),
+            ("experiment", "stop", "x"),
+            ("down",),
+        )
+    ]
+
+    assert set(codes) == {0}
+    assert asyncio.run(ends(settings.kafka, places)) == before
+
+
+def test_every_read_gives_json(smolit: Smolit) -> None:
+    """With --json, standard output is JSON and nothing else."""
+    task = ended(smolit, "5 + 5")
+    reads = [
+        ("status",), ("task", "show", task), ("task", "list"), ("agent", "list"), ("agent", "show", "arithmetic"),
+        ("policy", "show"), ("policy", "explain", task), ("experiment", "list"), ("events", "trace", task),
+        ("events", "catalog"), ("projection", "list"), ("projection", "lag"), ("dlq", "list"),
+    ]  # fmt: skip
+
+    for words in reads:
+        said = smolit(*words, "--json")
+        assert said.code == 0, words
+        assert said.json is not None, words
+
+
+def test_what_is_recorded_is_true(smolit: Smolit) -> None:
+    """Every choice can be made again to the bit, and the read models are what a naive fold of Kafka says."""
+    task = ended(smolit, "6 + 6")
+    smolit("feedback", "give", task, "--good", "--rater", "bob")
+    ended(smolit, "7 + 7")
+
+    choices = smolit("policy", "verify", "--json", "-")
+    models = smolit("projection", "verify", "--all", "--json", "-")
+
+    assert (choices.code, choices.json["equal"], choices.json["mismatches"]) == (0, True, [])
+    assert choices.json["choices"] >= 2
+    assert (models.code, models.json["equal"]) == (0, True)
+
+
+def test_an_export_is_the_same_every_time(smolit: Smolit, tmp_path: Path) -> None:
+    """One row per ended task of the range; the same range gives the same bytes; lists and CSV agree in number."""
+    ended(smolit, "8 + 8")
+    span = ("--since", "2020-01-01", "--until", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    files = [tmp_path / name for name in ("one.jsonl", "two.jsonl", "three.csv")]
+
+    codes = [smolit("events", "export", *span, "--output", str(file)).code for file in files]
+
+    rows = files[0].read_text().splitlines()
+    assert codes == [0, 0, 0]
+    assert rows
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert len(files[2].read_text().splitlines()) == len(rows) + 1
+
+
+def test_the_tail_of_a_topic_is_printed_in_order(smolit: Smolit) -> None:
+    """The last events by time, oldest first; an unknown topic names the known ones."""
+    ended(smolit, "9 + 9")
+
+    said = smolit("events", "tail", "--lines", "3", "--no-follow", "--json")
+    times = [json.loads(line)["envelope"]["time"] for line in said.out.splitlines()]
+
+    assert (said.code, len(times)) == (0, 3)
+    assert times == sorted(times)
+    assert smolit("events", "tail", "--topic", "nothing").code == 2
+
+
+def test_a_dead_letter_is_listed_and_shown_whole(smolit: Smolit, settings: Settings) -> None:
+    """What could not be read stands among the dead letters with its reason, its headers and its bytes."""
+    topic = Names(settings.topic_prefix).requests_of("default")
+    broken = Outgoing(topic, b"k", (("ce_type", b"smolit.task.submit.v1"), ("x-canary", b"\x1b[31mred")), b"{not json")
+
+    async def publish() -> str:
+        publisher = Publisher(settings.kafka, "test")
+        await publisher.start()
+        (place,) = await publisher.publish([broken])
+        await publisher.stop()
+        return f"{place.topic}/{place.partition}/{place.offset}"
+
+    origin = asyncio.run(publish())
+    shown = until(lambda: smolit("dlq", "inspect", origin), lambda said: said.code == 0)
+
+    assert "not_an_event" in shown.out
+    assert "{not json" in shown.out
+    assert "\x1b" not in shown.out
+    assert origin in smolit("dlq", "list", "--limit", "100").out
+    assert smolit("dlq", "inspect", "nowhere").code == 2
+
+
+def test_what_is_not_there_is_said(smolit: Smolit) -> None:
+    """Asking about what nobody knows ends with 1 and one sentence."""
+    nobody = "00000000-0000-0000-0000-000000000000"
+    for words in (
+        ("task", "show", nobody),
+        ("task", "watch", nobody),
+        ("policy", "explain", nobody),
+        ("events", "trace", nobody),
+        ("agent", "show", "nobody"),
+        ("experiment", "show", "none"),
+        ("dlq", "inspect", "smolit.requests.v1/0/999999"),
+    ):
+        said = smolit(*words)
+        assert (said.code, said.out) == (1, ""), words
+        assert said.err.startswith("Error: no "), words
+
+
+def test_another_tenant_sees_nothing(smolit: Smolit) -> None:
+    """Tasks of one tenant are not shown to another."""
+    task = ended(smolit, "10 + 10")
+
+    assert smolit("task", "show", task, "--tenant", "stranger").code == 1
+    assert smolit("task", "list", "--tenant", "stranger", "--json").json == []
+
+
+def test_a_cancellation_that_comes_too_late_is_still_heard(smolit: Smolit) -> None:
+    """Cancelling is a request; the task's end says whether it was in time."""
+    task = ended(smolit, "11 + 11")
+
+    said = smolit("task", "cancel", task, "--reason", "never mind")
+
+    assert said.code == 0
+    until(lambda: smolit("task", "show", task, "--json"), lambda now: bool(now.json["task"]["cancel_requested_at"]))
+    assert smolit("task", "show", task, "--json").json["task"]["outcome"] == "completed"
+
+
+def test_doctor_finds_nothing_wrong(smolit: Smolit) -> None:
+    """With everything running, every finding is well."""
+    said = smolit("doctor", "--json")
+
+    assert [one for one in said.json if not one["well"]] == []
+    assert said.code == 0
+
+
+def test_a_server_that_does_not_answer_is_one_sentence(smolit: Smolit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Kafka, or no Postgres: exit code 1, and a sentence that says where nobody answered."""
+    monkeypatch.setenv("SMOLIT_POSTGRES", "postgresql://nobody:geheimnis@127.0.0.1:1/none")
+    read = smolit("task", "list")
+    monkeypatch.setenv("SMOLIT_KAFKA", "127.0.0.1:1")
+    change = smolit("policy", "set", "uniform")
+
+    assert (read.code, change.code) == (1, 1)
+    assert "Postgres" in read.err
+    assert "geheimnis" not in read.err
+    assert "Kafka" in change.err
+    assert len(read.err.splitlines()) == len(change.err.splitlines()) == 1

@@ -1,0 +1,158 @@
+"""What the command line says of events and choices."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from events.catalog import FACTS, NOTICES
+from events.event import Message
+from projections.decision import DecisionRow
+from projections.event_log import EventRow
+from smolit.cli.explain import explained
+from smolit.cli.trace import show_tree, tree
+from smolit.cli.words import words
+from tests.golden.sample import sample
+
+SPOKEN = (*FACTS, *(cls for cls in NOTICES if cls.event_type.name in ("answer.given", "request.refused")))
+START = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("cls", SPOKEN, ids=lambda cls: cls.event_type.name)
+def test_every_fact_has_words_of_its_own(cls: type[Message]) -> None:
+    """Each type of fact is told in a line of words, from its payload as JSON has it, with every field or with few."""
+    name, payload = cls.event_type.name, msgspec.to_builtins(sample(cls).fact)
+
+    told = words(name, payload)
+
+    assert told != name
+    assert "\n" not in told
+
+
+def test_a_type_without_words_is_named() -> None:
+    """What has no words of its own is told by its name."""
+    assert words("something.new", {}) == "something.new"
+
+
+def test_words_carry_no_control_characters() -> None:
+    """A task's text cannot do anything to the terminal."""
+    told = words("task.submitted", {"text": "a\x1b[2J\nb", "kind": None})
+
+    assert told == "submitted: a\\x1b[2J\\nb"
+
+
+def event(number: int, cause: str, name: str = "task.submitted", source: str = "smolit/intake") -> EventRow:
+    """Return one event of a story."""
+    return EventRow(
+        event_id=f"e{number}",
+        type=name,
+        version=1,
+        topic="smolit.tasks.v1",
+        partition=0,
+        log_offset=number,
+        tenant="default",
+        source=source,
+        correlation_id="t",
+        causation_id=cause,
+        occurred_at=START,
+        traceparent=None,
+        payload={"text": f"text {number}", "kind": None},
+    )
+
+
+def test_the_tree_hangs_each_event_under_its_cause() -> None:
+    """What a request caused are roots; a repeated record is the same event; order is kept."""
+    found = tree([event(1, "r1"), event(2, "r1"), event(3, "e2"), event(3, "e2"), event(4, "e3"), event(5, "e2")])
+
+    assert [one.event.event_id for one in found] == ["e1", "e2"]
+    assert [one.event.event_id for one in found[1].caused] == ["e3", "e5"]
+    assert [one.event.event_id for one in found[1].caused[0].caused] == ["e4"]
+
+
+def test_an_event_that_names_itself_as_its_cause_is_a_root() -> None:
+    """No circle can hide an event."""
+    assert [one.event.event_id for one in tree([event(1, "e1")])] == ["e1"]
+
+
+def test_the_tree_is_printed_under_the_request_that_caused_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """The request stands above, once; causes are shown by indentation."""
+    show_tree(tree([event(1, "r1"), event(2, "r1"), event(3, "e2"), event(4, "x", source="smolit/learning")]))
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("20")[0] for line in lines] == ["request r1", "└─ ", "└─ ", "   └─ ", "because of x", "└─ "]
+
+
+def decision(**fields: object) -> DecisionRow:
+    """Return a choice between two agents."""
+    known: dict[str, object] = {
+        "task_id": "t",
+        "attempt": 1,
+        "tenant": "default",
+        "scope": "default",
+        "kind": None,
+        "chosen_at": START,
+        "agent": "bert",
+        "propensity": 0.9,
+        "explored": False,
+        "draw": 0.25,
+        "decided_by": "default",
+        "policy": "ridge_igw",
+        "policy_version": 1,
+        "policy_parameters": {"gain": 20.0},
+        "policy_digest": "abcdef0123456789",
+        "policy_upto": 41,
+        "context_map": "m",
+        "features_version": "f",
+        "experiment": None,
+        "variant": None,
+        "unit": None,
+        "candidates": [
+            {"agent": "anna", "score": 0.3, "parts": {"pooled": 0.3}, "probability": 0.1},
+            {"agent": "bert", "score": 0.7, "parts": {"pooled": 0.5, "text": 0.2}, "probability": 0.9},
+        ],
+        "left_out": [{"agent": "carl", "reason": "no_fit", "fit": 0.05}],
+        "log_partition": 0,
+        "log_offset": 1,
+    }
+    return msgspec.convert(known | fields, DecisionRow)
+
+
+def test_a_choice_is_explained_in_words() -> None:
+    """Who, how likely, why, who came second, which policy in which state, and who was left out."""
+    told = " ".join(explained(decision()))
+
+    for part in (
+        "bert was chosen out of 2, with probability 0.9",
+        "its score was 0.7 (0.5 from pooled + 0.2 from text)",
+        "The runner-up was anna: score 0.3, probability 0.1",
+        "ridge_igw version 1 (gain 20.0); it knew every example up to offset 41",
+        "state abcdef012345",
+        "Not a candidate: carl has a description that does not fit the text (description and text are 0.05 alike)",
+    ):
+        assert part in told
+
+
+def test_exploration_and_its_draw_are_told() -> None:
+    """A choice against the favourite says so, and which draw decided; the runner-up is then the favourite."""
+    told = " ".join(explained(decision(agent="anna", propensity=0.1, explored=True)))
+
+    assert "This was exploration: the draw 0.2500" in told
+    assert "The runner-up was bert" in told
+
+
+def test_who_put_the_policy_in_force_is_told() -> None:
+    """By default, by an experiment, by a person; and a policy that knew nothing yet says so."""
+    by_experiment = decision(decided_by="experiment", experiment="exp", variant="b", policy_upto=-1)
+
+    told = " ".join(explained(by_experiment))
+
+    assert "Experiment exp gave this task its variant b." in told
+    assert "it knew no example yet" in told
+    assert "A person put it in force" in " ".join(explained(decision(decided_by="policy_set")))
+
+
+def test_a_lone_candidate_has_no_runner_up() -> None:
+    """With one candidate there is nobody to compare with."""
+    alone = decision(candidates=[{"agent": "bert", "score": 0.7, "parts": {}, "probability": 1.0}], propensity=1.0)
+
+    assert "runner-up" not in " ".join(explained(alone))

@@ -1,0 +1,177 @@
+"""`policy verify`: true choices pass, and whatever is changed in one of them shows."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from events.learning import ExampleRecorded, ExampleSuperseded
+from events.task import AgentChosen, Candidate, ChoiceContext, Features, PolicyRef
+from events.wire import Incoming, encode
+from learning.book import Page, PolicyKey
+from learning.draw import draw
+from learning.errors import ExampleMissing
+from learning.features import ContextMap, extract
+from learning.hashed import HashedEncoder
+from learning.policy import choose
+from smolit.recompute import Log, Report, sort_log, verify
+from tests import builders
+
+SECRET = b"test"
+AGENTS = ("bert", "clara", "dora")
+KEY = PolicyKey.of("ridge_igw", {})
+
+
+@pytest.fixture(scope="module")
+def context_map() -> ContextMap:
+    """The map that ships with the hashed encoder."""
+    return ContextMap.load(HashedEncoder().name)
+
+
+def features(text: str) -> Features:
+    """Return the features of a text."""
+    embedding, surface = extract(text, HashedEncoder())
+    return Features("hashed", embedding, surface)
+
+
+def choice(page: Page, context_map: ContextMap, number: int) -> AgentChosen:
+    """Make a choice the way selection does."""
+    seen, task_id = features(f"question {number}"), f"00000000-0000-5000-8000-{number:012d}"
+    decision = page.policy.decide(context_map.apply(seen.embedding, seen.surface), AGENTS)
+    drawn = draw(SECRET, "choice", task_id, 1)
+    chosen = choose(decision, drawn)
+    context: ChoiceContext = builders.context(features=seen)
+    return AgentChosen(
+        tenant="default",
+        task_id=task_id,
+        attempt=1,
+        context=context,
+        context_map=context_map.digest,
+        candidates=tuple(
+            Candidate(one.agent, one.score, dict(one.parts), chance)
+            for one, chance in zip(decision.candidates, decision.probabilities, strict=True)
+        ),
+        left_out=(),
+        agent=chosen.agent,
+        propensity=chosen.propensity,
+        draw=drawn,
+        explored=chosen.explored,
+        policy=PolicyRef(page.policy.name, page.policy.version, dict(page.policy.settings), page.digest, page.upto),
+        decided_by="default",
+    )
+
+
+def example(number: int, reward: float) -> ExampleRecorded:
+    """Return the n-th example of the scope."""
+    fact: Any = builders.example(sequence=number, reward=reward, agent="bert", features=features(f"question {number}")).fact
+    return fact  # type: ignore[no-any-return]
+
+
+def superseded(number: int, old: float, reward: float) -> ExampleSuperseded:
+    """Return a correction of the first example."""
+    fact: Any = builders.superseded(
+        sequence=number, old_reward=old, reward=reward, agent="bert", features=features("question 1")
+    ).fact
+    return fact  # type: ignore[no-any-return]
+
+
+def history(context_map: ContextMap) -> Log:
+    """Return choices made while examples came: before the first, between them, after a correction."""
+
+    def to_context(seen: Features) -> Any:
+        return context_map.apply(seen.embedding, seen.surface)
+
+    page, choices, examples = Page(KEY.make(context_map.width)), [], []
+    steps = [example(1, 0.9), example(2, 0.1), superseded(3, 0.9, 0.2)]
+    for number, fact in enumerate(steps):
+        choices.append(choice(page, context_map, 10 + number))
+        page.take_in(fact, 7 * number, to_context)  # offsets have gaps
+        examples.append((7 * number, fact))
+    choices.append(choice(page, context_map, 20))
+    return Log({("default", "default"): examples}, choices, 0)
+
+
+def checked(log: Log, context_map: ContextMap) -> Report:
+    """Verify a log."""
+    return verify(log, {context_map.digest: context_map}, SECRET)
+
+
+def test_true_choices_pass(context_map: ContextMap) -> None:
+    """Choices made with states before, between and after examples all come out the same."""
+    report = checked(history(context_map), context_map)
+
+    assert (report.equal, report.choices, report.examples, report.mismatches) == (True, 4, 3, ())
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("propensity", {"propensity": 0.123}),
+        ("agent", {"agent": "nobody"}),
+        ("explored", {"explored": None}),
+        ("draw", {"draw": 0.5}),
+        ("context map", {"context_map": "another"}),
+    ],
+)
+def test_a_changed_figure_shows(what: str, change: dict[str, Any], context_map: ContextMap) -> None:
+    """Each figure of a choice is compared to the bit."""
+    log = history(context_map)
+    wrong = replace(log.choices[2], **change)
+
+    report = checked(log._replace(choices=[*log.choices[:2], wrong, log.choices[3]]), context_map)
+
+    assert not report.equal
+    assert {one.task_id for one in report.mismatches} == {wrong.task_id}
+    assert what in {one.what for one in report.mismatches}
+
+
+def test_a_changed_reward_shows_in_the_states_after_it(context_map: ContextMap) -> None:
+    """A state that is not the fold of the log has another digest."""
+    log = history(context_map)
+    (first, other), *rest = log.examples["default", "default"]
+    changed = {("default", "default"): [(first, replace(other, reward=0.91)), *rest]}
+
+    report = checked(log._replace(examples=changed), context_map)
+
+    wrong = {one.task_id for one in report.mismatches if one.what == "state digest"}
+    assert wrong == {one.task_id for one in log.choices[1:]}
+
+
+def test_a_state_that_no_example_made_shows(context_map: ContextMap) -> None:
+    """A choice that names an offset without an example is said to be wrong, not guessed at."""
+    log = history(context_map)
+    wrong = replace(log.choices[1], policy=replace(log.choices[1].policy, upto=3))
+
+    report = checked(log._replace(choices=[wrong]), context_map)
+
+    assert [(one.what, one.recorded, one.recomputed) for one in report.mismatches] == [("upto", "3", "0")]
+
+
+def test_a_gap_in_the_examples_is_an_error(context_map: ContextMap) -> None:
+    """Where an example is missing, nothing can be said of later choices."""
+    log = history(context_map)
+    gap = {("default", "default"): log.examples["default", "default"][1:]}
+
+    with pytest.raises(ExampleMissing):
+        checked(log._replace(examples=gap), context_map)
+
+
+def test_without_the_secret_draws_are_not_checked(context_map: ContextMap) -> None:
+    """Who does not have the secret can still recompute everything else."""
+    report = verify(history(context_map), {context_map.digest: context_map}, None)
+
+    assert (report.equal, report.draws_checked) == (True, False)
+
+
+def test_the_first_of_each_choice_counts(context_map: ContextMap) -> None:
+    """A step that ran again wrote a choice of the same id, perhaps another one; only the first is looked at."""
+    log = history(context_map)
+    events = [builders.stamped(fact) for fact in (log.choices[0], replace(log.choices[0], agent="other"))]
+    events += [builders.stamped(fact) for _, fact in log.examples["default", "default"][:1]]
+    made = [encode("t", event) for event in events]
+    records = [Incoming("t", 0, number, one.key, one.headers, one.value) for number, one in enumerate(made)]
+
+    found = sort_log(records)
+
+    assert (found.choices, found.repeated) == ([log.choices[0]], 1)
+    assert [offset for offset, _ in found.examples["default", "default"]] == [2]
