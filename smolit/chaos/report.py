@@ -29,7 +29,7 @@ class Report(Struct, frozen=True, kw_only=True):
     seed: int
     commit: str | None
     options: dict[str, int | bool]
-    seconds: float
+    seconds: dict[str, float]
     tasks: int
     kills_by: dict[str, int]
     starts: int
@@ -46,7 +46,7 @@ class Run(Struct, frozen=True, kw_only=True):
     seed: int
     commit: str | None
     options: dict[str, int | bool]
-    seconds: float
+    seconds: dict[str, float]
     tasks: int
     starts: int
     struck: Sequence[Struck]
@@ -73,7 +73,7 @@ def report(run: Run, verdict: Verdict, bugs: Sequence[Caught]) -> Report:
         seed=run.seed,
         commit=run.commit,
         options=run.options,
-        seconds=round(run.seconds, 1),
+        seconds={phase: round(seconds, 1) for phase, seconds in run.seconds.items()},
         tasks=run.tasks,
         kills_by=dict(sorted(Counter(f"{blow.who} {blow.point or 'at any moment'}" for blow in run.struck).items())),
         starts=run.starts,

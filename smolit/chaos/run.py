@@ -32,22 +32,41 @@ class Asked:
     bugs: Sequence[Bug]
 
 
+class Stopwatch:
+    """How long each phase took, in seconds."""
+
+    def __init__(self, timer: Callable[[], float]) -> None:
+        self._timer, self._since = timer, timer()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, phase: str) -> None:
+        """End a phase."""
+        now = self._timer()
+        self.laps[phase], self._since = now - self._since, now
+
+
 async def run(ground: Ground, asked: Asked, told: Told) -> Report:
     """Deal the kills, judge, and check the checker."""
-    began = time.monotonic()
+    clock = Stopwatch(time.monotonic)
     async with scene(ground, "main", jobs(asked.seed, "main")) as main:
         storm = Storm(main, ground.stack, PATIENCE_S, told)
-        verdict = await _weather(ground, main, storm, asked, told)
+        clock.lap("start")
+        settled = await _weather(main, storm, asked)
+        clock.lap("storm")
+        told("checking")
+        verdict = await _verdict(ground, main, storm, settled)
         starts = sum(main.crew.starts(slot) for slot in main.crew.slots)
+    clock.lap("checks")
     bugs: list[Caught] = []
     if asked.bugs:
         told(f"planting {len(asked.bugs)} bugs")
         bugs = await check_the_checker(ground, asked.bugs, asked.seed, PLANTED_PATIENCE_S, told)
+    clock.lap("planted")
     done = Run(
         seed=asked.seed,
         commit=_commit(),
         options={"kills": asked.kills, "seed": asked.seed, "planted": bool(asked.bugs)},
-        seconds=time.monotonic() - began,
+        seconds=clock.laps,
         tasks=main.load.jobs,
         starts=starts,
         struck=storm.weather.struck,
@@ -56,14 +75,17 @@ async def run(ground: Ground, asked: Asked, told: Told) -> Report:
     return report(done, verdict, bugs)
 
 
-async def _weather(ground: Ground, main: Scene, storm: Storm, asked: Asked, told: Told) -> Verdict:
-    """Let the storm pass, let people say what they kept for later, and judge."""
-    settled = await storm.rounds(course(asked.kills, asked.seed))
-    if settled:
-        await main.load.say_late()
-        await main.load.overdo()
-        settled = await storm.settle("after the storm") is not None
-    told("checking")
+async def _weather(main: Scene, storm: Storm, asked: Asked) -> bool:
+    """Let the storm pass, and let people say what they kept for later; return whether all is still."""
+    if not await storm.rounds(course(asked.kills, asked.seed)):
+        return False
+    await main.load.say_late()
+    await main.load.overdo()
+    return await storm.settle("after the storm") is not None
+
+
+async def _verdict(ground: Ground, main: Scene, storm: Storm, settled: bool) -> Verdict:
+    """Judge, and replay from zero beside what is live."""
     verdict = await judge(main.world, main.history, main.providers, settled)
     replayed: list[Finding] = []
     if settled:

@@ -89,6 +89,7 @@ def _log(settings: Settings) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > _LARGEST_LOG:
         path.replace(path.with_suffix(".log.1"))
+    path.touch(mode=0o600)  # details of failures may quote what people asked
     return path
 
 

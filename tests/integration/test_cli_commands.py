@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,13 +14,9 @@ from events.topics import REQUESTS, Names
 from events.wire import Outgoing
 from smolit.cli import app
 from smolit.client import ends
-from smolit.folder import claim
-from smolit.process.background import wait_ready
-from smolit.process.prepare import prepare
-from smolit.process.roster import environment
-from smolit.settings import Settings, load_settings
+from smolit.settings import Settings
 from smolit.stack import local
-from tests.stacks import namespace_on
+from tests.processes import all_running
 
 PATIENCE_S = 60.0
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
@@ -48,33 +41,8 @@ Smolit = Callable[..., Said]
 @pytest.fixture(scope="module")
 def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """All processes, started once for this module in a namespace of their own; they die with this process."""
-    folder = tmp_path_factory.mktemp("cli")
-    with namespace_on(stack, folder / "data") as mine, pytest.MonkeyPatch.context() as patch:
-        given = {"topic_prefix": mine.topic_prefix, "kafka": mine.kafka, "postgres": mine.postgres}
-        chosen = load_settings(data_dir=folder / "data", encoder="hashed", workers=1, start_timeout_s=200.0, **given)
-        for name, value in environment(chosen, {}).items():
-            patch.setenv(name, value)
-        claim(chosen.data_dir)
-        asyncio.run(prepare(chosen, local.Endpoints(mine.kafka, mine.postgres, ours=False), lambda _said: None))
-        with running(folder / "log"):
-            wait_ready(chosen, lambda _said: None)
-            yield chosen
-
-
-class running:
-    """The runner as a process that lives as long as the context."""
-
-    def __init__(self, log: Path) -> None:
-        self._log = log
-
-    def __enter__(self) -> None:
-        with self._log.open("wb") as log:
-            argv = [sys.executable, "-P", "-m", "smolit", "run", "all", "--until-eof"]
-            self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=log, env=dict(os.environ))
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.communicate(timeout=PATIENCE_S)
+    with all_running(stack, tmp_path_factory.mktemp("cli")) as running:
+        yield running
 
 
 @pytest.fixture

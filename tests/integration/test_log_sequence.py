@@ -1,0 +1,95 @@
+"""Logging never changes behaviour: with a bad sink the same tasks make the same events, in one order, by the same agents."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from events.answer import AnswerGiven
+from events.request import SetPolicy, SubmitTask
+from events.topics import ANSWERS, DEFAULT_TENANT, TASKS, Names
+from events.wire import Incoming, decode
+from smolit.cli.agent import register
+from smolit.client import Ask, Client, Origin, ends, from_here, places_of, reading
+from smolit.process.ports import utc_now
+from smolit.settings import Settings
+from smolit.stack import local
+from tests.processes import all_running
+
+TASKS_ASKED = 12
+Step = tuple[str, str, str | None]
+
+pytestmark = pytest.mark.timeout(600)  # at most two runs of everything, one after the other
+
+
+def spec(folder: Path, name: str) -> Path:
+    """Write the spec of one of several agents that can do the same."""
+    path = folder / f"{name}.yaml"
+    path.write_text(f"id: {name}\ndescription: Adds up.\nskills: [sums]\npipeline: arithmetic\n")
+    return path
+
+
+def client(settings: Settings) -> Client:
+    """Return a producer whose requests have the same ids in every run."""
+    return Client(settings.kafka, Origin(Names(settings.topic_prefix), DEFAULT_TENANT, "test"), utc_now, os.urandom)
+
+
+async def one_at_a_time(settings: Settings) -> None:
+    """Put `uniform` in force, then ask for one task after the other, each after the answer to the one before."""
+    names = Names(settings.topic_prefix)
+    async with client(settings) as asking:
+        await asking.effect(Ask(SetPolicy(policy="uniform", reason="test")), timeout_s=60)
+        async with from_here(settings.kafka, names, (ANSWERS,)) as reader:
+            for number in range(TASKS_ASKED):
+                request = SubmitTask(text=f"{number} + 1", kind="sums")
+                (sent,) = await asking.send([Ask(request, f"request-{number}")])
+                async for event in asking.answers(reader, [sent.request_id]):
+                    assert isinstance(event.fact, AnswerGiven)
+
+
+async def sequence(settings: Settings) -> list[Step]:
+    """Return type, task and agent of every fact about tasks, task by task in log order."""
+    last = {
+        place: end
+        for place, end in (await ends(settings.kafka, places_of(Names(settings.topic_prefix), (TASKS,)))).items()
+        if end
+    }
+    records: list[Incoming] = []
+    async with reading(settings.kafka, dict.fromkeys(last, 0)) as reader:
+        while sum(last.values()) > len(records):
+            records += await reader.fetch()
+    steps = [decode(record.headers, record.value).fact for record in records]
+    told = [(fact.event_type.name, fact.key, getattr(fact, "agent", None)) for fact in steps]
+    return sorted(told, key=lambda step: step[1])  # stable: within a task the log's order stays
+
+
+def run(stack: local.Endpoints, folder: Path, sink: Path | None) -> list[Step]:
+    """Run everything with a log sink and return what happened."""
+    folder.mkdir()
+    with all_running(stack, folder, choice_secret="the same", log_file=sink, log_level="debug") as settings:
+        register([spec(folder, name) for name in ("ann", "bob", "cid")])
+        asyncio.run(one_at_a_time(settings))
+        return asyncio.run(sequence(settings))
+
+
+@pytest.fixture(scope="module")
+def normal(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> list[Step]:
+    """What happens when the log is written as it should be."""
+    folder = tmp_path_factory.mktemp("normal")
+    steps = run(stack, folder / "run", folder / "good.log")
+    assert "handled" in (folder / "good.log").read_text()
+    return steps
+
+
+@pytest.mark.parametrize("sink", ["missing", "full", "unread"])
+def test_a_bad_sink_changes_no_event(sink: str, normal: list[Step], stack: local.Endpoints, tmp_path: Path) -> None:
+    """With the sink missing, full or never read, the sequence of (type, task, agent) is the one of a normal run."""
+    os.mkfifo(tmp_path / "unread")
+    paths = {"missing": tmp_path / "no" / "such.log", "full": Path("/dev/full"), "unread": tmp_path / "unread"}
+
+    odd = run(stack, tmp_path / "odd", paths[sink])
+
+    assert odd == normal
+    assert len({agent for name, _, agent in normal if name == "agent.chosen"}) > 1
+    assert sum(name == "task.ended" for name, _, _ in normal) == TASKS_ASKED
