@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from msgspec import Struct
 from smolit.chaos.check.finding import Finding
 from smolit.chaos.course import Blow, Round
 from smolit.chaos.scene import Scene
+from smolit.chaos.takeover import stands_by, taken_over
 from smolit.process.roster import Slot
 from smolit.settings import Settings
 from smolit.stack import local
@@ -20,8 +21,10 @@ PACE_S = 0.05  # between two tasks
 AT_LEAST = 8  # tasks of a round
 _AT_POINT_S = 5.0  # how long a point may be waited for; then the process dies where it is
 _BACK_S = 60.0  # how long a dead process may take to be there again before it is hit the next time
-# Longer than a worker's lease (3 s), a relay's shard lease (5 s) and a learner's group session (10 s).
-_ASLEEP_S = 14.0
+_TAKEOVER_S = 60.0  # a worker's lease runs out after 3 s, a relay's after 5, a learner's group session after 10
+_LOOK_S = 0.3
+_WAKING_S = 15.0  # how long one that was taken over from may take to notice
+_FENCED = ("relay", "learning")  # these must end; a worker may go on: what it held is another's, and it is told so
 _STANDBYS = (Slot("relay", "2"), Slot("learning", "2"))
 
 
@@ -36,7 +39,7 @@ class Struck(Struct, frozen=True):
 
 
 class Slept(Struct, frozen=True):
-    """One process that was stopped and woke: for how long, and whether it went on or ended by itself."""
+    """One process that was stopped until another had taken over, and woke: for how long, and whether it then ended."""
 
     who: str
     point: str | None
@@ -129,7 +132,7 @@ class Storm:
         """Put processes to sleep for longer than their leases, let standbys take over, and wake them."""
         crew = self._scene.crew
         crew.start([slot for slot in _STANDBYS if slot not in crew.slots])
-        await asyncio.sleep(2.0)  # standbys join before anybody sleeps
+        await self._until(lambda: stands_by(self._scene.world), "no standby joined")
         await asyncio.gather(*(self._sleep(Slot(blow.name, "1"), blow) for blow in one.blows))
 
     async def _sleep(self, slot: Slot, blow: Blow) -> None:
@@ -142,11 +145,23 @@ class Storm:
             point = None
             crew.arm(slot, None)
             crew.send(slot, signal.SIGSTOP)
-        began, starts = time.monotonic(), crew.starts(slot)
-        await asyncio.sleep(_ASLEEP_S)
+        began = time.monotonic()
+        await self._until(lambda: taken_over(self._scene.world, slot), f"nobody took over from {slot.identity}")
+        seconds = time.monotonic() - began
         crew.send(slot, signal.SIGCONT)
-        ended = await crew.until_gone(slot, patience_s=5.0) or crew.starts(slot) > starts
-        self.weather.slept.append(Slept(slot.identity, point, time.monotonic() - began, ended))
+        ended = await crew.until_gone(slot, _WAKING_S if slot.name in _FENCED else 0.0)
+        if slot.name in _FENCED and not ended:
+            self.weather.findings.append(Finding("zombie", "a process went on after another took over", 1, (slot.identity,)))
+        self.weather.slept.append(Slept(slot.identity, point, seconds, ended))
+
+    async def _until(self, done: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+        """Wait until something has come about; that it does not is a finding."""
+        end = time.monotonic() + _TAKEOVER_S
+        while time.monotonic() < end:
+            if await done():
+                return
+            await asyncio.sleep(_LOOK_S)
+        self.weather.findings.append(Finding("liveness", otherwise, 1, (f"within {_TAKEOVER_S:.0f} s",)))
 
     def _slot(self, name: str) -> Slot:
         """Return the next instance of a process."""
