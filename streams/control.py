@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 
 from bus.broadcast import Broadcast
-
 from bus.producer import Published
 from events.control import Control, evolve
 from events.topics import CONTROL_TOPICS, Names

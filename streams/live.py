@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bus.broadcast import Broadcast
-
 from events.heartbeat import WorkerSeen
 from events.topics import AGENTS_LIVE, Names
 from events.wire import Incoming, decode
