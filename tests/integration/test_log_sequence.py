@@ -62,7 +62,7 @@ async def ask(asking: Client, reader: PartitionReader, request_id: str) -> None:
 
 
 async def everybody_is_live(settings: Settings) -> bool:
-    """Say whether the last choice had every agent as a candidate: a worker serves a new one from its next heartbeat on."""
+    """Say whether some choice had every agent as a candidate: a worker serves a new one from its next heartbeat on."""
     choices = [fact for fact in await facts(settings) if isinstance(fact, AgentChosen)]
     return any(len(choice.candidates) == len(AGENTS) for choice in choices)
 
