@@ -13,13 +13,14 @@ from msgspec import Struct
 
 from bus.reader import MakeReader, PartitionReader
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
+from events.aside import dead_letter
 from events.event import Event
 from events.task import AgentChosen, CancelRequested, TaskEnded
-from events.topics import AGENTS, TASKS, Names
+from events.topics import AGENTS, DEFAULT_TENANT, TASKS, Names
 from events.wire import Incoming
 from handlers.count import Count
 from handlers.ending import Roads, Verdict, closed_facts, early_facts
-from handlers.reading import AgentFact, Batch, dead_letter, read, urgency
+from handlers.reading import AgentFact, Batch, read, urgency
 from handlers.sieve import Sieve, Timer
 from store import closing, outbox, work
 from store.fold import DurableFold, MakeFold
@@ -76,7 +77,10 @@ class Dispatcher:
     async def _set_aside(self, connection: Connection, batch: Batch) -> None:
         """Write dead letters for what is no fact."""
         names, now = self._roads.names, self._clock()
-        letters = [dead_letter(record, error, names, SOURCE, now) for record, error in batch.unreadable]
+        letters = [
+            dead_letter(record, "dispatch", DEFAULT_TENANT, error.code, str(error), names, now)
+            for record, error in batch.unreadable
+        ]
         await outbox.put(connection, letters)
         self._count("dispatch.dead_letter", len(letters))
 

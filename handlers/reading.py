@@ -1,20 +1,16 @@
 """What dispatch reads: facts sorted by kind, and what is no fact set aside as dead letters."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
 from events.catalog import FACTS
-from events.dead_letter import DeadLetter
 from events.errors import EventError
 from events.event import Event, Message
-from events.stamp import stamp
 from events.task import AgentChosen, CancelRequested, TaskEnded, TaskSubmitted
-from events.topics import DEFAULT_TENANT, Names
-from events.wire import Incoming, Outgoing, decode, encode, event_type
+from events.wire import Incoming, decode, event_type
 from handlers.ending import HANDS
 
 Urgency = Literal["now", "soon", "never"]
@@ -73,24 +69,6 @@ def read(records: Sequence[Incoming]) -> Batch:
         if urgency(record) != "never":
             _read_one(batch, record)
     return batch
-
-
-def dead_letter(record: Incoming, error: EventError, names: Names, source: str, now: datetime) -> Outgoing:
-    """Return the dead letter of a record that is no fact."""
-    letter = DeadLetter(
-        tenant=DEFAULT_TENANT,
-        stage="dispatch",
-        reason=error.code,
-        detail=str(error),
-        origin_topic=record.topic,
-        origin_partition=record.partition,
-        origin_offset=record.offset,
-        original_key=(record.key or b"").decode("utf-8", "replace"),
-        original_headers=record.headers,
-        original_value=record.value or b"",
-    )
-    event = stamp(letter, source=source, now=now, correlation=letter.original_key, cause=record.origin)
-    return encode(names.dead_letters_of(record.topic), event)
 
 
 def _source(record: Incoming) -> str:

@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from bus.producer import Publisher
+from events.aside import dead_letter
 from events.event import Fact
 from events.request import CancelTask, GiveFeedback, Request, ReviseFeedback, SubmitTask
 from events.task import Features, TaskSubmitted
@@ -22,12 +23,13 @@ from events.wire import Incoming, Outgoing
 from store import blob
 from store import intake as claims
 from store.fold import DurableFold
-from store.follow import moves_of
 from store.postgres import Connection
-from streams.admission import CONTROL_REQUESTS, Reading, Refused, Rules, admit_task, control_fact, facts_about_task
+from streams.admission import Reading, Refused, Rules, admit_task, facts_about_task
+from streams.change import CHANGES, control_fact
 from streams.control import ControlReader
 from streams.inspection import Healthy, Sick, inspect
-from streams.outgoing import dead_letter, fact_record, refusal
+from streams.outgoing import fact_record, refusal
+from streams.positions import Positions
 
 SOURCE = "smolit/intake"
 
@@ -66,14 +68,13 @@ class Intake:
         self._names, self._rules, self._reader, self._clock = names, rules, reader, clock
         self._inline_limit = inline_limit_bytes
         self._connect, self._publisher, self._control, self._make_fold = connect, publisher, control, fold
-        self._positions: dict[tuple[str, int], int] = {}
         self._connection: Connection
-        self._fold: DurableFold
+        self._positions: Positions
 
     async def start(self) -> None:
         """Connect, and read what is in force."""
         self._connection = await self._connect()
-        self._fold = self._make_fold("intake", self._connection)
+        self._positions = Positions(self._make_fold("intake", self._connection))
         await self._publisher.start()
         await self._control.start()
 
@@ -85,27 +86,18 @@ class Intake:
 
     def assigned(self) -> None:
         """Read positions anew: another process may have moved them."""
-        self._positions.clear()
+        self._positions.forget()
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Turn a batch into facts and refusals, and return when the broker has them and the positions moved."""
         self._control.check()
-        fresh = await self._fresh(batch)
+        fresh = await self._positions.fresh(batch)
         if not fresh:
             return
         judged = [inspect(record, self._names.tenant_of(record.topic), self._inline_limit) for record in fresh]
         await self._publish(await self._claimed(judged))
-        moves = moves_of(fresh, self._positions)
-        async with self._fold.step(moves):
+        async with self._positions.step(fresh):
             pass  # intake's rows are its claims; only the positions are left to move
-        self._positions.update({(move.topic, move.partition): move.new for move in moves})
-
-    async def _fresh(self, batch: Sequence[Incoming]) -> list[Incoming]:
-        """Return the records that are not behind our position."""
-        places = {(record.topic, record.partition) for record in batch}
-        if unknown := sorted(places - self._positions.keys()):
-            self._positions.update(await self._fold.positions(unknown))
-        return [record for record in batch if record.offset >= self._positions[record.topic, record.partition]]
 
     async def _claimed(self, judged: Sequence[Healthy | Sick]) -> list[Healthy | Sick]:
         """Return what is to be done: repeats fall away, a reused request id is refused."""
@@ -139,7 +131,7 @@ class Intake:
         readings = dict(zip(texts, await asyncio.to_thread(self._read, texts), strict=True))
         ready: list[Outgoing] = []
         for one in work:
-            if isinstance(one, Healthy) and isinstance(one.asked.request, CONTROL_REQUESTS):
+            if isinstance(one, Healthy) and isinstance(one.asked.request, CHANGES):
                 await self._publisher.publish(ready)
                 ready = []
                 await self._control.reach_published(await self._publisher.publish(await self._in_force(one)))

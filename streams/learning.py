@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from events.aside import dead_letter
 from events.errors import EventError
 from events.event import Envelope
 from events.task import AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised
@@ -20,10 +21,10 @@ from events.wire import Incoming, Outgoing, decode
 from learning.examples import Example, TaskMemory, conclude, evolve
 from store import outbox, training
 from store.fold import DurableFold
-from store.follow import moves_of
 from store.postgres import Connection
 from store.training import Kept, Owner
-from streams.outgoing import dead_letter, fact_record
+from streams.outgoing import fact_record
+from streams.positions import Positions
 
 SOURCE = "smolit/learning"
 Taught = AgentChosen | AttemptEnded | FeedbackGiven | FeedbackRevised
@@ -55,14 +56,15 @@ class Learning:
         self.topics: tuple[str, ...] = (names.of(TASKS),)
         self.outcomes: Counter[str] = Counter()
         self._names, self._clock, self._connect, self._make_fold = names, clock, connect, fold
-        self._positions: dict[tuple[str, int], int] = {}
         self._connection: Connection
         self._fold: DurableFold
+        self._positions: Positions
 
     async def start(self) -> None:
         """Connect."""
         self._connection = await self._connect()
         self._fold = self._make_fold("learning", self._connection)
+        self._positions = Positions(self._fold)
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -70,27 +72,18 @@ class Learning:
 
     def assigned(self) -> None:
         """Read positions anew: another process may have moved them."""
-        self._positions.clear()
+        self._positions.forget()
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Fold a batch and commit what it taught, or do neither."""
-        fresh = await self._fresh(batch)
+        fresh = await self._positions.fresh(batch)
         if not fresh:
             return
-        moves = moves_of(fresh, self._positions)
-        async with self._fold.step(moves) as connection:
+        async with self._positions.step(fresh) as connection:
             lessons, sick = self._read(fresh)
             new = await self._fold.fresh([lesson.envelope.id for lesson in lessons])
             await self._learn(connection, _first(lessons, new))
             await outbox.put(connection, sick)
-        self._positions.update({(move.topic, move.partition): move.new for move in moves})
-
-    async def _fresh(self, batch: Sequence[Incoming]) -> list[Incoming]:
-        """Return the records that are not behind our position."""
-        places = {(record.topic, record.partition) for record in batch}
-        if unknown := sorted(places - self._positions.keys()):
-            self._positions.update(await self._fold.positions(unknown))
-        return [record for record in batch if record.offset >= self._positions[record.topic, record.partition]]
 
     def _read(self, records: Sequence[Incoming]) -> tuple[list[Lesson], list[Outgoing]]:
         """Return the lessons of a batch, and the dead letters of what cannot be read."""

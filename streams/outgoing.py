@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from events.answer import RequestRefused
-from events.dead_letter import DeadLetter, Stage
 from events.event import Envelope, Fact
 from events.ids import derived_id, request_key
 from events.stamp import stamp
@@ -15,25 +14,6 @@ def fact_record(fact: Fact, by: Envelope, correlation: str, names: Names, source
     """Return the record of a fact that follows from an event; `correlation` is the story it belongs to."""
     event = stamp(fact, source=source, now=now, correlation=correlation, cause=by.id, traceparent=by.traceparent)
     return encode(names.of(fact.event_type.topic), event)
-
-
-def dead_letter(record: Incoming, stage: Stage, tenant: str, reason: str, detail: str, names: Names, now: datetime) -> Outgoing:
-    """Return a record set aside whole, with reason and origin, for the topic's dead letters."""
-    key = (record.key or b"").decode("utf-8", "replace")
-    fact = DeadLetter(
-        tenant=tenant,
-        stage=stage,
-        reason=reason,
-        detail=detail,
-        origin_topic=record.topic,
-        origin_partition=record.partition,
-        origin_offset=record.offset,
-        original_key=key,
-        original_headers=record.headers,
-        original_value=record.value or b"",
-    )
-    event = stamp(fact, source=f"smolit/{stage}", now=now, correlation=key or record.origin, cause=record.origin)
-    return encode(names.dead_letters_of(record.topic), event)
 
 
 def refusal(

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from bus.producer import Publisher
+from events.aside import dead_letter
 from events.errors import EventError
 from events.event import Envelope
 from events.task import AttemptEnded, TaskAdmitted, TaskEnded
@@ -24,7 +25,7 @@ from streams.choice import Wanted, choose_agent, served
 from streams.control import ControlReader
 from streams.library import Library
 from streams.live import LiveAgents
-from streams.outgoing import dead_letter, fact_record
+from streams.outgoing import fact_record
 
 SOURCE = "smolit/selection"
 

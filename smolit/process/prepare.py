@@ -18,7 +18,7 @@ from smolit.client import Ask, Client, Origin
 from smolit.settings import PROJECT, Settings
 from smolit.stack.local import Endpoints
 from store import migrate
-from streams.admission import spec_digest
+from streams.change import spec_digest
 from streams.control import ControlReader
 
 Progress = Callable[[str], None]

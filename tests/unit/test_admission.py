@@ -24,7 +24,8 @@ from events.request import (
 )
 from events.task import Assignment, CancelRequested, FeedbackGiven, FeedbackRevised, TaskAdmitted, TaskSubmitted
 from learning.statistics import uniformity
-from streams.admission import Asked, Reading, Refused, Rules, admit_task, control_fact, facts_about_task
+from streams.admission import Asked, Reading, Refused, Rules, admit_task, facts_about_task
+from streams.change import control_fact
 from tests.builders import (
     START,
     TASK,
