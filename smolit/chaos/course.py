@@ -49,7 +49,7 @@ def course(kills: int, seed: int) -> list[Round]:
     blows = list(_process_blows(rng, kills - len(hard)))
     soft = [Round("processes", tuple(blows[start : start + _A_ROUND])) for start in range(0, len(blows), _A_ROUND)]
     asleep = [_zombies(rng) for _ in range(math.ceil(kills / _ZOMBIES_PER) if kills >= _FEWEST else 0)]
-    return [*_mixed(rng, soft, hard), *asleep]
+    return _mixed(rng, soft, hard, asleep)
 
 
 def _process_blows(rng: random.Random, count: int) -> Iterator[Blow]:
@@ -75,7 +75,7 @@ def _zombies(rng: random.Random) -> Round:
     return Round("zombies", tuple(blows))
 
 
-def _mixed(rng: random.Random, soft: Sequence[Round], hard: Sequence[Round]) -> list[Round]:
-    """Spread the hard rounds evenly among the soft ones, each kind in its order."""
-    whole = [((index + 0.5) / len(some), rng.random(), one) for some in (soft, hard) for index, one in enumerate(some)]
+def _mixed(rng: random.Random, *kinds: Sequence[Round]) -> list[Round]:
+    """Spread each kind of round evenly over the run; from the first sleepers on there are standbys to be killed as well."""
+    whole = [((index + 0.5) / len(some), rng.random(), one) for some in kinds for index, one in enumerate(some)]
     return [one for _, _, one in sorted(whole, key=lambda item: item[:2])]

@@ -10,7 +10,9 @@ from events.event import Event, Fact
 from events.experiment import Variant
 from events.task import AgentChosen, ChoiceContext, Features, TaskEnded
 from learning.book import Page, PolicyKey
-from learning.policy import Context
+from learning.draw import draw as uniform_draw
+from learning.policy import Context, Example
+from learning.statistics import uniformity
 from streams.choice import Served, Wanted, choose_agent, served
 from tests.builders import (
     TENANT,
@@ -75,6 +77,34 @@ def test_propensities_sum_to_one_and_the_draw_decides() -> None:
     assert isinstance(fact, AgentChosen)
     assert sum(one.probability for one in fact.candidates) == pytest.approx(1.0, abs=1e-9)
     assert fact.propensity == next(one.probability for one in fact.candidates if one.agent == fact.agent)
+
+
+def test_recorded_propensities_are_the_frequencies_of_ten_thousand_choices() -> None:
+    """Over 10,000 tasks, each agent is chosen as often as its recorded propensities say (chi-squared p > 0.001)."""
+    control = in_force(registered("a"), registered("b"), registered("c"))
+    serving = Served(DEFAULT, "default")
+    page = Page(DEFAULT.make(WIDTH))
+    for agent, reward in (("a", 1.0), ("b", 0.0), ("c", 0.5)) * 10:
+        page.policy.learn(Example(to_context(features()), agent, 1.0, reward))
+    counts, expected = dict.fromkeys("abc", 0), dict.fromkeys("abc", 0.0)
+    for number in range(10_000):
+        fact = choose_agent(
+            Wanted(TENANT, f"task-{number}", 1, context()),
+            control,
+            serving,
+            page,
+            to_context=to_context,
+            context_map="map-1",
+            is_live=lambda _: True,
+            draw=uniform_draw(b"secret", "choice", f"task-{number}", 1),
+        )
+        assert isinstance(fact, AgentChosen)
+        counts[fact.agent] += 1
+        for one in fact.candidates:
+            expected[one.agent] += one.probability
+
+    assert min(expected.values()) < 0.9 * max(expected.values())
+    assert uniformity(list(counts.values()), list(expected.values())) > 0.001
 
 
 def test_parts_add_up_to_the_score() -> None:
