@@ -25,6 +25,7 @@ from smolit.demo.local_work import Done, work_here
 from smolit.demo.report import Report, report
 from smolit.demo.stage import staged, wait_live
 from smolit.demo.watch import Watch
+from smolit.demo.window import Window
 from smolit.errors import CheckFailed, UsageInvalid
 from smolit.process.ports import utc_now
 from smolit.settings import PROJECT, Settings, load_settings
@@ -34,6 +35,7 @@ from store.postgres import connect
 DATA, SET = PROJECT / "bench" / "data", "mmlupro_mid9"
 LOCAL_AGENTS = ("arithmetic", "sentiment")
 PATIENCE_S = 120.0
+CHOICE_TARGET_S = 0.03
 
 
 class Seen(Struct, frozen=True):
@@ -75,20 +77,21 @@ async def _watch(settings: Settings, endpoints: Endpoints, outcomes: Outcomes, t
     try:
         async with Client(endpoints.kafka, origin, utc_now, os.urandom) as client:
             asking = Asking(client, origin, watch, outcomes, course, run_id, scope, time.monotonic, PATIENCE_S)
-            await _ask(asking, outcomes.prompts[:tasks], in_flight)
+            window = Window(in_flight, CHOICE_TARGET_S)
+            await _ask(asking, outcomes.prompts[:tasks], window)
             done = await work_here(client, watch, run_id, f"{scope}-local")
     finally:
         await watch.stop()
     texts = {prompt.prompt_id: prompt.text for prompt in outcomes.prompts}
     questions = {choice.task_id: texts[course.runs[choice.task_id].prompt_id] for choice in watch.kept}
-    return Seen(scope, report(course, outcomes, in_flight), tuple(watch.kept), questions, tuple(done))
+    return Seen(scope, report(course, outcomes, window.widest), tuple(watch.kept), questions, tuple(done))
 
 
-async def _ask(asking: Asking, prompts: Sequence[Prompt], in_flight: int) -> None:
+async def _ask(asking: Asking, prompts: Sequence[Prompt], window: Window) -> None:
     """Ask all questions, with a progress bar."""
     with out.progress(len(prompts)) as shown:
         bar = shown.add_task("asking questions", total=len(prompts))
-        await drive(asking, prompts, in_flight, lambda: shown.advance(bar))
+        await drive(asking, prompts, window, lambda: shown.advance(bar))
 
 
 async def _tell(seen: Seen, endpoints: Endpoints) -> None:

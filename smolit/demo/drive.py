@@ -1,7 +1,7 @@
 """The demo's producer: sends questions with a plain client, a few at a time, and returns the real score as feedback."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from events.answer import AnswerGiven, RequestRefused
@@ -11,6 +11,7 @@ from learning.outcomes import Outcomes, Prompt
 from smolit.client import Ask, Client, Origin
 from smolit.demo.course import Course, Run
 from smolit.demo.watch import Watch
+from smolit.demo.window import Window
 
 KIND = "question"
 
@@ -30,26 +31,30 @@ class Asking:
     patience_s: float
 
 
-async def drive(asking: Asking, prompts: Sequence[Prompt], in_flight: int, ticked: Callable[[], None]) -> None:
-    """Send all prompts, at most `in_flight` at a time; a task is over when its feedback was acknowledged."""
-    gate = asyncio.Semaphore(in_flight)
+async def drive(asking: Asking, prompts: Sequence[Prompt], window: Window, ticked: Callable[[], None]) -> None:
+    """Send all prompts, as many at a time as the window allows; a task is over when its feedback was acknowledged."""
+    waiting = iter(prompts)
     began = asking.monotonic()
     async with asyncio.TaskGroup() as group:
-        for prompt in prompts:
-            await gate.acquire()
-            group.create_task(_one(asking, prompt, gate, ticked))
+        for _ in range(window.most):
+            group.create_task(_one_after_another(asking, waiting, window, ticked))
     asking.course.seconds = asking.monotonic() - began
 
 
-async def _one(asking: Asking, prompt: Prompt, gate: asyncio.Semaphore, ticked: Callable[[], None]) -> None:
-    try:
-        await _ask(asking, prompt)
-    finally:
-        gate.release()
+async def _one_after_another(asking: Asking, waiting: Iterator[Prompt], window: Window, ticked: Callable[[], None]) -> None:
+    """Take the next prompt whenever there is room, until none is left."""
+    while True:
+        async with window:
+            prompt = next(waiting, None)
+            if prompt is None:
+                return
+            run = await _ask(asking, prompt)
+        if run.chosen is not None:
+            window.told(run.chosen - run.acknowledged)
         ticked()
 
 
-async def _ask(asking: Asking, prompt: Prompt) -> None:
+async def _ask(asking: Asking, prompt: Prompt) -> Run:
     """Submit one question, wait for its answer, and judge it by the recorded outcome."""
     request_id = f"{asking.run_id}/{prompt.prompt_id}"
     task = task_id(asking.origin.tenant, asking.origin.source, request_id)
@@ -61,9 +66,10 @@ async def _ask(asking: Asking, prompt: Prompt) -> None:
     try:
         answer = await asyncio.wait_for(waiting, asking.patience_s)
     except TimeoutError:
-        return  # counted as lost
+        return run  # counted as lost
     run.answered = asking.monotonic()
     await _judge(asking, run, task, answer)
+    return run
 
 
 async def _judge(asking: Asking, run: Run, task: str, answer: AnswerGiven | RequestRefused) -> None:

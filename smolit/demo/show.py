@@ -63,7 +63,7 @@ def _rows(report: Report) -> list[tuple[str, str, str]]:
         ),
         ("tasks submitted / completed", f"{report.submitted} / {report.completed}", f"{report.failed} failed"),
         ("tasks lost", str(report.lost), "acknowledged, and never ended"),
-        ("tasks per second", f"{report.tasks_per_s:.1f}", f"at most {report.in_flight_most} in flight"),
+        ("tasks per second", f"{report.tasks_per_s:.1f}", f"at most {report.in_flight_most} in flight at a time"),
         ("request to choice, p50 / p99", _millis(report.choice_ms_p50, report.choice_ms_p99), "milliseconds"),
         ("request to answer, p50 / p99", _millis(report.answer_ms_p50, report.answer_ms_p99), "milliseconds"),
         (
