@@ -10,11 +10,13 @@ from learning.errors import LearningError
 from projections.errors import ProjectionError
 from smolit.errors import SmolitError
 from store.errors import StoreError
+from streams.errors import StreamError
 
 NAMED: tuple[type[Exception], ...] = (
     SmolitError,
     BusError,
     StoreError,
+    StreamError,
     EventError,
     LearningError,
     AgentError,
