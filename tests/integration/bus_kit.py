@@ -13,6 +13,7 @@ from aiokafka.admin import NewTopic
 
 from bus.admin import admin
 from bus.cluster import look
+from bus.errors import KafkaUnreachable
 from bus.producer import Publisher
 from bus.reader import PartitionReader
 from events.wire import Outgoing
@@ -38,10 +39,20 @@ async def create(kafka: str, topic: str, partitions: int = 1, config: Mapping[st
 
 
 async def delete(kafka: str, *topics: str) -> None:
-    """Delete topics; those that are not there are passed over."""
+    """Delete topics; those that are not there are passed over. A broker that was just frozen is waited for."""
+    await until(lambda: is_awake(kafka))
     async with admin(kafka) as client:
         await client.delete_topics(list(topics))
     await until(lambda: is_gone(kafka, *topics))
+
+
+async def is_awake(kafka: str) -> bool:
+    """Return whether the broker answers, and is known to the cluster again."""
+    try:
+        await look(kafka)
+    except KafkaUnreachable:
+        return False
+    return True
 
 
 async def is_there(kafka: str, topic: str) -> bool:
