@@ -32,7 +32,7 @@ class Publisher:
     `patience_s` bounds every wait: aiokafka's idempotent producer tries for ever, and its callers would wait as long.
     """
 
-    def __init__(self, kafka: str, client_id: str, linger_ms: int = 0, patience_s: float = 10.0) -> None:
+    def __init__(self, kafka: str, client_id: str, linger_ms: int = 2, patience_s: float = 10.0) -> None:
         self._kafka = kafka
         self._patience_s = patience_s
         self._client_id = client_id

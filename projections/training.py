@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from projections.errors import UnreadableRange
 from projections.projection import fetch
-from store.postgres import Connection
+from store.postgres import Connection, snapshot
 
 _TABLE = """
 select ended.task_id, ended.tenant, ended.ended_at,
@@ -117,8 +117,7 @@ async def training_table(
     Raises:
         UnreadableRange: the range holds a record that this release cannot read; the message names its offset.
     """
-    async with connection.transaction():
-        await connection.execute("set transaction isolation level repeatable read, read only")
+    async with snapshot(connection):
         await _refuse_gaps(connection, since, until)
         window = {"since": since, "until": until, "tenant": tenant}
         return await fetch(connection, TrainingRow, _TABLE, window)

@@ -24,7 +24,7 @@ from projections import naive, naive_agent, naive_task
 from projections.catalog import COMPARED
 from projections.fold import CONSUMER
 from projections.projection import Compared
-from store.postgres import Connection, connect
+from store.postgres import Connection, connect, snapshot
 
 MODELS: Mapping[str, naive.Model] = {
     "tasks": naive_task.tasks,
@@ -40,7 +40,6 @@ MODELS: Mapping[str, naive.Model] = {
     "experiments": naive_agent.experiments,
     "policy_history": naive_agent.policy_history,
 }
-_SNAPSHOT = "set transaction isolation level repeatable read, read only"
 _POSITIONS = "select topic, partition, next from ops.fold_position where consumer = %s and next > 0"
 # Kafka answers well within this; a log that ends before our position never will.
 _SILENCE_S = 30.0
@@ -93,8 +92,7 @@ async def verify(
 
 async def read_live(connection: Connection, relations: Sequence[Compared] = COMPARED, consumer: str = CONSUMER) -> Live:
     """Return all tables and positions, of one moment."""
-    async with connection.transaction():
-        await connection.execute(_SNAPSHOT)
+    async with snapshot(connection):
         cursor = await connection.execute(_POSITIONS, (consumer,))
         positions = {(topic, partition): position for topic, partition, position in await cursor.fetchall()}
         return Live(positions, {one.name: await _lines_of(connection, one) for one in relations})

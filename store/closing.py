@@ -44,6 +44,7 @@ _TASKS = """
 select task_id, fact, cause, (
   select count(*) from ops.work_attempt as attempt where attempt.task_id = task.task_id and attempt.epoch > 0)
 from ops.work_task as task where task_id = any(%s) order by task_id"""
+# `now()` is when our transaction began: an attempt may have been started after that, and committed before our lock.
 _ABANDON = """
 with unfinished as (
   select task_id, attempt from ops.work_attempt
@@ -52,7 +53,7 @@ with unfinished as (
 update ops.work_attempt as attempt set state = 'abandoned', ended_at = now(), lease_until = null
 from unfinished where attempt.task_id = unfinished.task_id and attempt.attempt = unfinished.attempt
 returning attempt.task_id, attempt.attempt, agent, coalesce(worker, ''), epoch,
-  coalesce((extract(epoch from now() - started_at) * 1000000)::bigint, 0), context, cause"""
+  greatest(0, coalesce((extract(epoch from clock_timestamp() - started_at) * 1000000)::bigint, 0)), context, cause"""
 _OF_RETIRED = """
 select distinct task.task_id from ops.work_task as task
 join ops.work_attempt as attempt on attempt.task_id = task.task_id and attempt.state = 'queued'

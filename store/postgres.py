@@ -1,6 +1,7 @@
 """Connections to Postgres."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from psycopg import AsyncConnection, OperationalError
@@ -11,6 +12,9 @@ from store.errors import PostgresUnreachable
 Connection = AsyncConnection[TupleRow]
 Connect = Callable[[str, str], Awaitable[Connection]]  # address, application
 C = TypeVar("C", bound=Connection)
+# A process that stands still (SIGSTOP, a machine asleep) in the middle of a transaction would hold its locks for as long,
+# and nobody could take over from it. No transaction of ours pauses for longer; who does, starts again from its last commit.
+_PATIENCE = "set idle_in_transaction_session_timeout = '10s'"
 
 
 async def connect(dsn: str, application: str) -> Connection:
@@ -25,9 +29,20 @@ async def connect(dsn: str, application: str) -> Connection:
 async def opened(kind: type[C], dsn: str, application: str) -> C:
     """Return a connection of a kind that its caller has made of the plain one; raises what `connect` raises."""
     try:
-        return await kind.connect(dsn, autocommit=True, application_name=application, connect_timeout=10)
+        connection = await kind.connect(dsn, autocommit=True, application_name=application, connect_timeout=10)
+        await connection.execute(_PATIENCE)
+        return connection
     except OperationalError as error:
         raise PostgresUnreachable(f"no Postgres answers; start one with `smolit up` ({_first_line(error)})") from error
+
+
+@asynccontextmanager
+async def snapshot(connection: Connection) -> AsyncIterator[None]:
+    """Read as of one moment, and write nothing; who reads may take its time between two questions."""
+    async with connection.transaction():
+        await connection.execute("set transaction isolation level repeatable read, read only")
+        await connection.execute("set local idle_in_transaction_session_timeout = 0")
+        yield
 
 
 def _first_line(error: Exception) -> str:

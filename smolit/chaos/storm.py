@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -21,7 +22,9 @@ PACE_S = 0.05  # between two tasks
 AT_LEAST = 8  # tasks of a round
 _AT_POINT_S = 5.0  # how long a point may be waited for; then the process dies where it is
 _BACK_S = 60.0  # how long a dead process may take to be there again before it is hit the next time
-_TAKEOVER_S = 60.0  # a worker's lease runs out after 3 s, a relay's after 5, a learner's group session after 10
+# At least: a worker's lease runs out after 3 s, a relay's after 5, a learner's group session after 10.
+_ASLEEP_S = MappingProxyType({"worker": 4.0, "relay": 6.0, "learning": 12.0})
+_TAKEOVER_S = 60.0
 _LOOK_S = 0.3
 _WAKING_S = 15.0  # how long one that was taken over from may take to notice
 _FENCED = ("relay", "learning")  # these must end; a worker may go on: what it held is another's, and it is told so
@@ -146,6 +149,7 @@ class Storm:
             crew.arm(slot, None)
             crew.send(slot, signal.SIGSTOP)
         began = time.monotonic()
+        await asyncio.sleep(_ASLEEP_S[slot.name])
         await self._until(lambda: taken_over(self._scene.world, slot), f"nobody took over from {slot.identity}")
         seconds = time.monotonic() - began
         crew.send(slot, signal.SIGCONT)

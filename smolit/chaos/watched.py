@@ -53,11 +53,11 @@ def text_of(query: Any) -> str:
 
 
 class WatchedConnection(AsyncConnection[TupleRow]):
-    """Passes points around the statements that matter; inside a transaction the last one comes after its commit."""
+    """Passes points around the statements that matter; inside a transaction the last ones come after its commit."""
 
     passed: Pass
     depth = 0
-    label: str | None = None
+    done: tuple[str, ...] = ()
 
     async def execute(self, query: Any, params: Any = None, **options: Any) -> AsyncCursor[TupleRow]:
         """Run a statement."""
@@ -67,7 +67,7 @@ class WatchedConnection(AsyncConnection[TupleRow]):
         self.passed(f"{label}.before")
         cursor = await super().execute(query, params, **options)
         if self.depth:
-            self.label = label
+            self.done = (*self.done, label)
         else:
             self.passed(f"{label}.after")
         return cursor
@@ -81,13 +81,18 @@ class WatchedConnection(AsyncConnection[TupleRow]):
         try:
             async with super().transaction(savepoint_name, force_rollback) as transaction:
                 yield transaction
-                if self.depth == 1 and self.label:
-                    self.passed(f"{self.label}.written")
+                if self.depth == 1:
+                    self._pass_all(self.done, "written")
         finally:
             self.depth -= 1
-            label, self.label = self.label, self.label if self.depth else None
-        if label and not self.depth:
-            self.passed(f"{label}.after")
+            done, self.done = self.done, self.done if self.depth else ()
+        if not self.depth:
+            self._pass_all(done, "after")
+
+    def _pass_all(self, labels: Sequence[str], when: str) -> None:
+        """Pass the points of everything that a transaction has done."""
+        for label in dict.fromkeys(labels):
+            self.passed(f"{label}.{when}")
 
 
 class WatchedPublisher(Publisher):

@@ -23,6 +23,7 @@ NAMED: tuple[type[Exception], ...] = (
     ProjectionError,
     KafkaError,
     psycopg.OperationalError,
+    psycopg.errors.IdleInTransactionSessionTimeout,  # this process stood still, and others took over
 )
 
 

@@ -16,7 +16,7 @@ from events.wire import Incoming, decode
 from smolit.chaos.history import Entry
 from smolit.chaos.provider import Line
 from smolit.chaos.world import World
-from store.postgres import Connection, connect
+from store.postgres import Connection, connect, snapshot
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -85,8 +85,7 @@ async def read_tables(world: World) -> dict[str, Rows]:
     """Return the tables that the checks look at, as of one moment."""
     connection = await connect(world.postgres, "chaos-check")
     try:
-        async with connection.transaction():
-            await connection.execute("set transaction isolation level repeatable read, read only")
+        async with snapshot(connection):
             return {name: await _rows(connection, query) for name, query in _QUERIES.items()}
     finally:
         await connection.close()

@@ -69,7 +69,11 @@ def neither_applied_nor_parked(evidence: Evidence) -> list[Finding]:
     log, tables = evidence.log, evidence.tables
     parked = {f"{row[0]}/{row[1]}/{row[2]}" for row in tables["parked"]}
     unreadable = {record.origin for record in log.unreadable if evidence.behind(PROJECTIONS, record)}
-    facts = {event_id for event_id, (record, _) in log.first.items() if evidence.behind(PROJECTIONS, record)}
+    facts = {
+        event_id
+        for event_id, (record, _) in log.first.items()
+        if evidence.behind(PROJECTIONS, record) and record.origin not in parked
+    }
     learnt = {event.id for record, event in log.facts(*LEARNT_FROM) if evidence.behind("learning", record)}
     inbox = {row[1] for row in tables["inbox"] if row[0] == "learning"}
     queued = {event.fact.task_id for record, event in log.facts(TaskSubmitted) if evidence.behind(DISPATCH, record)}
@@ -91,7 +95,10 @@ def from_nowhere(evidence: Evidence) -> list[Finding]:
         event_id: (record.topic, record.partition, record.offset, _sha256(record)) for event_id, (record, _) in log.first.items()
     }
     inbox = {row[1] for row in evidence.tables["inbox"]}
+    parked = {(row[0], row[1], row[2]) for row in evidence.tables["parked"]}
+    refused = [f"{name} at {place[:3]}" for name, place in places.items() if place[:3] in parked]
     return [
+        *found("C3", "a fact of ours was refused by the projections", refused),
         *found("C3", "an event was applied that is not in the log", rows.keys() - places.keys()),
         *found("C3", "what was applied is not the first record of its id", _differing(rows, places)),
         *found("C3", "an event was taken in that is not in the log", inbox - places.keys()),
