@@ -33,6 +33,7 @@ class Report(Struct, frozen=True, kw_only=True):
     tasks: int
     kills_by: dict[str, int]
     starts: int
+    ends: dict[str, int]
     slept: tuple[Slept, ...]
     findings: tuple[Finding, ...]
     looked_at: dict[str, int]
@@ -49,6 +50,7 @@ class Run(Struct, frozen=True, kw_only=True):
     seconds: dict[str, float]
     tasks: int
     starts: int
+    ends: dict[str, int]
     struck: Sequence[Struck]
     slept: Sequence[Slept]
 
@@ -77,6 +79,7 @@ def report(run: Run, verdict: Verdict, bugs: Sequence[Caught]) -> Report:
         tasks=run.tasks,
         kills_by=dict(sorted(Counter(f"{blow.who} {blow.point or 'at any moment'}" for blow in run.struck).items())),
         starts=run.starts,
+        ends=run.ends,
         slept=tuple(run.slept),
         findings=verdict.findings,
         looked_at=verdict.looked_at,

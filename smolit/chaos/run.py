@@ -1,13 +1,15 @@
 """One run: the stack, the storm over the main world, the verdict, and the planted bugs."""
 
+import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from smolit.chaos.bug import Bug
 from smolit.chaos.check.digest import unlike_a_replay
-from smolit.chaos.check.finding import Finding
+from smolit.chaos.check.finding import Finding, found
 from smolit.chaos.check.verdict import Verdict, judge
 from smolit.chaos.course import course
 from smolit.chaos.planted import Caught, check_the_checker
@@ -56,6 +58,7 @@ async def run(ground: Ground, asked: Asked, told: Told) -> Report:
         told("checking")
         verdict = await _verdict(ground, main, storm, settled)
         starts = sum(main.crew.starts(slot) for slot in main.crew.slots)
+        ends = Counter(f"{slot.name} {status}" for slot, status in main.crew.ended)
     clock.lap("checks")
     bugs: list[Caught] = []
     if asked.bugs:
@@ -69,6 +72,7 @@ async def run(ground: Ground, asked: Asked, told: Told) -> Report:
         seconds=clock.laps,
         tasks=main.load.jobs,
         starts=starts,
+        ends=dict(sorted(ends.items())),
         struck=storm.weather.struck,
         slept=storm.weather.slept,
     )
@@ -91,7 +95,11 @@ async def _verdict(ground: Ground, main: Scene, storm: Storm, settled: bool) -> 
     if settled:
         database = new_database(ground.endpoints, "chaos_replay")
         replayed = await unlike_a_replay(ground.nurse, main.world, database, PATIENCE_S)
-    return Verdict((*storm.weather.findings, *verdict.findings, *replayed), verdict.looked_at)
+    crashes = [
+        f"{slot.identity}: signal {-status}" for slot, status in main.crew.ended if status < 0 and -status != signal.SIGKILL
+    ]
+    crashed = found("crash", "a process was ended by a signal that nobody sent", crashes)
+    return Verdict((*storm.weather.findings, *verdict.findings, *replayed, *crashed), verdict.looked_at)
 
 
 def _commit() -> str | None:

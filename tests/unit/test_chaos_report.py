@@ -29,7 +29,7 @@ KEYS = {
 def told(*findings: Finding, struck: int = 2, recovered: bool = True, bug_kills: int | None = 1) -> Report:
     """Return the report of a run of two kills and one planted bug."""
     blows = [Struck("relay-1", "mark.after", 0.0, 1, 3.0 + number if recovered else None) for number in range(struck)]
-    fields: dict[str, Any] = {"seed": 7, "commit": None, "seconds": {}, "tasks": 10, "starts": 9, "slept": ()}
+    fields: dict[str, Any] = {"seed": 7, "commit": None, "seconds": {}, "tasks": 10, "starts": 9, "ends": {}, "slept": ()}
     run = Run(options={"kills": 2}, struck=blows, **fields)
     return report(run, Verdict(findings, {}), [Caught("swapped_events", "", bug_kills, ())])
 
