@@ -1,6 +1,7 @@
 """Whole topics, to everybody: each process that asks reads every partition from the start and keeps following.
 
-There is no group. What is folded from it (agents, experiments, learned state) every process folds for itself.
+There is no group. What is folded from it (agents, experiments, learned state) every process folds for itself. Between two
+deliveries records may gather for `gather_s`: each fetch has its price.
 """
 
 import asyncio
@@ -20,8 +21,16 @@ _WAIT_MS = 1_000  # of one fetch; a record ends the wait at once
 class Broadcast:
     """Follows topics; `on_event` is called once per record, in order within each partition, and must not wait."""
 
-    def __init__(self, kafka: str, client_id: str, topics: Sequence[str], make_reader: MakeReader = PartitionReader) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        client_id: str,
+        topics: Sequence[str],
+        make_reader: MakeReader = PartitionReader,
+        gather_s: float = 0.0,
+    ) -> None:
         self._kafka = kafka
+        self._gather_s = gather_s
         self._topics = tuple(topics)
         self._reader = make_reader(kafka, client_id)
         self._positions: dict[Place, int] = {}
@@ -98,7 +107,7 @@ class Broadcast:
     async def _follow(self, on_event: OnEvent) -> None:
         while True:
             await self._deliver(on_event)
-            await asyncio.sleep(0)
+            await asyncio.sleep(self._gather_s)
 
     async def _deliver(self, on_event: OnEvent) -> None:
         """Fetch once and hand over what came."""

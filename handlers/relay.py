@@ -4,6 +4,7 @@ It may publish a row twice (killed before the mark, or asleep while another took
 in the log wins and the repeat is harmless.
 """
 
+import asyncio
 from asyncio import Event
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -29,11 +30,16 @@ class Sink(Protocol):
 
 
 class Pace(Struct, frozen=True):
-    """How the relay works: lease length, fallback poll, rows per batch, and how long published rows stay."""
+    """How the relay works: lease length, fallback poll, rows per batch, and how long published rows stay.
+
+    After a ring, rows may gather for `gather_s`: the start of a short attempt, its end and the answer then go out together,
+    and everybody who follows the topic is woken once.
+    """
 
     lease_s: float = 5.0
     poll_s: float = 0.25
     batch: int = 500
+    gather_s: float = 0.02
     keep_s: float = 3600.0
     purge_every_s: float = 10.0
     purge_bite: int = 2000
@@ -105,8 +111,8 @@ async def loop(relay: Relay, doorbell: Doorbell, stopped: Event, pace: Pace, cou
         sent = await relay.pass_on()
         count("relay.published", sent)
         count("relay.purged", await relay.tidy())
-        if sent < pace.batch:  # what is committed from now on rings
-            await doorbell.wait(pace.poll_s)
+        if sent < pace.batch and await doorbell.wait(pace.poll_s):  # what is committed from now on rings
+            await asyncio.sleep(pace.gather_s)
     await relay.let_go()
 
 

@@ -1,5 +1,7 @@
 """The watchdog: queues again what a dead worker held, ends what is past its deadline, hands back what nobody may do.
 
+Beside its rounds it lets go of what ended long ago.
+
 It only does what the rows say; several may run, for rows that one has locked are passed over by the others.
 """
 
@@ -13,6 +15,8 @@ from events.task import TaskOutcome
 from events.wire import Outgoing
 from handlers.count import Count
 from handlers.ending import Roads, Verdict, early_facts, handed_back_facts
+from handlers.purge import Keep, Purge
+from handlers.sieve import Timer
 from store import claim, closing, outbox
 from store.closing import Closed
 from store.postgres import Connect, Connection, connect
@@ -103,7 +107,9 @@ async def run(
     roads: Roads,
     stopped: Event,
     clock: Callable[[], datetime],
+    timer: Timer,
     count: Count,
+    keep: Keep,
     every_s: float = 0.5,
     *,
     connect: Connect = connect,
@@ -111,10 +117,12 @@ async def run(
     """Sweep until told to stop; any error ends it, and the runner starts it again."""
     connection = await connect(dsn, APPLICATION)
     try:
-        watchdog = Watchdog(connection, roads, clock)
+        watchdog, purge = Watchdog(connection, roads, clock), Purge(connection, timer, keep)
         while not stopped.is_set():
             for what, times in (await watchdog.sweep()).items():
                 count(f"watchdog.{what}", times)
+            for which, rows in (await purge.bite()).items():
+                count(f"watchdog.purged_{which}", rows)
             await _nap(stopped, every_s)
     finally:
         await connection.close()

@@ -16,7 +16,7 @@ _TRY_TO_OWN = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
 # A standby looks this often whether the owner is gone: Postgres frees the lock with the owner's connection.
 STANDBY_S = 0.5
 # A transaction costs the same for one record as for twenty; so long a read model waits for company.
-GATHER_S = 0.05
+GATHER_S = 0.2
 
 
 def places(names: Names, tenants: Sequence[str]) -> list[Place]:

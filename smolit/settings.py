@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     feedback_horizon_days: int = Field(
         default=90, ge=1, description="Days that feedback waits for its task before it becomes a dead letter."
     )
+    keep_ended_days: int = Field(
+        default=7, ge=7, description="Days that ended tasks stay in the work queue, and taken-in event ids in the inboxes."
+    )
     inline_limit_bytes: int = Field(default=900_000, ge=1, description="Largest request that is taken in, in bytes of its value.")
     blob_threshold_bytes: int = Field(
         default=64_000, ge=1, description="Texts above this many bytes go to the blob store and are referenced."

@@ -21,14 +21,17 @@ class Doorbell:
         return cls(connection)
 
     async def wait(self, timeout_s: float) -> bool:
-        """Return true as soon as it rings, or false after `timeout_s`.
+        """Return true as soon as it rings, or false after `timeout_s`; all rings until then count as one.
 
         Raises:
             psycopg.OperationalError: Postgres went away.
         """
+        rang = False
         async for _ in self._connection.notifies(timeout=timeout_s, stop_after=1):
-            return True
-        return False
+            rang = True
+        async for _ in self._connection.notifies(timeout=0):
+            pass
+        return rang
 
     async def close(self) -> None:
         """Take it down."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Column, Integer, Table, Text, Uuid
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, Table, Text, Uuid, text
 
 from store.errors import Fenced
 from store.metadata import metadata
@@ -28,6 +28,8 @@ fold_inbox = Table(
     metadata,
     Column("consumer", Text, primary_key=True, comment="who folds"),
     Column("event_id", Uuid, primary_key=True, comment="id of an event that was taken in"),
+    Column("taken_at", DateTime(timezone=True), nullable=False, server_default=text("now()"), comment="taken in at"),
+    Index("fold_inbox_taken", "taken_at"),
     comment="Event ids that a fold has taken in: the first in the log wins, repeats are counted and dropped.",
 )
 

@@ -5,6 +5,7 @@ derived ids), any other record with the same key is a repeat or, with another pa
 """
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import Column, Index, LargeBinary, Table, Text, Uuid
@@ -26,9 +27,15 @@ request_claim = Table(
 )
 
 _CLAIM = """
-insert into ops.request_claim (request_key, tenant, payload_sha256, origin, task_id)
-select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[])
-on conflict (request_key) do nothing"""
+with new as (
+  insert into ops.request_claim (request_key, tenant, payload_sha256, origin, task_id)
+  select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[])
+  on conflict (request_key) do nothing
+  returning request_key, origin, payload_sha256
+)
+select * from new
+union all
+select request_key, origin, payload_sha256 from ops.request_claim where request_key = any(%s::uuid[])"""
 _READ = "select request_key, origin, payload_sha256 from ops.request_claim where request_key = any(%s::uuid[])"
 _DECIDED = "select decided from ops.request_claim where request_key = %s"
 _DECIDE = "update ops.request_claim set decided = %s where request_key = %s"
@@ -55,9 +62,14 @@ async def claim(connection: Connection, claims: Sequence[Claim]) -> dict[str, tu
         [claim.origin for claim in ordered],
         [claim.task_id for claim in ordered],
     )
-    await connection.execute(_CLAIM, columns)
-    cursor = await connection.execute(_READ, (columns[0],))
-    return {str(key): (origin, sha256) for key, origin, sha256 in await cursor.fetchall()}
+    owners = _owners(await (await connection.execute(_CLAIM, (*columns, columns[0]))).fetchall())
+    if owners.keys() != set(columns[0]):  # claimed by another process while we looked: the statement does not see its rows
+        owners = _owners(await (await connection.execute(_READ, (columns[0],))).fetchall())
+    return owners
+
+
+def _owners(rows: Sequence[tuple[UUID, str, str]]) -> dict[str, tuple[str, str]]:
+    return {str(key): (origin, sha256) for key, origin, sha256 in rows}
 
 
 async def tenants_of(connection: Connection, task_ids: Sequence[str]) -> dict[str, str]:

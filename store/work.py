@@ -31,7 +31,8 @@ work_task = Table(
     Column("queued_at", DateTime(timezone=True), nullable=False, server_default=text("now()"), comment="read at"),
     Column("ended_at", DateTime(timezone=True), comment="ended at; null while open"),
     Index("work_task_due", "deadline", postgresql_where=text("state = 'open'")),
-    comment="Every task that dispatch has read; it ends once, by compare-and-swap on its state.",
+    Index("work_task_ended", "ended_at", postgresql_where=text("state <> 'open'")),
+    comment="Tasks that dispatch has read, until long after their end, which comes once, by compare-and-swap on the state.",
 )
 work_attempt = Table(
     "work_attempt",

@@ -7,21 +7,23 @@ from msgspec import Struct
 
 from events.control import Control
 from events.experiment import Variant
-from events.task import AgentChosen, Candidate, ChoiceContext, Features, PolicyRef, TaskEnded
+from events.task import AgentChosen, AttemptEnded, Candidate, ChoiceContext, Features, PolicyRef, TaskAdmitted, TaskEnded
 from learning.book import Page, PolicyKey
 from learning.match import Match, match
 from learning.policy import Context, Decision, choose
 
 DecidedBy = Literal["default", "experiment", "policy_set"]
+_WHY_CHARS = 300  # of what the last agent failed with: the whole of it stands in its attempt's end
 
 
 class Wanted(Struct, frozen=True):
-    """One attempt that needs an agent."""
+    """One attempt that needs an agent; `failed_with` is what the attempt before it failed with."""
 
     tenant: str
     task_id: str
     attempt: int
     context: ChoiceContext
+    failed_with: str | None = None
 
 
 class Served(Struct, frozen=True):
@@ -29,6 +31,17 @@ class Served(Struct, frozen=True):
 
     key: PolicyKey
     decided_by: DecidedBy
+
+
+def wanted_after(fact: object) -> Wanted | None:
+    """Return the attempt that a fact calls for: the first after admission, the next after a failure with one left."""
+    match fact:
+        case TaskAdmitted():
+            return Wanted(fact.tenant, fact.task_id, 1, fact.context)
+        case AttemptEnded(context=context) if context is not None:
+            return Wanted(fact.tenant, fact.task_id, fact.attempt + 1, context, fact.error)
+        case _:
+            return None
 
 
 def served(wanted: Wanted, control: Control, default: PolicyKey) -> Served:
@@ -105,16 +118,21 @@ def _nobody(wanted: Wanted, found: Match) -> TaskEnded:
         outcome="failed",
         attempts=wanted.attempt - 1,
         reason="no_other_agent" if tried else "no_fitting_agent",
-        detail=(
-            f"nobody is left after {', '.join(tried)} failed"
-            if tried
-            else f"no agent fits a task of kind {wanted.context.kind!r}"
-            if wanted.context.kind
-            else "no agent fits the text"
-        ),
+        detail=_nobody_left(wanted) if tried else _nobody_fits(wanted.context.kind),
         left_out=found.left_out,
     )
 
 
-def _misfit(kind: str | None) -> str:
-    return "no agent's description fits the text" if kind is None else f"no agent has the skill {kind!r}"
+def _nobody_left(wanted: Wanted) -> str:
+    """Say who was tried, and what the last of them failed with."""
+    told = f"nobody is left after {', '.join(wanted.context.tried)} failed"
+    return f"{told}; the last with {_shortened(wanted.failed_with)}" if wanted.failed_with else told
+
+
+def _nobody_fits(kind: str | None) -> str:
+    """Say what nobody fits."""
+    return "no agent fits the text" if not kind else f"no agent fits a task of kind {kind!r}"
+
+
+def _shortened(why: str) -> str:
+    return why if len(why) <= _WHY_CHARS else f"{why[:_WHY_CHARS]}…"

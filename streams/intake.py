@@ -7,7 +7,8 @@ is refused when its payload differs. A refused request becomes a dead letter and
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Protocol
 
@@ -16,7 +17,7 @@ import msgspec
 from bus.producer import Publisher
 from events.aside import dead_letter
 from events.event import Fact
-from events.request import CancelTask, GiveFeedback, Request, ReviseFeedback, SubmitTask
+from events.request import CancelTask, GiveFeedback, ReviseFeedback, SubmitTask
 from events.task import Features, TaskSubmitted
 from events.topics import Names
 from events.wire import Incoming, Outgoing
@@ -32,6 +33,7 @@ from streams.outgoing import fact_record, refusal
 from streams.positions import Positions
 
 SOURCE = "smolit/intake"
+Readings = Mapping[str, "asyncio.Future[Reading]"]
 
 
 class Reader(Protocol):
@@ -47,7 +49,8 @@ class Intake:
 
     name = "intake"
     wants: frozenset[str] = frozenset()  # every record of a request topic gets an answer
-    batch = 16  # encoding takes milliseconds a text: small batches keep the first of them quick
+    batch = 16
+    gather_s = 0.0
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Intake:
         self._names, self._rules, self._reader, self._clock = names, rules, reader, clock
         self._inline_limit = inline_limit_bytes
         self._connect, self._publisher, self._control, self._make_fold = connect, publisher, control, fold
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")  # in order: the first of a batch is ready first
         self._connection: Connection
         self._positions: Positions
 
@@ -83,6 +87,7 @@ class Intake:
         await self._control.stop()
         await self._publisher.stop()
         await self._connection.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     def assigned(self) -> None:
         """Read positions anew: another process may have moved them."""
@@ -95,7 +100,8 @@ class Intake:
         if not fresh:
             return
         judged = [inspect(record, self._names.tenant_of(record.topic), self._inline_limit) for record in fresh]
-        await self._publish(await self._claimed(judged))
+        readings = self._start_reading(judged)
+        await self._publish(await self._claimed(judged), readings)
         async with self._positions.step(fresh):
             pass  # intake's rows are its claims; only the positions are left to move
 
@@ -125,10 +131,14 @@ class Intake:
         self.outcomes["repeated"] += 1
         return None
 
-    async def _publish(self, work: Sequence[Healthy | Sick]) -> None:
+    def _start_reading(self, judged: Sequence[Healthy | Sick]) -> Readings:
+        """Let the thread read the texts of a batch in their order, while their keys are claimed."""
+        texts = dict.fromkeys(text for one in judged if (text := _text(one)) is not None)
+        loop = asyncio.get_running_loop()
+        return {text: loop.run_in_executor(self._thread, self._reader.read, text) for text in texts}
+
+    async def _publish(self, work: Sequence[Healthy | Sick], readings: Readings) -> None:
         """Publish all that follows, in order; what changes what is in force is published and folded on its own."""
-        texts = [text for one in work if isinstance(one, Healthy) and (text := _text(one.asked.request)) is not None]
-        readings = dict(zip(texts, await asyncio.to_thread(self._read, texts), strict=True))
         ready: list[Outgoing] = []
         for one in work:
             if isinstance(one, Healthy) and isinstance(one.asked.request, CHANGES):
@@ -139,10 +149,7 @@ class Intake:
                 ready += await self._records(one, readings)
         await self._publisher.publish(ready)
 
-    def _read(self, texts: Sequence[str]) -> list[Reading]:
-        return [self._reader.read(text) for text in texts]
-
-    async def _records(self, one: Healthy | Sick, readings: dict[str, Reading]) -> list[Outgoing]:
+    async def _records(self, one: Healthy | Sick, readings: Readings) -> list[Outgoing]:
         """Return the records of one request, whatever becomes of it."""
         if isinstance(one, Sick):
             return self._refused(one)
@@ -153,14 +160,14 @@ class Intake:
         self.outcomes["accepted"] += 1
         return [self._fact(fact, one) for fact in facts]
 
-    async def _facts(self, one: Healthy, readings: dict[str, Reading]) -> tuple[Fact, ...]:
+    async def _facts(self, one: Healthy, readings: Readings) -> tuple[Fact, ...]:
         """Return the facts of a request about a task."""
         match one.asked.request:
             case SubmitTask() as request:
                 facts = admit_task(
                     one.asked,
                     request,
-                    readings[request.text],
+                    await readings[request.text],
                     self._control.control,
                     self._control.seen(),
                     self._rules,
@@ -209,5 +216,6 @@ class Intake:
         ]
 
 
-def _text(request: Request) -> str | None:
-    return request.text if isinstance(request, SubmitTask) else None
+def _text(one: Healthy | Sick) -> str | None:
+    """Return the text of a submission."""
+    return one.asked.request.text if isinstance(one, Healthy) and isinstance(one.asked.request, SubmitTask) else None

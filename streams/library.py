@@ -33,12 +33,13 @@ class Library:
         to_context: ToContext,
         on_example: Callable[[], None] = lambda: None,
         make_reader: MakeReader = PartitionReader,
+        gather_s: float = 0.0,
     ) -> None:
         self._kafka, self._client_id, self._topic = kafka, client_id, names.of(LEARNING)
         self.context_map, self.to_context = context_map, to_context
         self._default, self._width = default, width
         self._make_reader = make_reader
-        self._broadcast = Broadcast(kafka, client_id, (self._topic,), make_reader)
+        self._broadcast = Broadcast(kafka, client_id, (self._topic,), make_reader, gather_s)
         self._on_example = on_example
         self.pages: dict[Scope, dict[PolicyKey, Page]] = {}
         self.partitions: dict[Scope, int] = {}

@@ -10,6 +10,9 @@ from events.wire import Incoming
 class Processor(Protocol):
     """One subject of the brain. `wants` are the CloudEvents types it reads; others are skipped undecoded.
 
+    After each delivery the next records may gather for `gather_s`, up to `batch` of them: what costs a transaction or a
+    request of its own costs it once for all of them. A record that comes alone never waits.
+
     When `process` returns, everything that follows from the batch is durable: rows are committed and records are on the
     broker. When it raises, nothing was acknowledged, and the process ends; started again, it reads the batch again.
     """
@@ -18,6 +21,7 @@ class Processor(Protocol):
     topics: tuple[str, ...]
     wants: frozenset[str]
     batch: int
+    gather_s: float
     outcomes: Counter[str]
 
     async def start(self) -> None:

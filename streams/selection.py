@@ -21,7 +21,7 @@ from learning.draw import draw
 from learning.errors import LearningError
 from store.postgres import Connection
 from store.snapshot import newest
-from streams.choice import Wanted, choose_agent, served
+from streams.choice import Wanted, choose_agent, served, wanted_after
 from streams.control import ControlReader
 from streams.library import Library
 from streams.live import LiveAgents
@@ -36,6 +36,7 @@ class Selection:
     name = "selection"
     wants = frozenset({TaskAdmitted.event_type.wire_name, AttemptEnded.event_type.wire_name})
     batch = 100
+    gather_s = 0.01
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class Selection:
         """Return the choice that a record calls for; what cannot be chosen for is set aside with its reason."""
         try:
             event = decode(record.headers, record.value)
-            wanted = _wanted(event.fact)
+            wanted = wanted_after(event.fact)
             return [] if wanted is None else [await self._choose(wanted, event.envelope)]
         except (EventError, LearningError) as error:
             self.outcomes["dead_letter"] += 1
@@ -107,14 +108,3 @@ class Selection:
         )
         self.outcomes["nobody_fits" if isinstance(chosen, TaskEnded) else "chosen"] += 1
         return fact_record(chosen, by, wanted.task_id, self._names, SOURCE, self._clock())
-
-
-def _wanted(fact: object) -> Wanted | None:
-    """Return the attempt that a fact calls for: the first after admission, the next after a failure with one left."""
-    match fact:
-        case TaskAdmitted():
-            return Wanted(fact.tenant, fact.task_id, 1, fact.context)
-        case AttemptEnded(context=context) if context is not None:
-            return Wanted(fact.tenant, fact.task_id, fact.attempt + 1, context)
-        case _:
-            return None

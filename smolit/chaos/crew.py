@@ -104,6 +104,10 @@ class Crew:
         """Wait until the process that runs now has stopped itself; return whether it did in time."""
         return await _until(lambda: self._is_asleep(slot), patience_s)
 
+    async def stop(self, slot: Slot, patience_s: float) -> bool:
+        """Stop a process wherever it is, also one that is only coming back; return whether it stands still."""
+        return await _until(lambda: self._stopped(slot), patience_s)
+
     async def dismiss(self, slots: Sequence[Slot]) -> None:
         """Kill processes for good, and wait for them."""
         for slot in slots:
@@ -154,6 +158,11 @@ class Crew:
         self.ended.append((member.slot, report.status))
         wait_s = 0.0 if time.monotonic() - member.began > _BREATH_S * 2 else _BREATH_S
         self._timers.add(asyncio.get_running_loop().call_later(wait_s, self._spawn, member))
+
+    def _stopped(self, slot: Slot) -> bool:
+        """Send the signal again until it has worked: before, there may have been no process, or another one."""
+        self.send(slot, signal.SIGSTOP)
+        return self._is_asleep(slot)
 
     def _is_asleep(self, slot: Slot) -> bool:
         pid = self._members[slot].pid

@@ -12,7 +12,7 @@ from msgspec import Struct
 from smolit.chaos.check.finding import Finding
 from smolit.chaos.course import Blow, Round
 from smolit.chaos.scene import Scene
-from smolit.chaos.takeover import stands_by, taken_over
+from smolit.chaos.takeover import on_duty, stands_by, taken_over
 from smolit.process.roster import Slot
 from smolit.settings import Settings
 from smolit.stack import local
@@ -136,18 +136,33 @@ class Storm:
         crew = self._scene.crew
         crew.start([slot for slot in _STANDBYS if slot not in crew.slots])
         await self._until(lambda: stands_by(self._scene.world), "no standby joined")
-        await asyncio.gather(*(self._sleep(Slot(blow.name, "1"), blow) for blow in one.blows))
+        await asyncio.gather(*(self._lull(blow) for blow in one.blows))
+
+    async def _lull(self, blow: Blow) -> None:
+        """Put whoever is on duty to sleep; one that only stands by has nothing that could be taken over."""
+        crew, world = self._scene.crew, self._scene.world
+        slots = [slot for slot in crew.slots if slot.name == blow.name]
+        serving: list[Slot] = []
+
+        async def somebody() -> bool:
+            serving[:] = [slot for slot in slots if await on_duty(world, slot)]
+            return bool(serving)
+
+        await self._until(somebody, f"no {blow.name} was on duty")
+        if serving:
+            await self._sleep(serving[0], blow)
 
     async def _sleep(self, slot: Slot, blow: Blow) -> None:
         """Stop one process at a point, or wherever it is if it does not come to it, and wake it much later."""
         crew = self._scene.crew
-        await crew.until_alive(slot, _BACK_S)
         point = blow.fuse.point if blow.fuse else None
         crew.arm(slot, blow.fuse)
         if not await crew.until_asleep(slot, _AT_POINT_S):
             point = None
             crew.arm(slot, None)
-            crew.send(slot, signal.SIGSTOP)
+            if not await crew.stop(slot, _BACK_S):
+                self.weather.findings.append(Finding("liveness", f"{slot.identity} could not be stopped", 1, ()))
+                return
         began = time.monotonic()
         await asyncio.sleep(_ASLEEP_S[slot.name])
         await self._until(lambda: taken_over(self._scene.world, slot), f"nobody took over from {slot.identity}")

@@ -1,22 +1,41 @@
-"""Has somebody else taken over from a process that stands still? Asked of Postgres and of the group, not of the process."""
+"""Who does what others could take over, and have they? Takeovers are asked of Postgres and of the group, not of the process."""
+
+import asyncio
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from psycopg import AsyncConnection, OperationalError
 
 from smolit.chaos.world import World
+from smolit.process import record
+from smolit.process.census import ready
 from smolit.process.roster import Slot
 
 _SHARDS = "select count(*) from ops.relay_lease where owner = %s"
+_LEASES = "select count(*) from ops.relay_lease where owner = %s and lease_until > now()"
 _ATTEMPTS = "select count(*) from ops.work_attempt where worker = %s and state = 'running'"
 _MEMBERS = 5  # where a described group has its members, behind error, name, state and protocols
+
+
+async def on_duty(world: World, slot: Slot) -> bool:
+    """Return whether a process does what others could take over: a relay holds shards, any other is ready.
+
+    One that stands by, or is only starting, may go on after a sleep: nothing was taken from it.
+    """
+    if slot.name != "relay":
+        return await asyncio.to_thread(_is_ready, world, slot)
+    try:
+        return await _held(world, _LEASES, slot.identity) > 0
+    except (OperationalError, OSError):
+        return False
 
 
 async def taken_over(world: World, slot: Slot) -> bool:
     """Return whether nothing belongs to this worker, relay or learner any more."""
     try:
         if slot.name == "learning":
-            return await _members(world, f"{world.settings.topic_prefix}-{slot.name}") == 1
+            members = await _members(world, _group(world))
+            return bool(members) and not any(member.startswith(f"{_group(world)}-{slot.instance}-") for member in members)
         return await _held(world, _SHARDS if slot.name == "relay" else _ATTEMPTS, slot.identity) == 0
     except (KafkaError, OperationalError, OSError):
         return False
@@ -25,9 +44,20 @@ async def taken_over(world: World, slot: Slot) -> bool:
 async def stands_by(world: World) -> bool:
     """Return whether a second learner has joined the group of the first."""
     try:
-        return await _members(world, f"{world.settings.topic_prefix}-learning") > 1
+        return len(await _members(world, _group(world))) > 1
     except (KafkaError, OSError):
         return False
+
+
+def _is_ready(world: World, slot: Slot) -> bool:
+    """Ask a process itself, if it runs."""
+    written = record.read(world.settings.data_dir, slot.name, slot.instance)
+    return written is not None and record.live(written) is not None and ready(written.port)
+
+
+def _group(world: World) -> str:
+    """Return the group of the learners."""
+    return f"{world.settings.topic_prefix}-learning"
 
 
 async def _held(world: World, query: str, owner: str) -> int:
@@ -37,12 +67,12 @@ async def _held(world: World, query: str, owner: str) -> int:
     return int(row[0]) if row else 0
 
 
-async def _members(world: World, group: str) -> int:
-    """Return how many members a group has."""
+async def _members(world: World, group: str) -> list[str]:
+    """Return the ids of a group's members; one with a name of its own (`group-instance`) has that in front."""
     admin = AIOKafkaAdminClient(bootstrap_servers=world.kafka)
     try:
         await admin.start()
         described = await admin.describe_consumer_groups([group])
-        return len(described[0].groups[0][_MEMBERS])
+        return [member[0] for member in described[0].groups[0][_MEMBERS]]
     finally:
         await admin.close()

@@ -1,9 +1,11 @@
 """The demo's stage: a stack of ours, all processes ready, all agents live; and everything it started stopped again."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 from events.topics import Names
 from smolit.errors import ProcessesNotReady, ServerForeign
@@ -19,11 +21,12 @@ from streams.live import LiveAgents
 
 Say = Callable[[str], None]
 POLL_S = 0.1
+_BY_SIGNAL = 128  # and the signal's number: the exit code by which a shell tells of it
 
 
 @contextmanager
 def staged(settings: Settings, say: Say) -> Iterator[Endpoints]:
-    """Bring up what is not there yet; at the end stop what was brought up here, and nothing else.
+    """Bring up what is not there yet; at the end, also one by SIGTERM, stop what was brought up here, and nothing else.
 
     Raises:
         ServerForeign: the settings name a Kafka or Postgres that is not ours.
@@ -32,6 +35,7 @@ def staged(settings: Settings, say: Say) -> Iterator[Endpoints]:
     before = status(settings)
     had_servers = before.kafka.running and before.postgres.running
     had_processes = live_runner(settings.data_dir) is not None
+    before_signal = signal.signal(signal.SIGTERM, _leave)
     try:
         endpoints = local.up(settings, say)
         asyncio.run(prepare(settings, endpoints, say))
@@ -39,10 +43,17 @@ def staged(settings: Settings, say: Say) -> Iterator[Endpoints]:
         background.wait_ready(settings, say)
         yield endpoints
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what it asks for is being done
         if not had_processes:
             background.halt(settings, say)
         if not had_servers:
             local.down(settings, progress=say)
+        signal.signal(signal.SIGTERM, before_signal)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    """Leave as at Ctrl-C: whatever is open is closed on the way out."""
+    raise SystemExit(_BY_SIGNAL + number)
 
 
 def refuse_foreign(settings: Settings) -> None:

@@ -4,15 +4,23 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from psycopg.errors import IdleInTransactionSessionTimeout
+
 from smolit.process.place import Place
+from smolit.process.shell import end_at_once
+from store.errors import Fenced
 from streams.app import Brain
+from streams.errors import SleptTooLong
 from streams.processor import Processor
 
 Beside = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
+# Each says that this process stood still and others took over: after a sleep, whichever part notices first ends the stream.
+_TAKEN_OVER = (SleptTooLong, Fenced, IdleInTransactionSessionTimeout)
+
 
 class BrainProcess:
-    """Runs a processor until told to stop; the first part that fails ends it all."""
+    """Runs a processor until told to stop; the first part that fails ends it all, and who was taken over from goes at once."""
 
     def __init__(self, processor: Processor, brain: Brain, beside: Sequence[Beside] = ()) -> None:
         self.name = processor.name
@@ -22,9 +30,16 @@ class BrainProcess:
         """Run; raises what ended the stream or anything beside it."""
         await self._brain.start()
         try:
-            await _first_end(stopped, [self._brain.wait_failed, *(_bound(one, stopped) for one in self._beside)])
+            await _first_end(stopped, [self._wait_failed, *(_bound(one, stopped) for one in self._beside)])
         finally:
             await self._brain.stop()
+
+    async def _wait_failed(self) -> None:
+        """Wait until the stream fails; a clean stop would take seconds, in which Kafka's client joins the group once more."""
+        try:
+            await self._brain.wait_failed()
+        except _TAKEN_OVER as error:
+            end_at_once(error)
 
     async def ready(self) -> bool:
         """Return whether records flow."""

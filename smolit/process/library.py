@@ -14,7 +14,7 @@ def default_policy() -> PolicyKey:
     return PolicyKey.of(DEFAULT, {})
 
 
-def library(place: Place, client_id: str) -> Library:
+def library(place: Place, client_id: str, gather_s: float) -> Library:
     """Return the states of all policies, to be followed from the learning log."""
     context_map = ContextMap.load(ENCODER_NAME if place.settings.encoder == "minilm" else HashedEncoder().name)
     return Library(
@@ -26,4 +26,5 @@ def library(place: Place, client_id: str) -> Library:
         context_map.digest,
         lambda features: context_map.apply(features.embedding, features.surface),
         make_reader=place.ports.reader,
+        gather_s=gather_s,
     )

@@ -47,7 +47,11 @@ class _Out:
 
 
 class _Bridge(logging.Handler):
-    """Brings the records of libraries into the same lines."""
+    """Brings the records of libraries into the same lines, and closes their sink."""
+
+    def __init__(self, sink: Sink) -> None:
+        super().__init__(logging.WARNING)
+        self._sink = sink
 
     def emit(self, record: logging.LogRecord) -> None:
         logger = structlog.get_logger()
@@ -55,6 +59,11 @@ class _Bridge(logging.Handler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Keep silent: a record that cannot be written stops nobody, and standard error might block."""
+
+    def close(self) -> None:
+        """Write what is left, for a moment."""
+        super().close()
+        self._sink.close(_LAST_WORDS_S)
 
 
 @contextmanager
@@ -69,11 +78,14 @@ def started(settings: Settings, who: Who, others: frozenset[str] = frozenset()) 
         logger_factory=lambda *_: _Out(sink),
         cache_logger_on_first_use=False,
     )
-    with _libraries():
-        try:
-            yield sink
-        finally:
-            sink.close(_LAST_WORDS_S)
+    with _libraries(sink):
+        yield sink
+
+
+def last_words() -> None:
+    """Write what is left, for a moment: for a process that ends without coming to the end of `started`."""
+    for handler in logging.getLogger().handlers:
+        handler.close()
 
 
 def bind(**fields: Any) -> structlog.typing.FilteringBoundLogger:
@@ -122,9 +134,9 @@ def _renderer(settings: Settings) -> Processor:
 
 
 @contextmanager
-def _libraries() -> Iterator[None]:
+def _libraries(sink: Sink) -> Iterator[None]:
     """Send what libraries have to say, from warnings upwards, the same way."""
-    root, bridge = logging.getLogger(), _Bridge(logging.WARNING)
+    root, bridge = logging.getLogger(), _Bridge(sink)
     root.addHandler(bridge)
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
@@ -133,3 +145,4 @@ def _libraries() -> Iterator[None]:
     finally:
         logging.captureWarnings(False)
         root.removeHandler(bridge)
+        bridge.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from filelock import FileLock, Timeout
 
@@ -55,6 +56,13 @@ def supervised(settings: Settings, who: Who, secrets: frozenset[str], body: Call
             return FAILED
         log.bind().info("stopped")
         return OK
+
+
+def end_at_once(error: Exception) -> NoReturn:
+    """End this process as one that failed, saying why, without its clean stop: for who may not do anything more."""
+    _tell_failure(error)
+    log.last_words()
+    os._exit(FAILED)
 
 
 def _tell_failure(error: Exception) -> None:

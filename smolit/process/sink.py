@@ -1,11 +1,12 @@
 """Where log lines go: a bounded queue, drained by one thread, so that a missing, full or slow sink stops nobody."""
 
 import os
-import queue
 import threading
+from collections import deque
 from pathlib import Path
 
 _CAPACITY = 10_000  # lines: some megabytes at most
+_PAUSE_S = 0.05  # between two looks: a thread woken for each line would take the interpreter away from the work
 _STDERR = 2
 _MISSING = '{"event": "log lines dropped", "level": "warning", "dropped_so_far": %d}'
 
@@ -15,7 +16,9 @@ class Sink:
 
     def __init__(self, path: Path | None, capacity: int = _CAPACITY) -> None:
         self._path = path
-        self._lines: queue.Queue[str | None] = queue.Queue(capacity)
+        self._capacity = capacity
+        self._lines: deque[str] = deque()
+        self._closing = threading.Event()
         self._file: int | None = None if path else _STDERR
         self._told = 0
         self.dropped = 0
@@ -26,23 +29,26 @@ class Sink:
 
     def put(self, line: str) -> None:
         """Take a line, or drop it if the queue is full."""
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
+        if len(self._lines) < self._capacity:
+            self._lines.append(line)
+        else:
             self.dropped += 1
 
     def close(self, patience_s: float) -> None:
         """Write what is left, but wait no longer than the patience."""
-        try:
-            self._lines.put_nowait(None)
-        except queue.Full:
-            self.dropped += 1
+        self._closing.set()
         self._thread.join(patience_s)
 
     def _drain(self) -> None:
-        """Write lines until there are no more."""
-        while (line := self._lines.get()) is not None:
-            self._attempt(line)
+        """Write lines until there are no more to come."""
+        while not self._closing.wait(_PAUSE_S):
+            self._write_all()
+        self._write_all()
+
+    def _write_all(self) -> None:
+        """Write the lines that are here."""
+        while self._lines:
+            self._attempt(self._lines.popleft())
 
     def _attempt(self, line: str) -> None:
         """Write a line, and how many are missing before it; one that the system does not take is dropped."""

@@ -72,6 +72,7 @@ class ToldProcessor:
         self.topics: tuple[str, ...] = inner.topics
         self.wants: frozenset[str] = inner.wants
         self.batch: int = inner.batch
+        self.gather_s: float = inner.gather_s
         self.outcomes: Counter[str] = inner.outcomes
 
     async def start(self) -> None:

@@ -139,6 +139,8 @@ def _jvm(java: Path, jars: Path, heap_mb: int) -> list[str]:
         f"-Xms{min(256, heap_mb)}m",
         f"-Xmx{heap_mb}m",
         "-XX:+UseSerialGC",
+        # One broker of a laptop: the second compiler took as much of a core as serving did, for its first minutes.
+        "-XX:TieredStopAtLevel=1",
         "-XX:+ExitOnOutOfMemoryError",
         "-Djava.awt.headless=true",
         "-Dlog4j2.configurationFile=log4j2.properties",

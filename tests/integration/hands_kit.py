@@ -23,7 +23,8 @@ from handlers.ending import Finish, Roads
 from handlers.watchdog import Watchdog
 from store import blob, lease, ledger, outbox, work
 from store.claim import Claimed
-from store.fold import fold_position
+from store.fold import fold_inbox, fold_position
+from store.intake import request_claim
 from store.metadata import metadata
 from store.migrate import engine
 from store.postgres import Connection, connect
@@ -34,6 +35,8 @@ F = TypeVar("F", bound=Message)
 
 TABLES = (
     fold_position,
+    fold_inbox,
+    request_claim,
     outbox.outbox,
     lease.relay_lease,
     work.work_task,

@@ -24,6 +24,7 @@ class Noting:
     name = "noting"
     wants: frozenset[str] = frozenset()
     batch = 10
+    gather_s = 0.0
 
     def __init__(self, topic: str, fails: bool = False) -> None:
         self.topics: tuple[str, ...] = (topic,)

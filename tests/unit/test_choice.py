@@ -13,11 +13,12 @@ from learning.book import Page, PolicyKey
 from learning.draw import draw as uniform_draw
 from learning.policy import Context, Example
 from learning.statistics import uniformity
-from streams.choice import Served, Wanted, choose_agent, served
+from streams.choice import Served, Wanted, choose_agent, served, wanted_after
 from tests.builders import (
     TENANT,
     agent_revised,
     assigned,
+    attempt_ended,
     context,
     experiment_started,
     features,
@@ -178,6 +179,25 @@ def test_after_all_have_failed_the_task_ends() -> None:
 
     assert isinstance(fact, TaskEnded)
     assert (fact.reason, fact.attempts) == ("no_other_agent", 1)
+
+
+def test_the_end_says_what_the_last_agent_failed_with() -> None:
+    """Who reads the answer need not look for the attempt's end in the log; a long reason is cut."""
+    ended = attempt_ended("failed", "a", error="unreachable: 503 " + "x" * 500, context=context(tried=("a",)))
+    again = wanted_after(ended.fact)
+    assert again is not None
+
+    fact = choose(in_force(registered("a")), again)
+
+    assert isinstance(fact, TaskEnded)
+    assert fact.detail is not None
+    assert fact.detail.startswith("nobody is left after a failed; the last with unreachable: 503 xxx")
+    assert len(fact.detail) < 400
+
+
+def test_a_completed_attempt_calls_for_no_other() -> None:
+    """Only an end that carries a context may be followed by a choice."""
+    assert wanted_after(attempt_ended().fact) is None
 
 
 def test_without_a_kind_the_description_decides() -> None:

@@ -57,6 +57,16 @@ def test_infrastructure_teaches_nothing() -> None:
     assert taught == []
 
 
+def test_what_is_told_again_teaches_nothing_whatever_it_says() -> None:
+    """Choice, end and feedback that come once more, also with other content, change nothing: the inbox may forget them."""
+    facts = [chosen(), attempt_ended(), given(0.5)]
+    memory, taught = fold(facts)
+
+    again, taught_with_repeats = fold([*facts, chosen("another"), attempt_ended("failed"), given(1.0), *facts])
+
+    assert (again, taught_with_repeats) == (memory, taught)
+
+
 def test_words_alone_teach_nothing() -> None:
     """A comment without a value is kept and makes no example."""
     memory, taught = fold([chosen(), attempt_ended(), given(None, kind="comment")])

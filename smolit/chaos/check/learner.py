@@ -97,7 +97,7 @@ def _stored(evidence: Evidence) -> Iterator[Held]:
 async def _fresh(world: World) -> Iterable[Held]:
     """Return the states of a library that starts now, from the newest snapshots."""
     place = Place(world.settings, Endpoints(world.kafka, world.postgres, False), "check", Ports())
-    followed = library(place, "chaos-library")
+    followed = library(place, "chaos-library", 0.0)
     connection = await connect(world.postgres, "chaos-library")
     try:
         await followed.start(await newest(connection))

@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+import time
 
 from handlers import dispatch, watchdog
 from handlers.count import Count
+from handlers.purge import Keep
 from smolit.process.hand import HandProcess
 from smolit.process.place import Place
 from smolit.process.roads import roads_of
@@ -14,6 +16,7 @@ from smolit.process.runnable import Runnable
 def build(place: Place) -> Runnable:
     """Return the process."""
     ports, roads = place.ports, roads_of(place, "smolit/dispatch")
+    keep = Keep(place.settings.keep_ended_days)
 
     async def body(stopped: asyncio.Event, count: Count) -> None:
         dispatcher = dispatch.Dispatcher(roads, ports.clock, random.random, dispatch.Retry(), count)
@@ -31,6 +34,6 @@ def build(place: Place) -> Runnable:
                     make_fold=ports.fold,
                 )
             )
-            group.create_task(watchdog.run(dsn, roads, stopped, ports.clock, count, connect=ports.connect))
+            group.create_task(watchdog.run(dsn, roads, stopped, ports.clock, time.monotonic, count, keep, connect=ports.connect))
 
     return HandProcess("dispatch", body)

@@ -16,6 +16,7 @@ from streams.learning import Learning
 from streams.snapshots import Snapshots, keep_storing
 
 HORIZON_PAUSE_S = 60.0
+SNAPSHOT_GATHER_S = 0.5  # nobody waits for a snapshot
 
 
 def build(place: Place) -> Runnable:
@@ -30,7 +31,7 @@ def _snapshots(place: Place) -> Callable[[asyncio.Event], Coroutine[Any, Any, No
     """Return what keeps snapshots of all policy states, beside the learning fold."""
 
     async def keep(stopped: asyncio.Event) -> None:
-        followed = library(place, "learning-library")
+        followed = library(place, "learning-library", SNAPSHOT_GATHER_S)
         connection = await place.connect("smolit-snapshots")()
         try:
             await followed.start(await newest(connection))

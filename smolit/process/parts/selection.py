@@ -11,6 +11,8 @@ from streams.control import ControlReader
 from streams.live import LiveAgents
 from streams.selection import Selection
 
+EXAMPLES_GATHER_S = 0.05  # of the time until feedback has its effect
+
 
 def build(place: Place) -> Runnable:
     """Return the process."""
@@ -23,7 +25,7 @@ def build(place: Place) -> Runnable:
         connect=place.connect("smolit-selection"),
         publisher=ports.publisher(kafka, "selection"),
         control=ControlReader(kafka, "selection-control", place.names),
-        library=library(place, "selection-library"),
+        library=library(place, "selection-library", EXAMPLES_GATHER_S),
         live=LiveAgents(kafka, "selection-live", place.names, settings.heartbeat_s, ports.clock, time.monotonic),
     )
     return BrainProcess(processor, brain(place, processor))
