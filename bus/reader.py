@@ -7,6 +7,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError,
 
 from bus.cluster import TopicSeen, assert_same_logs, look, unreachable
 from bus.errors import BusError, KafkaRefused, KafkaUnreachable, LogChanged, WrongTopics
+from bus.tolerant import tolerate
 from events.topics import MAX_DEAD_LETTER_BYTES
 from events.wire import Incoming
 
@@ -95,7 +96,7 @@ class PartitionReader:
         consumer = self._connected()
         try:
             fetched = await consumer.getmany(timeout_ms=wait_ms, max_records=limit)
-        except (KafkaError, UnicodeDecodeError) as error:  # aiokafka reads no header whose name is not UTF-8
+        except KafkaError as error:
             raise self._named(error) from error
         if not fetched:
             await self._assert_still_there(consumer)
@@ -103,6 +104,7 @@ class PartitionReader:
 
     async def _connect(self, positions: Mapping[Place, int]) -> None:
         """Connect and go to the positions, each of which must lie within its log."""
+        tolerate()
         consumer = self._consumer = _consumer(self._kafka, self._client_id)
         await consumer.start()
         partitions = {place: TopicPartition(*place) for place in positions}

@@ -18,6 +18,7 @@ import faust
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
 
+from bus.tolerant import tolerate
 from events.topics import MAX_RECORD_BYTES
 from events.wire import Incoming, event_type
 from streams.errors import SleptTooLong, StreamCrashed
@@ -39,6 +40,7 @@ class Brain:
         self.failed = asyncio.Event()
         self.error: BaseException | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        tolerate()
         self._app = _app(kafka, group, instance, data_dir)
         self._app.transport = _Transport(self._app.conf.broker_consumer, self._app, processor.gather_s)
         self._attach()

@@ -19,6 +19,7 @@ from smolit.client import Ask, Client, Origin, from_here
 from store.postgres import connect
 from tests.builders import ended
 from tests.e2e.conftest import System
+from tests.integration.bus_kit import NotUtf8, produce_raw
 
 WAIT_S = 60
 TASK = "0b0f1a2e-0000-5000-8000-00000000abcd"
@@ -140,6 +141,24 @@ async def test_every_bad_request_is_refused_with_its_reason(system: System) -> N
     assert all(fact.detail for fact in refused.values())
     assert answer.outcome == "completed"
     assert {one.envelope.correlation_id for one in facts} == {answer.task_id}
+
+
+async def test_a_request_with_a_header_name_that_is_no_text_is_answered(system: System) -> None:
+    """Such a name says nothing to us: the request is judged by the rest, and those around it are not held up."""
+    run = secrets.token_hex(4)
+    requests = [record(system.names, Bad("", task(text="What is 6 * 7?")), f"{run}-{number}") for number in range(3)]
+    raw = [
+        (one.value, [*one.headers, (NotUtf8(), b"y")] if number == 1 else [*one.headers]) for number, one in enumerate(requests)
+    ]
+    async with from_here(system.endpoints.kafka, system.names, [ANSWERS]) as answers:
+        await produce_raw(system.endpoints.kafka, requests[0].topic, raw)
+        outcomes: dict[str | None, str] = {}
+        async with asyncio.timeout(WAIT_S):
+            while len(outcomes) < len(requests):
+                facts = [decode(one.headers, one.value).fact for one in await answers.fetch()]
+                outcomes |= {fact.request_id: fact.outcome for fact in facts if isinstance(fact, AnswerGiven)}
+
+    assert outcomes == {f"{run}-{number}": "completed" for number in range(3)}
 
 
 async def test_a_reused_request_id_with_another_payload_is_refused(system: System) -> None:

@@ -4,15 +4,17 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psutil
 from aiokafka.admin import NewTopic
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from bus.admin import admin
-from bus.cluster import look
+from bus.cluster import client, look
 from bus.errors import KafkaUnreachable
 from bus.producer import Publisher
 from bus.reader import PartitionReader
@@ -109,6 +111,31 @@ async def publish(kafka: str, outgoing: list[Outgoing]) -> None:
     """Publish records with a publisher of their own."""
     async with publisher(kafka) as lent:
         await lent.publish(outgoing)
+
+
+GZIP = 1
+
+
+class NotUtf8(str):
+    """A header name as some C and Go clients could write it."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        """Return bytes that are no text."""
+        return b"\xff\xfe"
+
+
+async def produce_raw(
+    kafka: str, topic: str, values: Sequence[tuple[bytes, list[tuple[str, bytes | None]]]], compression: int = 0
+) -> None:
+    """Write values with headers as one batch, as a client in another language could: ours refuse such names."""
+    builder = _DefaultRecordBatchBuilderPy(2, compression, 0, -1, -1, -1, 10_000)
+    for number, (value, headers) in enumerate(values):
+        builder.append(number, 0, b"k", value, headers)
+    async with client(kafka) as found:
+        request = ProduceRequest(None, -1, 5_000, [(topic, [(0, bytes(builder.build()))])])
+        await found.send(found.get_random_node(), request)
 
 
 async def read(source: PartitionReader, count: int) -> list[int]:
