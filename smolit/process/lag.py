@@ -8,9 +8,12 @@ from bus.reader import Place
 from smolit.client import ends
 from store.postgres import Connection
 
+# A generation that was retired or kept stands where it stands on purpose.
 _POSITIONS = """
 select consumer, topic, partition, next from ops.fold_position
-where topic like %s order by consumer, topic, partition"""
+where topic like %s and not exists (
+  select from ops.read_generation where state in ('retired', 'kept') and consumer = 'projections.' || name)
+order by consumer, topic, partition"""
 
 
 class Position(Struct, frozen=True):
@@ -31,7 +34,7 @@ class Lag(Struct, frozen=True):
 
 
 async def positions(connection: Connection, prefix: str) -> list[Position]:
-    """Return where every fold stands in the topics of this prefix."""
+    """Return where every fold that follows the log stands in the topics of this prefix; one is the generation being built."""
     cursor = await connection.execute(_POSITIONS, (prefix.replace("_", r"\_") + ".%",))
     return [Position(*row) for row in await cursor.fetchall()]
 
