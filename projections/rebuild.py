@@ -5,22 +5,20 @@ are durable, so the same words resume it. Nothing is written but the new generat
 rows (`ops.read_generation`, `ops.fold_position`): no effect can happen again.
 """
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 from msgspec import Struct
-from psycopg.errors import LockNotAvailable
 
 from bus.reader import PartitionReader, Place
 from events.topics import Names
+from projections.alone import APPLICATION, LOCK_MS, alone, patiently
 from projections.catalog import PROJECTIONS, compared_of
 from projections.errors import RebuildRefused
 from projections.fill import Filler, Pace, Told
 from projections.fold import ProjectionFold
-from projections.generation import make, remove, switch, take_over
+from projections.generation import make, switch, take_over
 from projections.projection import Projection
 from projections.runner import BATCH, places
 from projections.shape import changed, shape_of
@@ -32,16 +30,7 @@ from store.postgres import Connection, connect, snapshot
 
 T = TypeVar("T")
 
-_APPLICATION = "projection rebuild"
-_TRY_TO_OWN = "select pg_try_advisory_lock(hashtextextended('projection rebuild', 0))"
-# A killed rebuild's lock is freed when Postgres has noticed; that takes as long as its last statement.
-_OWN_S = 15.0
-# Readers that come while the switch waits for a lock wait behind it: so it waits shorter than they would mind, and shorter
-# than Postgres takes to look for deadlocks (1 s), so that it is never a reader that is sent away.
-_LOCK_MS = 300
 _STEP_MS = 10_000  # nobody but the serving fold waits for a generation's row: as long as its longest step
-_PATIENCE_S = 120.0
-_PAUSE_S = 0.5
 
 
 class Where(Struct, frozen=True):
@@ -88,7 +77,7 @@ async def rebuild(where: Where, wanted: Wanted, told: Told) -> Rebuilt:
         RebuildRefused: another rebuild is under way, or what was asked for cannot be done.
         GenerationMoved, Fenced: somebody discarded it under our feet.
     """
-    async with _owned(where.dsn) as connection, AsyncExitStack() as stack:
+    async with alone(where.dsn) as connection, AsyncExitStack() as stack:
         work = await _begin(where, wanted, connection, stack, told)
         if work.mine.until is not None:
             return await _keep(work)
@@ -98,44 +87,6 @@ async def rebuild(where: Where, wanted: Wanted, told: Told) -> Rebuilt:
         if wanted.switches and (alike_all or wanted.accepts):
             await work.together(lambda holder: switch(holder, work.live.name, work.mine.name, where.projections))
         return await _report(work, alike_all, models)
-
-
-async def discard(dsn: str) -> str:
-    """Drop the generation that is being built, and return its name.
-
-    Raises:
-        RebuildRefused: there is none, or its rebuild is under way.
-    """
-    async with _owned(dsn) as connection:
-        building = await generation.in_state(connection, "building")
-        if building is None:
-            raise RebuildRefused("no generation is being built")
-        await _patiently(lambda: _removed(connection, building, "building"))
-        return building.name
-
-
-async def drop(dsn: str, name: str) -> None:
-    """Drop a generation that served once, or was kept.
-
-    Raises:
-        RebuildRefused: it serves, is being built, or is not there.
-    """
-    async with _owned(dsn) as connection:
-        one = await droppable(connection, name)
-        await _patiently(lambda: _removed(connection, one, one.state))
-
-
-async def droppable(connection: Connection, name: str) -> Generation:
-    """Return a generation that may be dropped; raises RebuildRefused."""
-    there = {one.name: one for one in await generation.generations(connection)}
-    one = there.get(name)
-    if one is None:
-        raise RebuildRefused(f"there is no generation {name}; there are {', '.join(there)}")
-    if one.state == "serving":
-        raise RebuildRefused(f"{name} serves; another one must serve before it can be dropped")
-    if one.state == "building":
-        raise RebuildRefused(f"{name} is being built; `smolit projection rebuild --discard` gives it up")
-    return one
 
 
 class _Work:
@@ -161,9 +112,9 @@ class _Work:
 
     async def together(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         """Hold the serving generation still, come level with it, and act in the transaction that holds it."""
-        holder = await connect(self.where.dsn, _APPLICATION)
+        holder = await connect(self.where.dsn, APPLICATION)
         try:
-            return await _patiently(lambda: self._level(holder, act))
+            return await patiently(lambda: self._level(holder, act))
         finally:
             await holder.close()
 
@@ -172,7 +123,7 @@ class _Work:
         other = changed(self.live.shape, self.mine.shape)
         same = [one for one in self.where.projections if one.name not in other]
         relations = [one for one in compared_of(same) if one.name not in other]
-        watcher = await connect(self.where.dsn, _APPLICATION)
+        watcher = await connect(self.where.dsn, APPLICATION)
         try:
             async with snapshot(watcher):
                 await self.together(lambda _: watcher.execute("select"))  # the snapshot is of this moment
@@ -189,7 +140,7 @@ class _Work:
         async with holder.transaction():
             await holder.execute(f"set local lock_timeout = {_STEP_MS}")
             await generation.hold(holder, self.live.name)
-            await holder.execute(f"set local lock_timeout = {_LOCK_MS}")
+            await holder.execute(f"set local lock_timeout = {LOCK_MS}")
             await self.fill(await self._marks())
             return await act(holder)
 
@@ -206,7 +157,7 @@ async def _begin(where: Where, wanted: Wanted, connection: Connection, stack: As
     """Return the work with its generation made or found again, and its reader started."""
     live = await generation.serving(connection)
     stands = await generation.positions(connection, live.name)
-    reader = PartitionReader(where.kafka, _APPLICATION)
+    reader = PartitionReader(where.kafka, APPLICATION)
     every = sorted({*places(where.names, where.tenants), *stands})
     await reader.start(dict.fromkeys(every, 0))
     stack.push_async_callback(reader.stop)
@@ -267,58 +218,6 @@ async def _report(work: _Work, equal: bool | None, models: tuple[ModelReport, ..
         changed=tuple(changed(work.live.shape, work.mine.shape)),
         models=models,
     )
-
-
-async def _removed(connection: Connection, one: Generation, state: State) -> None:
-    """Remove a generation in one transaction."""
-    async with connection.transaction():
-        await connection.execute(f"set local lock_timeout = {_LOCK_MS}")
-        if await generation.hold(connection, one.name) != state:
-            raise RebuildRefused(f"{one.name} is no longer {state}")
-        await remove(connection, one)
-
-
-async def _patiently(act: Callable[[], Awaitable[T]]) -> T:
-    """Try until no reader is in the way.
-
-    Raises:
-        RebuildRefused: somebody reads without a pause.
-    """
-    end = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            return await act()
-        except LockNotAvailable as error:
-            if time.monotonic() > end:
-                raise RebuildRefused(
-                    f"somebody has held a lock for {_PATIENCE_S:.0f} s; try again, it goes on from here"
-                ) from error
-            await asyncio.sleep(_PAUSE_S)
-
-
-@asynccontextmanager
-async def _owned(dsn: str) -> AsyncIterator[Connection]:
-    """Yield a connection that keeps every other rebuild away.
-
-    Raises:
-        RebuildRefused: another one is under way.
-    """
-    connection = await connect(dsn, _APPLICATION)
-    try:
-        end = time.monotonic() + _OWN_S
-        while not await _own(connection):
-            if time.monotonic() > end:
-                raise RebuildRefused("another rebuild, or drop, is under way")
-            await asyncio.sleep(_PAUSE_S)
-        yield connection
-    finally:
-        await connection.close()
-
-
-async def _own(connection: Connection) -> bool:
-    """Return whether we are the only one."""
-    row = await (await connection.execute(_TRY_TO_OWN)).fetchone()
-    return bool(row and row[0])
 
 
 def _named(marks: Mapping[Place, int]) -> dict[str, int]:

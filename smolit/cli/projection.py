@@ -13,7 +13,7 @@ from smolit.cli.desk import open_desk, read
 from smolit.cli.option import Json
 from smolit.errors import CheckFailed, UsageInvalid
 from smolit.process.lag import lags
-from store.generation import Generation, generations, serving
+from store.generation import Generation, State, generations, serving
 from store.postgres import Connection
 
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ def list_projections(as_json: Json = False) -> None:
 
 
 def lag(as_json: Json = False) -> None:
-    """Show how many records each reader of the log has still to apply."""
+    """Show how many records each reader of the log has still to apply; a generation that is being built is one of them."""
     desk = open_desk()
-    found = read(desk, lambda connection: lags(desk.endpoints.kafka, connection, desk.settings.topic_prefix))
+    resting: tuple[State, ...] = ("retired", "kept")
+    found = read(desk, lambda connection: lags(desk.endpoints.kafka, connection, desk.settings.topic_prefix, resting))
     if as_json:
         out.json({"total": sum(one.records for one in found), "lags": found})
     else:

@@ -11,8 +11,9 @@ import typer
 
 from bus.reader import PartitionReader, Place
 from projections.catalog import PROJECTIONS
+from projections.disposal import discard, drop, droppable
 from projections.fill import Pace, Told
-from projections.rebuild import Rebuilt, Wanted, Where, discard, drop, droppable, rebuild
+from projections.rebuild import Rebuilt, Wanted, Where, rebuild
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk, read
 from smolit.cli.option import DryRun, Json, moment

@@ -16,13 +16,14 @@ from events.task import TaskAdmitted
 from events.topics import Names
 from projections.catalog import PROJECTIONS
 from projections.column import key, once
+from projections.disposal import discard, drop
 from projections.errors import GenerationForeign, RebuildRefused
 from projections.feature import TASK_FEATURES
 from projections.feature import rows as feature_rows
 from projections.fill import Pace
 from projections.merge import Row
 from projections.projection import Logged, Projection, compared, merging
-from projections.rebuild import Wanted, Where, discard, drop, rebuild
+from projections.rebuild import Wanted, Where, rebuild
 from projections.runner import places
 from projections.verify import verify
 from projections.view import view_of
