@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from psycopg.errors import DependentObjectsStillExist, InvalidTableDefinition
+from psycopg.errors import DependentObjectsStillExist, InvalidTableDefinition, UndefinedColumn
 from sqlalchemy import MetaData, Table, create_mock_engine
 from sqlalchemy.dialects import postgresql
 
@@ -89,7 +89,7 @@ async def switch(connection: Connection, old: str, new: str, projections: Sequen
         await _run(
             connection, (line for view in views_of(projections) for line in view.statements(there=there.get(view.name, ())))
         )
-    except InvalidTableDefinition as error:
+    except (InvalidTableDefinition, UndefinedColumn) as error:
         raise RebuildRefused(f"a public view cannot be replaced: {_first_line(error)}") from error
     await generation.turn(connection, old, "retired")
     await generation.turn(connection, new, "serving")

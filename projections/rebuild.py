@@ -30,6 +30,7 @@ from store.postgres import Connection, connect, snapshot
 
 T = TypeVar("T")
 
+_LEVEL_MS = 30_000  # less than a batch is missing when we begin to hold the serving generation
 _STEP_MS = 10_000  # nobody but the serving fold waits for a generation's row: as long as its longest step
 
 
@@ -139,6 +140,7 @@ class _Work:
         """Do it, or fail because somebody holds a lock."""
         async with holder.transaction():
             await holder.execute(f"set local lock_timeout = {_STEP_MS}")
+            await holder.execute(f"set local idle_in_transaction_session_timeout = {_LEVEL_MS}")
             await generation.hold(holder, self.live.name)
             await holder.execute(f"set local lock_timeout = {LOCK_MS}")
             await self.fill(await self._marks())
