@@ -138,8 +138,8 @@ async def _refuse_loss(connection: Connection, name: str, views: Sequence[View])
 
 
 async def _run(connection: Connection, statements: Iterable[str]) -> None:
-    """Run statements without parameters in one round trip."""
-    await connection.execute(";\n".join(statements).encode())
+    """Run statements without parameters in one round trip; several at a time cannot be prepared, however often one tries."""
+    await connection.execute(";\n".join(statements).encode(), prepare=False)
 
 
 def _first_line(error: Exception) -> str:

@@ -25,7 +25,7 @@ from events.wire import Incoming
 from projections import naive, naive_agent, naive_task
 from projections.catalog import COMPARED, PROJECTIONS
 from projections.column import SCHEMA
-from projections.projection import Compared
+from projections.projection import Compared, Projection
 from projections.shape import changed, require_ours, shape_of
 from store.generation import Generation, State, generations, look, positions
 from store.postgres import Connection, connect, snapshot
@@ -83,25 +83,32 @@ class Live(Struct, frozen=True):
     tables: dict[str, Lines]
 
 
-async def verify(kafka: str, dsn: str, names: Names, relations: Sequence[Compared] = COMPARED) -> Verification:
+async def verify(
+    kafka: str,
+    dsn: str,
+    names: Names,
+    relations: Sequence[Compared] = COMPARED,
+    projections: Sequence[Projection] = PROJECTIONS,
+) -> Verification:
     """Compare the serving generation, and every other one that this release could have made, with a naive fold of Kafka.
 
+    If another release made the serving one, what is being built comes first.
+
     Raises:
-        GenerationForeign: another release made the serving generation.
+        GenerationForeign: another release made the serving generation, and no other one is ours.
         LogChanged: the log does not reach from its start to our positions.
     """
     connection = await connect(dsn, "projection verify")
     try:
-        lives = await _read_all(connection, relations)
+        lives = await _read_all(connection, relations, projections)
     finally:
         await connection.close()
     furthest: dict[Place, int] = {}
     for _, live in lives:
         furthest |= {place: max(position, furthest.get(place, 0)) for place, position in live.positions.items()}
     records = await read_log(kafka, furthest)
-    found = [_of(one, compare(live, records, names)) for one, live in lives]
-    first = next(one for one in found if one.state == "serving")
-    return replace(first, equal=all(one.equal for one in found), others=tuple(one for one in found if one is not first))
+    first, *others = [_of(one, compare(live, records, names)) for one, live in lives]
+    return replace(first, equal=first.equal and all(one.equal for one in others), others=tuple(others))
 
 
 async def read_live(connection: Connection, generation: str = SCHEMA, relations: Sequence[Compared] = COMPARED) -> Live:
@@ -156,14 +163,15 @@ async def alike(connection: Connection, live: str, rebuilt: str, one: Compared) 
     return _report(one.name, lines, await _lines_of(connection, one))
 
 
-async def _read_all(connection: Connection, relations: Sequence[Compared]) -> list[tuple[Generation, Live]]:
+async def _read_all(
+    connection: Connection, relations: Sequence[Compared], projections: Sequence[Projection]
+) -> list[tuple[Generation, Live]]:
     """Return the generations that our naive fold can speak about, as of one moment; one that is half taken over is not."""
     async with snapshot(connection):
-        there = await generations(connection)
-        for one in there:
-            if one.state == "serving":
-                require_ours(one.name, one.shape, PROJECTIONS)
-        ours = [one for one in there if one.only is None and not changed(one.shape, shape_of(PROJECTIONS))]
+        there = sorted(await generations(connection), key=lambda one: (one.state != "serving", one.state != "building"))
+        ours = [one for one in there if one.only is None and not changed(one.shape, shape_of(projections))]
+        if not ours:
+            require_ours(there[0].name, there[0].shape, projections)
         return [(one, await read_tables(connection, one.name, relations)) for one in ours]
 
 

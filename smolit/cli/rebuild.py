@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from bus.reader import PartitionReader, Place
 from projections.catalog import PROJECTIONS
@@ -36,6 +37,7 @@ Accept = Annotated[bool, typer.Option("--accept-differences", help="Switch altho
 Discard = Annotated[bool, typer.Option("--discard", help="Give up the generation that is being built.")]
 Doomed = Annotated[str, typer.Argument(metavar="GENERATION", help="The generation to drop, as `projection list` names it.")]
 
+_LINE_EVERY_S = 5.0
 _MARK = re.compile(r"(?P<topic>[\w.-]+)/(?P<partition>\d+)=(?P<offset>\d+)")
 
 
@@ -156,13 +158,25 @@ def _where(desk: Desk) -> Where:
 def _progress() -> Iterator[Told]:
     """Show on standard error how far a rebuild is."""
     with out.progress(total=1) as shown:
-        bar = shown.add_task("reading the log", total=None)
+        yield Telling(shown)
 
-        def told(pace: Pace) -> None:
-            left = "" if pace.left_s is None else f", {pace.left_s:.0f} s left"
-            shown.update(bar, completed=pace.records, total=pace.total, description=f"{pace.rate:,.0f} records/s{left}")
 
-        yield told
+class Telling:
+    """Says how far a rebuild is: a bar that moves where somebody looks, else a line now and then."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self._bar = shown.add_task("looking at what serves", total=None)
+        self._said_s = 0.0
+
+    def __call__(self, pace: Pace) -> None:
+        """Tell one pace."""
+        left = "" if pace.left_s is None else f", {pace.left_s:.0f} s left"
+        rate = f"{pace.rate:,.0f} a second{left}"
+        self._shown.update(self._bar, completed=pace.records, total=pace.total, description=rate)
+        if not self._shown.console.is_terminal and pace.seconds - self._said_s >= _LINE_EVERY_S:
+            self._said_s = pace.seconds
+            out.say(f"{pace.records:,} of {pace.total:,} records, {rate}")
 
 
 def _tell(found: Rebuilt, as_json: bool) -> None:

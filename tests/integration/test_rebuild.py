@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, LargeBinary, MetaData, Table, Text
 from bus.reader import Place
 from events.task import TaskAdmitted
 from events.topics import Names
-from projections.catalog import PROJECTIONS
+from projections.catalog import PROJECTIONS, compared_of
 from projections.column import key, once
 from projections.disposal import discard, drop
 from projections.errors import GenerationForeign, RebuildRefused
@@ -124,6 +124,8 @@ async def test_a_changed_read_model_is_shipped_by_a_rebuild(namespace: Namespace
     new = Process(namespace, changed)
     await new.reaches(lambda lag: lag == 0)
     await new.stop()
+    names = Names(namespace.topic_prefix)
+    verified = await verify(namespace.kafka, namespace.postgres, names, compared_of(changed), changed)
 
     async with _connected(namespace) as connection:
         cursor = await connection.execute("select * from public.task_features")
@@ -136,6 +138,8 @@ async def test_a_changed_read_model_is_shipped_by_a_rebuild(namespace: Namespace
     assert sizes == [2] * 31
     assert "task_features.surface_bytes" in refused
     assert left is None
+    assert (verified.generation, verified.others) == ("g2", ())
+    assert [one.name for one in verified.models if not one.equal] == ["task_features"]  # its naive twin is the old release's
     assert check(namespace.postgres) != []  # until this release's read models are the declared ones, too
 
 

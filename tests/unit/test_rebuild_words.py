@@ -16,7 +16,8 @@ from projections.projection import Projection
 from projections.shape import changed, require_ours, shape_of
 from projections.task import TASKS
 from projections.view import view_of
-from smolit.cli.rebuild import wanted_of
+from smolit.cli import out
+from smolit.cli.rebuild import Telling, wanted_of
 from smolit.errors import UsageInvalid
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -116,6 +117,17 @@ def test_the_pace_says_how_long_it_still_takes() -> None:
     """Records a second so far, and the time that the rest takes at this rate; unknown before the first one."""
     assert (Pace(100, 400, 2.0).rate, Pace(100, 400, 2.0).left_s) == (50.0, 6.0)
     assert Pace(0, 400, 0.0).left_s is None
+
+
+def test_who_does_not_look_at_a_terminal_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    """How many of how many, the rate, and the time left; not more often than every few seconds."""
+    with out.progress(total=1) as shown:
+        telling = Telling(shown)
+        for seconds in range(1, 12):
+            telling(Pace(100 * seconds, 2_000, float(seconds)))
+
+    told = [line for line in capsys.readouterr().err.splitlines() if "records" in line]
+    assert told == ["500 of 2,000 records, 100 a second, 15 s left", "1,000 of 2,000 records, 100 a second, 10 s left"]
 
 
 def _shape(table: Table) -> str:
