@@ -110,7 +110,7 @@ class Bench:
         await asyncio.gather(folding, *going)
         await self._publisher.stop()
         return {
-            **{"records": found.records, "fill_s": found.seconds, "records_per_s": found.rate, "equal": found.equal},
+            **{"records": found.records, "records_per_s": found.rate, "equal": found.equal},
             **{"state": found.state, "seconds": round(seconds, 2), "tasks_per_s_meanwhile": round(came / seconds, 1)},
             **self._read(),
         }

@@ -17,7 +17,7 @@ _SILENCE_S = 30.0
 
 
 class Pace(Struct, frozen=True):
-    """How far a rebuild has come: records folded, records to fold as known now, and seconds since it began."""
+    """How far a rebuild has come: records folded, records to fold as known now, and seconds spent on it."""
 
     records: int
     total: int
@@ -43,8 +43,7 @@ class Filler:
     def __init__(self, reader: PartitionReader, fold: DurableFold, positions: dict[Place, int], told: Told) -> None:
         self._reader, self._fold, self._told = reader, fold, told
         self.positions = positions
-        self._begun = time.monotonic()
-        self._records = 0
+        self._records, self._spent_s = 0, 0.0
 
     def missing(self, marks: Mapping[Place, int]) -> int:
         """Return how many records lie between where we are and the marks, in the partitions that we read."""
@@ -52,8 +51,8 @@ class Filler:
 
     @property
     def pace(self) -> Pace:
-        """Return how far we have come."""
-        return Pace(self._records, self._records, time.monotonic() - self._begun)
+        """Return how far we have come; only time spent on filling counts."""
+        return Pace(self._records, self._records, self._spent_s)
 
     async def upto(self, marks: Mapping[Place, int], apply: Apply) -> None:
         """Fold every record before the marks.
@@ -66,10 +65,11 @@ class Filler:
         self._reader.turn_to(behind)
         heard = time.monotonic()
         while behind:
+            begun = time.monotonic()
             fetched = await self._reader.fetch(BATCH)
             wanted = [record for record in fetched if record.offset < marks.get((record.topic, record.partition), 0)]
             if wanted:
-                await self._fold_in(wanted, marks, apply)
+                await self._fold_in(wanted, marks, apply, begun)
                 heard = time.monotonic()
             elif time.monotonic() - heard > _SILENCE_S:
                 raise LogChanged(f"the log ends before the mark: {sorted(behind)}")
@@ -77,12 +77,12 @@ class Filler:
             if len(wanted) < len(fetched):
                 self._reader.turn_to(behind)  # those that are there must not send us what nobody wants
 
-    async def _fold_in(self, records: Sequence[Incoming], marks: Mapping[Place, int], apply: Apply) -> None:
+    async def _fold_in(self, records: Sequence[Incoming], marks: Mapping[Place, int], apply: Apply, begun: float) -> None:
         """Apply a batch, move the positions with it, and say how far we are."""
         await apply_batch(self._fold, self.positions, records, apply)
         self._records += len(records)
-        pace = self.pace
-        self._told(Pace(pace.records, pace.records + self.missing(marks), pace.seconds))
+        self._spent_s += time.monotonic() - begun
+        self._told(Pace(self._records, self._records + self.missing(marks), self._spent_s))
 
     def _behind(self, marks: Mapping[Place, int]) -> dict[Place, int]:
         """Return where we stand in each partition whose mark is ahead."""

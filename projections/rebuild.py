@@ -5,6 +5,7 @@ are durable, so the same words resume it. Nothing is written but the new generat
 rows (`ops.read_generation`, `ops.fold_position`): no effect can happen again.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
@@ -59,7 +60,10 @@ class Wanted(Struct, frozen=True):
 
 
 class Rebuilt(Struct, frozen=True, kw_only=True):
-    """What became of it: `equal` is about the read models that this release did not change (None: nothing to compare with)."""
+    """What became of it: `equal` is about the read models that this release did not change (None: nothing to compare with).
+
+    `seconds` in all, from the first look to the last; `rate` in records a second while it was filled.
+    """
 
     generation: str
     state: State
@@ -78,16 +82,18 @@ async def rebuild(where: Where, wanted: Wanted, told: Told) -> Rebuilt:
         RebuildRefused: another rebuild is under way, or what was asked for cannot be done.
         GenerationMoved, Fenced: somebody discarded it under our feet.
     """
+    begun = time.monotonic()
     async with alone(where.dsn) as connection, AsyncExitStack() as stack:
         work = await _begin(where, wanted, connection, stack, told)
         if work.mine.until is not None:
-            return await _keep(work)
+            await work.keep()
+            return await _report(work, begun, None, ())
         await work.catch_up()
         models = await work.compare()
         alike_all = all(model.equal for model in models)
         if wanted.switches and (alike_all or wanted.accepts):
             await work.together(lambda holder: switch(holder, work.live.name, work.mine.name, where.projections))
-        return await _report(work, alike_all, models)
+        return await _report(work, begun, alike_all, models)
 
 
 class _Work:
@@ -131,6 +137,12 @@ class _Work:
                 return tuple([await alike(watcher, self.live.name, self.mine.name, one) for one in relations])
         finally:
             await watcher.close()
+
+    async def keep(self) -> None:
+        """Fold up to the moment that was asked for, and let the generation stay as it is."""
+        await self.fill(_places(self.mine.until or {}))
+        async with self.connection.transaction():
+            await generation.turn(self.connection, self.mine.name, "kept")
 
     async def _marks(self) -> Mapping[Place, int]:
         """Return where the serving generation stands."""
@@ -198,15 +210,7 @@ async def _made(connection: Connection, where: Where, wanted: Wanted, live: Gene
     return made
 
 
-async def _keep(work: _Work) -> Rebuilt:
-    """Fold up to the moment that was asked for, and let the generation stay as it is."""
-    await work.fill(_places(work.mine.until or {}))
-    async with work.connection.transaction():
-        await generation.turn(work.connection, work.mine.name, "kept")
-    return await _report(work, None, ())
-
-
-async def _report(work: _Work, equal: bool | None, models: tuple[ModelReport, ...]) -> Rebuilt:
+async def _report(work: _Work, begun: float, equal: bool | None, models: tuple[ModelReport, ...]) -> Rebuilt:
     """Return what became of it."""
     there = {one.name: one for one in await generation.generations(work.connection)}
     pace: Pace = work.filler.pace
@@ -214,7 +218,7 @@ async def _report(work: _Work, equal: bool | None, models: tuple[ModelReport, ..
         generation=work.mine.name,
         state=there[work.mine.name].state,
         records=pace.records,
-        seconds=round(pace.seconds, 3),
+        seconds=round(time.monotonic() - begun, 3),
         rate=round(pace.rate, 1),
         equal=equal,
         changed=tuple(changed(work.live.shape, work.mine.shape)),

@@ -186,7 +186,7 @@ def _tell(found: Rebuilt, as_json: bool) -> None:
     else:
         rows = [(one.name, one.equal, one.live_rows, one.fold_rows, one.live[:12], one.fold[:12]) for one in found.models]
         out.table(("read model", "equal", "live rows", "rebuilt rows", "live", "rebuilt"), rows)
-    pace = f"{found.records} records in {found.seconds:.1f} s, {found.rate:,.0f} a second"
+    pace = f"{found.records:,} records, {found.rate:,.0f} a second, {found.seconds:.1f} s in all"
     out.say(f"{pace}; {_OUTCOMES[found.state].format(found.generation)}")
     if changed := ", ".join(found.changed):
         out.say(f"changed by this release, so not compared: {changed}")
