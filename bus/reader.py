@@ -1,6 +1,7 @@
 """The way in for plain consumers: partitions assigned by hand, read from the positions that Postgres holds."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
@@ -72,6 +73,31 @@ class PartitionReader:
         except KafkaError as error:
             raise self._named(error) from error
         return {(partition.topic, partition.partition): end for partition, end in ends.items()}
+
+    async def at(self, moment: datetime) -> dict[Place, int]:
+        """Return the first offset of each partition whose record bears this time or a later one; its end, if there is none.
+
+        Raises:
+            KafkaUnreachable: nobody answers.
+        """
+        consumer = self._connected()
+        stamp = int(moment.timestamp() * 1000)
+        try:
+            found = await consumer.offsets_for_times(dict.fromkeys(consumer.assignment(), stamp))
+        except KafkaError as error:
+            raise self._named(error) from error
+        ends = await self.ends()
+        first = {(one.topic, one.partition): at.offset for one, at in found.items() if at is not None}
+        return {**ends, **first}
+
+    def turn_to(self, positions: Mapping[Place, int]) -> None:
+        """Read only these partitions from now on, each from its position; the others rest."""
+        consumer = self._connected()
+        consumer.pause(*consumer.assignment())
+        for (topic, partition), position in positions.items():
+            place = TopicPartition(topic, partition)
+            consumer.seek(place, position)
+            consumer.resume(place)
 
     async def position(self, topic: str, partition: int) -> int:
         """Return the offset of the record that `fetch` would return next."""

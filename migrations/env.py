@@ -3,9 +3,9 @@
 from alembic import context
 from sqlalchemy import Connection, text
 
-from projections.catalog import VIEWS
-from projections.column import metadata as read_models
-from projections.drift import is_ours, with_views
+from projections.catalog import PROJECTIONS, VIEWS, tables_of
+from projections.drift import is_ours, serving, settle, with_views
+from projections.generation import in_schema
 from store.metadata import OPS
 from store.migrate import engine
 from store.tables import METADATA as OPERATIONAL
@@ -17,15 +17,18 @@ def _migrate(connection: Connection) -> None:
     """Run the asked-for migrations in one transaction; the schema of the version table is made first."""
     connection.execute(text(_ONE_AT_A_TIME))
     connection.execute(text(f"create schema if not exists {OPS}"))
+    schema = serving(connection)
     context.configure(
         connection=connection,
-        target_metadata=[OPERATIONAL, read_models],
+        target_metadata=[OPERATIONAL, in_schema(tables_of(PROJECTIONS), schema)],
         version_table_schema=OPS,
         include_schemas=True,
-        include_name=is_ours,
-        process_revision_directives=with_views(VIEWS),
+        include_name=is_ours(schema),
+        process_revision_directives=with_views(VIEWS, schema),
     )
     context.run_migrations()
+    if context.config.attributes.get("settle"):
+        settle(connection)
 
 
 def _dsn() -> str:

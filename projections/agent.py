@@ -103,12 +103,13 @@ def _agent(fact: _AgentFact, at: datetime) -> Row:
     return {"tenant": fact.tenant, "agent_id": fact.agent_id, "changed_at": at}
 
 
+_VIEW = view_of("agents", _TABLE, {"state": (_STATE, _STATE_COMMENT)})
 AGENTS = Projection(
     name="agents",
     version=1,
     tables=(_TABLE,),
-    views=(view_of("agents", _TABLE, {"state": (_STATE, _STATE_COMMENT)}),),
+    views=(_VIEW,),
     reads=(AgentRegistered, AgentRevised, AgentPaused, AgentResumed, AgentRetired),
-    compared=(compared("public.agents", _TABLE),),
+    compared=(compared(_VIEW, _TABLE),),
     write=merging(_TABLE, rows),
 )

@@ -83,12 +83,13 @@ def rows(logged: Logged) -> Iterator[Row]:
             yield {**where, **what, "ended_at": at}
 
 
+_VIEW = view_of("attempts", _TABLE)
 ATTEMPTS = Projection(
     name="attempts",
     version=1,
     tables=(_TABLE,),
-    views=(view_of("attempts", _TABLE),),
+    views=(_VIEW,),
     reads=(AttemptStarted, AttemptEnded),
-    compared=(compared("public.attempts", _TABLE),),
+    compared=(compared(_VIEW, _TABLE),),
     write=merging(_TABLE, rows),
 )

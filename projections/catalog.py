@@ -1,10 +1,14 @@
 """The table of contents: every read model, listed once; tables and views of the schema follow from it."""
 
+from collections.abc import Sequence
+
+from sqlalchemy import Table
+
 from projections.agent import AGENTS
 from projections.attempt import ATTEMPTS
 from projections.dead_letter import DEAD_LETTERS
 from projections.decision import DECISIONS
-from projections.event_log import EVENTS_COMPARED, EVENTS_VIEW
+from projections.event_log import EVENTS_COMPARED, EVENTS_VIEW, event_log
 from projections.example import EXAMPLES
 from projections.experiment import EXPERIMENTS
 from projections.feature import TASK_FEATURES
@@ -12,7 +16,7 @@ from projections.feedback import FEEDBACK
 from projections.performance import AGENT_PERFORMANCE
 from projections.policy import POLICY_HISTORY
 from projections.projection import Compared, Projection
-from projections.tally import TALLY_COMPARED, TALLY_VIEW
+from projections.tally import TALLY, TALLY_COMPARED, TALLY_VIEW
 from projections.task import TASKS
 from projections.view import View
 
@@ -29,9 +33,22 @@ PROJECTIONS: tuple[Projection, ...] = (
     POLICY_HISTORY,
     DEAD_LETTERS,
 )
-VIEWS: tuple[View, ...] = (EVENTS_VIEW, TALLY_VIEW, *(view for projection in PROJECTIONS for view in projection.views))
-COMPARED: tuple[Compared, ...] = (
-    EVENTS_COMPARED,
-    TALLY_COMPARED,
-    *(relation for projection in PROJECTIONS for relation in projection.compared),
-)
+
+
+def tables_of(projections: Sequence[Projection]) -> list[Table]:
+    """Return all tables of one generation: the log, the tally, and those of the read models."""
+    return [event_log, TALLY, *(table for projection in projections for table in projection.tables)]
+
+
+def views_of(projections: Sequence[Projection]) -> list[View]:
+    """Return all views over the tables of one generation."""
+    return [EVENTS_VIEW, TALLY_VIEW, *(view for projection in projections for view in projection.views)]
+
+
+def compared_of(projections: Sequence[Projection]) -> list[Compared]:
+    """Return all that is compared byte for byte."""
+    return [EVENTS_COMPARED, TALLY_COMPARED, *(relation for projection in projections for relation in projection.compared)]
+
+
+VIEWS: tuple[View, ...] = tuple(views_of(PROJECTIONS))
+COMPARED: tuple[Compared, ...] = tuple(compared_of(PROJECTIONS))

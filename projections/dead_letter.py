@@ -142,12 +142,13 @@ def _without_nul(text: str) -> str:
     return text.replace("\x00", "\ufffd")
 
 
+_VIEW = view_of("dead_letters", _TABLE)
 DEAD_LETTERS = Projection(
     name="dead_letters",
     version=1,
     tables=(_TABLE,),
-    views=(view_of("dead_letters", _TABLE),),
+    views=(_VIEW,),
     reads=(DeadLetter,),
-    compared=(compared("public.dead_letters", _TABLE),),
+    compared=(compared(_VIEW, _TABLE),),
     write=merging(_TABLE, rows),
 )

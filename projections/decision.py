@@ -140,12 +140,13 @@ def _assigned(assignment: Assignment | None) -> Row:
     return told(assignment, "experiment", "variant", "unit")
 
 
+_VIEW = view_of("decisions", _TABLE)
 DECISIONS = Projection(
     name="decisions",
     version=1,
     tables=(_TABLE,),
-    views=(view_of("decisions", _TABLE),),
+    views=(_VIEW,),
     reads=(AgentChosen,),
-    compared=(compared("public.decisions", _TABLE),),
+    compared=(compared(_VIEW, _TABLE),),
     write=merging(_TABLE, rows),
 )

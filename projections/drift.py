@@ -1,22 +1,35 @@
-"""For Alembic: what tables alone do not say: the schema, partitions of the log, the analysts' role, and views."""
+"""For Alembic: what tables alone do not say: the serving schema, partitions of the log, the analysts' role, and views."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
 from alembic.autogenerate import render as _rendering
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import ExecuteSQLOp, MigrationScript
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from projections.catalog import PROJECTIONS, views_of
 from projections.column import SCHEMA
-from projections.event_log import PARTITIONS, event_log
+from projections.event_log import event_log, partitions
+from projections.generation import schema_sql
+from projections.projection import Projection
+from projections.shape import changed, shape_of
 from projections.view import ANALYST, View
 from store.metadata import OPS
 
-_LOG = event_log.fullname
+_IS_TOLD = "select to_regclass('ops.read_generation') is not null"
+_SERVING = "select name from ops.read_generation where state = 'serving'"
 _HAS_SCHEMA = "select exists (select from pg_namespace where nspname = :name)"
 _VIEWS = "select viewname, definition from pg_views where schemaname = 'public'"
+_UNTOUCHED = """
+select name, shape from ops.read_generation as one where state = 'serving' and not exists (
+  select from ops.fold_position where consumer = 'projections.' || one.name and next > 0) for update"""
+_RESHAPED = "update ops.read_generation set shape = cast(:shape as jsonb) where name = :name"
+_COLUMNS = """
+select a.attname from pg_attribute a where a.attrelid = to_regclass(:view) and a.attnum > 0 and not a.attisdropped
+order by a.attnum"""
 _COMMENTS = """
 select a.attname, d.description from pg_class c
 join pg_description d on d.objoid = c.oid and d.classoid = 'pg_class'::regclass
@@ -43,16 +56,26 @@ def _render(_context: AutogenContext, operation: Sql) -> str:
     return f'op.execute(\n    """{operation.sqltext}"""\n)'
 
 
-def is_ours(name: str | None, kind: str, parents: Any) -> bool:
-    """Tell Alembic what to compare: our schemas; a partition belongs to its table."""
-    if kind == "schema":
-        return name in (OPS, SCHEMA)
-    if kind == "table":
-        return not (name or "").startswith(f"{event_log.name}_p") and parents.get("schema_name") in (OPS, SCHEMA)
-    return True
+def serving(connection: Connection) -> str:
+    """Return the schema that serves: what is declared is compared with that one, whoever made it."""
+    told = connection.execute(text(_IS_TOLD)).scalar() and connection.execute(text(_SERVING)).scalar()
+    return str(told or SCHEMA)
 
 
-def with_views(views: Sequence[View]) -> Callable[[MigrationContext, Any, list[MigrationScript]], None]:
+def is_ours(schema: str) -> Callable[[str | None, str, Any], bool]:
+    """Tell Alembic what to compare: our schemas, of the generations the serving one; a partition belongs to its table."""
+
+    def wanted(name: str | None, kind: str, parents: Any) -> bool:
+        if kind == "schema":
+            return name in (OPS, schema)
+        if kind == "table":
+            return not (name or "").startswith(f"{event_log.name}_p") and parents.get("schema_name") in (OPS, schema)
+        return True
+
+    return wanted
+
+
+def with_views(views: Sequence[View], schema: str) -> Callable[[MigrationContext, Any, list[MigrationScript]], None]:
     """Return the hook that adds to a migration what tables alone do not say."""
 
     def complete(context: MigrationContext, _revision: Any, scripts: list[MigrationScript]) -> None:
@@ -62,35 +85,57 @@ def with_views(views: Sequence[View]) -> Callable[[MigrationContext, Any, list[M
         script = scripts[0]
         if script.upgrade_ops is None or script.downgrade_ops is None:
             return
-        before, after = _foundation(connection)
-        stale = [view for view in views if _is_stale(connection, view)]
+        before, after = _foundation(connection, schema)
+        stale = [view for view in views if _is_stale(connection, view, schema)]
         script.upgrade_ops.ops[:0] = _sql([*before, *_dropped(connection, stale)])
-        script.upgrade_ops.ops += _sql([*after, *(line for view in stale for line in view.statements())])
+        script.upgrade_ops.ops += _sql([*after, *_made(stale, schema)])
         script.downgrade_ops.ops[:0] = _sql(f"drop view if exists public.{view.name}" for view in reversed(stale))
-        script.downgrade_ops.ops += _sql(_gone(connection))
+        script.downgrade_ops.ops += _sql(_gone(connection, schema))
 
     return complete
 
 
-def _foundation(connection: Connection) -> tuple[list[str], list[str]]:
-    """Return what an empty database needs before and after its tables are made."""
-    if connection.execute(text(_HAS_SCHEMA), {"name": SCHEMA}).scalar():
-        return [], []
-    partitions = [
-        f"create table {_LOG}_p{number} partition of {_LOG} for values with (modulus {PARTITIONS}, remainder {number})"
-        for number in range(PARTITIONS)
+def settle(connection: Connection, projections: Sequence[Projection] = PROJECTIONS) -> None:
+    """Make the serving generation anew where it is not what is declared, if nothing was ever folded into it.
+
+    So a new database begins with today's read models, whatever they were when migrations were written.
+    """
+    row = connection.execute(text(_UNTOUCHED)).one_or_none()
+    if row is None or not changed(row.shape, shape_of(projections)):
+        return
+    views = [line for view in views_of(projections) for line in view.statements()]
+    again = [
+        f"drop schema {row.name} cascade",
+        *schema_sql(row.name, projections),
+        f"set local search_path to {row.name}",
+        *views,
     ]
-    return [f"create schema {SCHEMA}", _ROLE, f"grant usage on schema public to {ANALYST}"], partitions
+    # Past SQLAlchemy, which would take a per cent sign for a parameter.
+    connection.connection.driver_connection.execute(";\n".join([*again, "set local search_path to default"]).encode())  # type: ignore[union-attr]
+    connection.execute(text(_RESHAPED), {"name": row.name, "shape": msgspec.json.encode(shape_of(projections)).decode()})
 
 
-def _gone(connection: Connection) -> list[str]:
+def _foundation(connection: Connection, schema: str) -> tuple[list[str], list[str]]:
+    """Return what an empty database needs before and after its tables are made."""
+    if connection.execute(text(_HAS_SCHEMA), {"name": schema}).scalar():
+        return [], []
+    return [f"create schema {schema}", _ROLE, f"grant usage on schema public to {ANALYST}"], partitions(schema)
+
+
+def _made(stale: Sequence[View], schema: str) -> list[str]:
+    """Return what makes views over the tables of a schema."""
+    lines = [line for view in stale for line in view.statements()]
+    return [f"set local search_path to {schema}", *lines, "set local search_path to default"] if lines else []
+
+
+def _gone(connection: Connection, schema: str) -> list[str]:
     """Return what takes the foundation away; the role stays, since other databases of the server may use it."""
-    if connection.execute(text(_HAS_SCHEMA), {"name": SCHEMA}).scalar():
+    if connection.execute(text(_HAS_SCHEMA), {"name": schema}).scalar():
         return []
-    return [f"revoke usage on schema public from {ANALYST}", f"drop schema {SCHEMA}"]
+    return [f"revoke usage on schema public from {ANALYST}", f"drop schema {schema}"]
 
 
-def _is_stale(connection: Connection, view: View) -> bool:
+def _is_stale(connection: Connection, view: View, schema: str) -> bool:
     """Tell whether a view is missing or differs in its query, columns or comments."""
     defined: dict[str, str] = {name: query for name, query in connection.execute(text(_VIEWS))}  # noqa: C416 rows are no pairs to mypy
     if view.name not in defined:
@@ -99,14 +144,18 @@ def _is_stale(connection: Connection, view: View) -> bool:
     found = {(column or ""): comment for column, comment in commented}
     if found != {"": view.comment, **view.columns}:
         return True
-    return defined[view.name] != _normal(connection, view)
+    there = [str(name) for (name,) in connection.execute(text(_COLUMNS), {"view": f"public.{view.name}"})]
+    if set(there) != set(view.columns):
+        return True
+    return defined[view.name] != _normal(connection, view, schema, there)
 
 
-def _normal(connection: Connection, view: View) -> str:
+def _normal(connection: Connection, view: View, schema: str, there: Sequence[str]) -> str:
     """Return a view's query in Postgres' own words: it is made under a passing name, read, and undone."""
     with connection.begin_nested() as undone:
-        names = ", ".join(view.columns)
-        connection.execute(text(f"create temp view passing ({names}) as {view.query}"))
+        connection.execute(text(f"set local search_path to {schema}"))
+        connection.execute(text(f"create temp view passing ({', '.join(there)}) as {view.ordered(there)}"))
+        connection.execute(text("set local search_path to default"))
         definition = connection.execute(text("select pg_get_viewdef('passing'::regclass)")).scalar_one()
         undone.rollback()
     return str(definition)

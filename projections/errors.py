@@ -1,7 +1,10 @@
-"""What can be wrong with reading the memory.
+"""What can be wrong with reading the memory, or with making it anew.
 
 ProjectionError
-└── UnreadableRange   the range holds a record that this release cannot read
+├── UnreadableRange     the range holds a record that this release cannot read
+├── GenerationMoved     a generation was switched or dropped while we folded it
+├── GenerationForeign   the serving generation was made by another release's read models
+└── RebuildRefused      a rebuild, a switch or a drop that cannot be done as it was asked for
 """
 
 
@@ -11,3 +14,15 @@ class ProjectionError(Exception):
 
 class UnreadableRange(ProjectionError):
     """The range holds a record that this release cannot read, so what was asked for would be incomplete."""
+
+
+class GenerationMoved(ProjectionError):
+    """A generation was switched or dropped while we folded it; the step that noticed wrote nothing."""
+
+
+class GenerationForeign(ProjectionError):
+    """The serving generation was made by another release's read models; the message says how to make ours."""
+
+
+class RebuildRefused(ProjectionError):
+    """A rebuild, a switch or a drop cannot be done as it was asked for; the message says why and what can be."""

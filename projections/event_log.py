@@ -49,13 +49,22 @@ event_log = Table(
     postgresql_partition_by="HASH (event_id)",
 )
 EVENTS_VIEW = view_of("events", event_log)
-_PLACES = f"(select event_id, topic, partition, log_offset, value_sha256 from {event_log.fullname}) as places"  # noqa: S608
+_PLACES = f"(select event_id, topic, partition, log_offset, value_sha256 from {event_log.name}) as places"  # noqa: S608
 EVENTS_COMPARED = Compared("events", _PLACES, ("event_id",))
 _NAMES = ", ".join(column.name for column in event_log.columns)
 _INSERT = f"""
-insert into {event_log.fullname} ({_NAMES})
+insert into {event_log.name} ({_NAMES})
 select {_NAMES} from jsonb_to_recordset(%s::jsonb) as told ({typed(event_log)})
 on conflict (event_id) do nothing returning event_id"""  # noqa: S608 names are our own
+
+
+def partitions(schema: str) -> list[str]:
+    """Return the SQL that makes the log's partitions in a schema."""
+    log = f"{schema}.{event_log.name}"
+    return [
+        f"create table {log}_p{number} partition of {log} for values with (modulus {PARTITIONS}, remainder {number})"
+        for number in range(PARTITIONS)
+    ]
 
 
 class EventRow(Struct, frozen=True, kw_only=True):

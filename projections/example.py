@@ -122,12 +122,14 @@ def _example(logged: Logged) -> ExampleRecorded | ExampleSuperseded:
     return fact
 
 
+_VIEW = view_of("examples", _TABLE)
+_REWARD_VIEW = view_of("agent_reward", AGENT_REWARD)
 EXAMPLES = Projection(
     name="examples",
     version=1,
     tables=(_TABLE, AGENT_REWARD),
-    views=(view_of("examples", _TABLE),),
+    views=(_VIEW, _REWARD_VIEW),
     reads=(ExampleRecorded, ExampleSuperseded),
-    compared=(compared("public.examples", _TABLE), compared("g1.agent_reward_v1", AGENT_REWARD, "agent_reward")),
+    compared=(compared(_VIEW, _TABLE), compared(_REWARD_VIEW, AGENT_REWARD)),
     write=write,
 )

@@ -40,8 +40,8 @@ from (
     count(example.reward_micro) filter (where met.decided_by = 'experiment') as rewarded,
     sum(example.reward_micro) filter (where met.decided_by = 'experiment') as total,
     sum(example.reward_micro::numeric ^ 2) filter (where met.decided_by = 'experiment') as squares
-  from g1.decisions_v1 as met
-  left join g1.examples_v1 as example
+  from decisions_v1 as met
+  left join examples_v1 as example
     on example.task_id = met.task_id and example.attempt = met.attempt and example.scope = met.scope
   where met.attempt = 1 and met.experiment is not null
   group by met.tenant, met.experiment, met.variant
@@ -118,15 +118,16 @@ def rows(logged: Logged) -> Iterator[Row]:
             yield {**told(fact, "tenant", "experiment_id", "reason"), "concluded_at": at}
 
 
+_VIEW = view_of("experiments", _TABLE, {"state": (_STATE, "running (units are assigned) or concluded")})
 EXPERIMENTS = Projection(
     name="experiments",
     version=1,
     tables=(_TABLE,),
     views=(
-        view_of("experiments", _TABLE, {"state": (_STATE, "running (units are assigned) or concluded")}),
+        _VIEW,
         _RESULTS,
     ),
     reads=(ExperimentStarted, ExperimentConcluded),
-    compared=(compared("public.experiments", _TABLE),),
+    compared=(compared(_VIEW, _TABLE),),
     write=merging(_TABLE, rows),
 )

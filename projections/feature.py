@@ -33,12 +33,13 @@ def rows(logged: Logged) -> Iterator[Row]:
         }
 
 
+_VIEW = view_of("task_features", _TABLE)
 TASK_FEATURES = Projection(
     name="task_features",
     version=1,
     tables=(_TABLE,),
-    views=(view_of("task_features", _TABLE),),
+    views=(_VIEW,),
     reads=(TaskAdmitted,),
-    compared=(compared("public.task_features", _TABLE),),
+    compared=(compared(_VIEW, _TABLE),),
     write=merging(_TABLE, rows),
 )

@@ -29,18 +29,18 @@ _TABLE = Table(
     once("given_at", TIME, "when it was given"),
     comment="Every judgement ever given, revised ones too; `effective` marks the one of each rater that counts.",
 )
-_EFFECTIVE_SQL = """not exists (select from g1.feedback_v1 as later
+_EFFECTIVE_SQL = """not exists (select from feedback_v1 as later
   where later.task_id = known.task_id and later.tenant = known.tenant and later.rater = known.rater
     and later.judged_attempt = known.judged_attempt and later.revision > known.revision)"""
 _EFFECTIVE = (_EFFECTIVE_SQL, "whether no later revision replaced it")
 _JUDGED_SQL = """
 select f.tenant, f.task_id, coalesce(nullif(f.judged_attempt, 0), done.attempt), f.rater, f.revision, f.kind, f.value,
   f.value_micro, f.comment, f.correction, f.given_at, tried.scope, tried.agent
-from (select distinct on (tenant, task_id, judged_attempt, rater) * from g1.feedback_v1
+from (select distinct on (tenant, task_id, judged_attempt, rater) * from feedback_v1
       order by tenant, task_id, judged_attempt, rater, revision desc) as f
-left join lateral (select attempt from g1.attempts_v1 where task_id = f.task_id and tenant = f.tenant and outcome = 'completed'
+left join lateral (select attempt from attempts_v1 where task_id = f.task_id and tenant = f.tenant and outcome = 'completed'
                    order by attempt desc limit 1) as done on true
-left join g1.attempts_v1 as tried
+left join attempts_v1 as tried
   on tried.task_id = f.task_id and tried.tenant = f.tenant
   and tried.attempt = coalesce(nullif(f.judged_attempt, 0), done.attempt)"""
 _JUDGED = View(
@@ -104,12 +104,13 @@ def rows(logged: Logged) -> Iterator[Row]:
         }
 
 
+_VIEW = view_of("feedback", _TABLE, {"effective": _EFFECTIVE})
 FEEDBACK = Projection(
     name="feedback",
     version=1,
     tables=(_TABLE,),
-    views=(view_of("feedback", _TABLE, {"effective": _EFFECTIVE}), _JUDGED),
+    views=(_VIEW, _JUDGED),
     reads=(FeedbackGiven, FeedbackRevised),
-    compared=(compared("public.feedback", _TABLE),),
+    compared=(compared(_VIEW, _TABLE),),
     write=merging(_TABLE, rows),
 )

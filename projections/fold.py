@@ -9,13 +9,15 @@ from events.wire import Incoming
 from projections.catalog import PROJECTIONS
 from projections.column import SCHEMA
 from projections.dead_letter import park
+from projections.errors import GenerationMoved
 from projections.event_log import take_in
 from projections.projection import Logged, Projection
 from projections.sorting import Parked, chunks, sort_record
 from projections.tally import count
+from store.generation import State, consumer_of, enter
 from store.postgres import Connection
 
-CONSUMER = f"projections.{SCHEMA}"
+CONSUMER = consumer_of(SCHEMA)  # of the generation that migrations make
 # One jsonb parameter holds at most 256 MB (Postgres); the payloads of a chunk are well below, also when escaped.
 CHUNK_BYTES = 32_000_000
 
@@ -23,12 +25,25 @@ CHUNK_BYTES = 32_000_000
 class ProjectionFold:
     """Applies batches; positions are moved by the caller in the same transaction (`store.follow`)."""
 
-    def __init__(self, names: Names, projections: Sequence[Projection] = PROJECTIONS) -> None:
+    def __init__(
+        self,
+        names: Names,
+        projections: Sequence[Projection] = PROJECTIONS,
+        generation: str = SCHEMA,
+        state: State = "serving",
+    ) -> None:
         self._names = names
         self._projections = projections
+        self._generation, self._state = generation, state
 
     async def apply(self, connection: Connection, records: Sequence[Incoming]) -> None:
-        """Write everything that a batch says; call it inside the step."""
+        """Write everything that a batch says; call it inside the step.
+
+        Raises:
+            GenerationMoved: the generation is no longer in the state in which we fold it; nothing is written.
+        """
+        if not await enter(connection, self._generation, self._state):
+            raise GenerationMoved(f"generation {self._generation} is no longer {self._state}")
         for chunk in chunks(records, CHUNK_BYTES):
             await self._apply(connection, chunk)
 

@@ -1,5 +1,7 @@
 """Bulk writes: a batch is merged in Python by the columns' rules, then into the table by the same rules, at once.
 
+Tables are not qualified: the search path of the transaction says which generation is written.
+
 One statement and one jsonb parameter a table and batch; measured against row by row in docs/decisions/011-projections.md.
 """
 
@@ -83,7 +85,7 @@ def _upsert(table: Table) -> str:
     rest = [column for column in table.columns if rule_of(column) != "key"]
     changes = ", ".join(f"{column.name} = {_sql(column)}" for column in rest)
     return (
-        f"insert into {table.fullname} as known ({names})\n"
+        f"insert into {table.name} as known ({names})\n"
         f"select {names} from jsonb_to_recordset(%s::jsonb) as told ({typed(table)})\n"
         f"on conflict ({keys}) do update set {changes}"
     )

@@ -12,9 +12,10 @@ from sqlalchemy import BigInteger, Table, Text
 
 from events.task import AgentChosen, AttemptEnded
 from projections.column import TIME, key, metadata, summed
+from projections.example import AGENT_REWARD
 from projections.merge import Merge, Row, hour_of, micro
 from projections.projection import Logged, Projection, compared, fetch
-from projections.view import View
+from projections.view import View, view_of
 from store.postgres import Connection
 
 # Upper bounds in microseconds: twelve a decade (the E12 series), so a percentile is at most 25 % too high.
@@ -51,6 +52,10 @@ _DURATION = Table(
     summed("attempts", BigInteger, "attempts in the bucket; abandoned ones are left out"),
     comment="Histogram of the duration of attempts per tenant, scope, agent and hour.",
 )
+_WORK_VIEW = view_of("agent_work", _WORK)
+_DURATION_VIEW = view_of("agent_duration", _DURATION)
+_TABLES = (_WORK.name, AGENT_REWARD.name, _DURATION.name)  # of the generation that the search path names
+_SUMS = ("public.agent_work", "public.agent_reward", "public.agent_duration")  # of the one that serves
 _MERGE_WORK = Merge(_WORK)
 _MERGE_DURATION = Merge(_DURATION)
 
@@ -71,20 +76,21 @@ def interval(count: str, total: str, squares: str) -> str:
     return f"{count}, " + ", ".join(f"({end} / 1000000)::float8" for end in ends)
 
 
-def _performance_sql(keys: str, where: str = "") -> str:
-    """Return the query of performance by some keys, over the rows that `where` keeps."""
+def _performance_sql(keys: str, where: str = "", sums: tuple[str, str, str] = _TABLES) -> str:
+    """Return the query of performance by some keys, over the rows of work, reward and duration that `where` keeps."""
+    work, reward, duration = sums
     return f"""
 with work as (
   select {keys}, sum(chosen) as chosen, sum(explored) as explored, sum(propensity_micro) as propensity_micro,
     sum(completed) as completed, sum(failed) as failed, sum(timed_out) as timed_out, sum(abandoned) as abandoned,
     sum(completed + failed + timed_out) as timed, sum(duration_us) as duration_us,
     sum(cost_microusd) as cost_microusd, sum(costed) as costed
-  from g1.agent_work_v1 {where} group by {keys}
+  from {work} {where} group by {keys}
 ), reward as (
   select {keys}, sum(examples) as rewarded, sum(reward_micro) as total, sum(reward_micro_squared) as squares
-  from g1.agent_reward_v1 {where} group by {keys}
+  from {reward} {where} group by {keys}
 ), bucket as (
-  select {keys}, upto_us, sum(attempts) as attempts from g1.agent_duration_v1 {where} group by {keys}, upto_us
+  select {keys}, upto_us, sum(attempts) as attempts from {duration} {where} group by {keys}, upto_us
 ), running as (
   select {keys}, upto_us, sum(attempts) over (partition by {keys} order by upto_us) as below,
     sum(attempts) over (partition by {keys}) as total
@@ -146,9 +152,9 @@ from (
       filter (where tried.outcome <> 'abandoned') as p95,
     count(example.reward_micro) as rewarded, sum(example.reward_micro) as total,
     sum(example.reward_micro::numeric ^ 2) as squares
-  from g1.decisions_v1 as choice
-  left join g1.attempts_v1 as tried using (task_id, attempt)
-  left join g1.examples_v1 as example
+  from decisions_v1 as choice
+  left join attempts_v1 as tried using (task_id, attempt)
+  left join examples_v1 as example
     on example.task_id = choice.task_id and example.attempt = choice.attempt and example.scope = choice.scope
   group by choice.tenant, choice.scope, choice.kind, choice.agent
 ) as sums"""  # noqa: S608 the names are ours
@@ -203,7 +209,7 @@ async def performance(
     """Return what each agent of a tenant did in the full hours of a window (None: no limit), by scope and agent."""
     names = ", ".join(Performance.__struct_fields__)
     kept = "where tenant = %(tenant)s and hour >= %(since)s and hour < %(until)s"
-    inner = _performance_sql("tenant, scope, agent", kept)
+    inner = _performance_sql("tenant, scope, agent", kept, _SUMS)
     query = f"select * from ({inner}) as found ({names}) order by scope, agent"  # noqa: S608 the names are ours
     window = {"tenant": tenant, "since": since or "-infinity", "until": until or "infinity"}
     return await fetch(connection, Performance, query, window)
@@ -254,11 +260,11 @@ AGENT_PERFORMANCE = Projection(
     name="agent_performance",
     version=1,
     tables=(_WORK, _DURATION),
-    views=(_LIFETIME, _HOURLY, _BY_KIND),
+    views=(_LIFETIME, _HOURLY, _BY_KIND, _WORK_VIEW, _DURATION_VIEW),
     reads=(AgentChosen, AttemptEnded),
     compared=(
-        compared("g1.agent_work_v1", _WORK, "agent_work"),
-        compared("g1.agent_duration_v1", _DURATION, "agent_duration"),
+        compared(_WORK_VIEW, _WORK),
+        compared(_DURATION_VIEW, _DURATION),
     ),
     write=write,
 )

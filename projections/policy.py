@@ -79,12 +79,13 @@ def rows(logged: Logged) -> Iterator[Row]:
             yield {**row, "change": "snapshot", **state}
 
 
+_VIEW = view_of("policy_history", _TABLE)
 POLICY_HISTORY = Projection(
     name="policy_history",
     version=1,
     tables=(_TABLE,),
-    views=(view_of("policy_history", _TABLE),),
+    views=(_VIEW,),
     reads=(PolicySet, SnapshotPublished),
-    compared=(compared("public.policy_history", _TABLE),),
+    compared=(compared(_VIEW, _TABLE),),
     write=merging(_TABLE, rows),
 )

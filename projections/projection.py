@@ -29,7 +29,7 @@ Apply = Callable[[Connection, Sequence[Logged]], Awaitable[None]]
 
 
 class Compared(Struct, frozen=True):
-    """A relation that `projection verify` compares with the naive fold, byte for byte."""
+    """A relation that is compared byte for byte: with the naive fold, and between generations (by the search path)."""
 
     name: str
     relation: str
@@ -65,9 +65,9 @@ def merging(table: Table, rows: Rows) -> Apply:
     return write
 
 
-def compared(relation: str, table: Table, name: str | None = None) -> Compared:
-    """Return how a relation with a table's key is compared."""
-    return Compared(name or relation.split(".")[-1], relation, tuple(column.name for column in table.primary_key))
+def compared(view: View, table: Table) -> Compared:
+    """Return how a view with a table's key is compared."""
+    return Compared(view.name, view.relation(), tuple(column.name for column in table.primary_key))
 
 
 async def fetch(connection: Connection, row: type[R], query: str, arguments: Sequence[Any] | Mapping[str, Any] = ()) -> list[R]:

@@ -6,11 +6,17 @@ from collections.abc import Callable, Sequence
 from bus.reader import MakeReader, PartitionReader, Place
 from events.topics import FACT_TOPICS, Names
 from events.wire import Incoming
-from projections.fold import CONSUMER, ProjectionFold
+from projections.catalog import PROJECTIONS
+from projections.errors import GenerationMoved
+from projections.fold import ProjectionFold
+from projections.projection import Projection
+from projections.shape import require_ours
 from store.fold import DurableFold, MakeFold
 from store.follow import Source, follow
+from store.generation import Generation, serving
 from store.postgres import Connect, Connection, connect
 
+OWNER = "projections"  # one process folds the serving generation, whichever that is
 BATCH = 2_000
 _TRY_TO_OWN = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
 # A standby looks this often whether the owner is gone: Postgres frees the lock with the owner's connection.
@@ -52,28 +58,32 @@ class Projector:
         names: Names,
         tenants: Sequence[str],
         *,
+        projections: Sequence[Projection] = PROJECTIONS,
         connect: Connect = connect,
         make_reader: MakeReader = PartitionReader,
         make_fold: MakeFold = DurableFold,
     ) -> None:
-        self._dsn = dsn
+        self._kafka, self._dsn = kafka, dsn
         self._names = names
         self._places = places(names, tenants)
-        self._connect, self._make_fold = connect, make_fold
-        self._reader = make_reader(kafka, CONSUMER)
+        self._projections = projections
+        self._connect, self._make_reader, self._make_fold = connect, make_reader, make_fold
+        self._reader = make_reader(kafka, OWNER)
         self._positions: dict[Place, int] = {}
 
     async def run(self, stopped: Callable[[], bool]) -> None:
-        """Fold until told to stop.
+        """Fold the generation that serves, and the next one as soon as that serves, until told to stop.
 
         Raises:
             Fenced: another process moved our positions.
+            GenerationForeign: another release made the generation that serves.
             LogChanged: the log is not the one that our positions are from.
         """
-        connection = await self._connect(self._dsn, CONSUMER)
+        connection = await self._connect(self._dsn, OWNER)
         try:
             if await _own(connection, stopped):
-                await self._follow(connection, stopped)
+                while not stopped():
+                    await self._follow(connection, await serving(connection), stopped)
         finally:
             await connection.close()
 
@@ -84,14 +94,19 @@ class Projector:
         ends = await self._reader.ends()
         return sum(max(0, end - self._positions[place]) for place, end in ends.items())
 
-    async def _follow(self, connection: Connection, stopped: Callable[[], bool]) -> None:
-        """Fold from where Postgres says we are."""
-        fold = self._make_fold(CONSUMER, connection)
+    async def _follow(self, connection: Connection, generation: Generation, stopped: Callable[[], bool]) -> None:
+        """Fold one generation from where Postgres says it is, for as long as it serves."""
+        require_ours(generation.name, generation.shape, self._projections)
+        fold = self._make_fold(generation.consumer, connection)
+        memory = ProjectionFold(self._names, self._projections, generation.name)
         positions = await fold.positions(self._places)
+        self._reader = self._make_reader(self._kafka, generation.consumer)
         try:
             await self._reader.start(positions)
             self._positions = positions
-            await follow(Gathering(self._reader), fold, positions, ProjectionFold(self._names).apply, stopped, BATCH)
+            await follow(Gathering(self._reader), fold, positions, memory.apply, stopped, BATCH)
+        except GenerationMoved:
+            return  # another one serves now, with its own positions: nothing of this step was written
         finally:
             self._positions = {}
             await self._reader.stop()
@@ -100,7 +115,7 @@ class Projector:
 async def _own(connection: Connection, stopped: Callable[[], bool]) -> bool:
     """Wait until this process is the only one that folds; return False if told to stop first."""
     while not stopped():
-        cursor = await connection.execute(_TRY_TO_OWN, (CONSUMER,))
+        cursor = await connection.execute(_TRY_TO_OWN, (OWNER,))
         row = await cursor.fetchone()
         if row and row[0]:
             return True

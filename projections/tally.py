@@ -14,7 +14,7 @@ from projections.sorting import Parked
 from projections.view import view_of
 from store.postgres import Connection
 
-_TABLE = Table(
+TALLY = Table(
     "fold_tally_v1",
     metadata,
     key("topic", Text, "Kafka topic"),
@@ -24,9 +24,9 @@ _TABLE = Table(
     summed("repeated", BigInteger, "facts whose id had been taken in before; they change nothing"),
     comment="Records of each partition by what became of them; applied + parked + repeated = all that was read.",
 )
-_MERGE = Merge(_TABLE)
-TALLY_VIEW = view_of("fold_tally", _TABLE)
-TALLY_COMPARED = compared("public.fold_tally", _TABLE)
+_MERGE = Merge(TALLY)
+TALLY_VIEW = view_of("fold_tally", TALLY)
+TALLY_COMPARED = compared(TALLY_VIEW, TALLY)
 
 
 class TallyRow(Struct, frozen=True, kw_only=True):

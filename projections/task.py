@@ -173,12 +173,13 @@ def _ended(fact: TaskEnded, at: datetime) -> Row:
     return {**_task(fact), "ended_at": at, **told(fact, "scope", "outcome", "attempts", "reason", "detail")}
 
 
+_VIEW = view_of("tasks", _TABLE, {"state": (_STATE, _STATE_COMMENT)})
 TASKS = Projection(
     name="tasks",
     version=1,
     tables=(_TABLE,),
-    views=(view_of("tasks", _TABLE, {"state": (_STATE, _STATE_COMMENT)}),),
+    views=(_VIEW,),
     reads=(TaskSubmitted, TaskAdmitted, AgentChosen, AttemptStarted, AttemptEnded, CancelRequested, TaskEnded),
-    compared=(compared("public.tasks", _TABLE),),
+    compared=(compared(_VIEW, _TABLE),),
     write=merging(_TABLE, rows),
 )

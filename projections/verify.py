@@ -1,7 +1,8 @@
-"""`projection verify`: are the live tables, byte for byte, what Kafka says they should be?
+"""`projection verify`: are the tables of each generation, byte for byte, what Kafka says they should be?
 
 The tables and the positions that they are at are read in one snapshot; Kafka is read up to those positions, folded
-naively, and both sides are written down in one canonical way and compared by sha256.
+naively, and both sides are written down in one canonical way and compared by sha256. Two generations are compared with
+each other in the same way, in a snapshot in which they are at the same positions.
 """
 
 import base64
@@ -15,15 +16,18 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
 from events.topics import Names
 from events.wire import Incoming
 from projections import naive, naive_agent, naive_task
-from projections.catalog import COMPARED
-from projections.fold import CONSUMER
-from projections.projection import Compared
+from projections.catalog import COMPARED, PROJECTIONS
+from projections.column import SCHEMA
+from projections.projection import Compared, Projection
+from projections.shape import changed, require_ours, shape_of
+from store.generation import Generation, State, generations, look, positions
 from store.postgres import Connection, connect, snapshot
 
 MODELS: Mapping[str, naive.Model] = {
@@ -40,7 +44,6 @@ MODELS: Mapping[str, naive.Model] = {
     "experiments": naive_agent.experiments,
     "policy_history": naive_agent.policy_history,
 }
-_POSITIONS = "select topic, partition, next from ops.fold_position where consumer = %s and next > 0"
 # Kafka answers well within this; a log that ends before our position never will.
 _SILENCE_S = 30.0
 
@@ -48,7 +51,10 @@ Lines = dict[str, str]
 
 
 class ModelReport(Struct, frozen=True, kw_only=True):
-    """One read model: digests and rows of both sides, and the first row that differs (live, then fold)."""
+    """One read model: digests and rows of both sides, and the first row that differs (live, then fold).
+
+    Where two generations are compared, `fold` is the rebuilt one.
+    """
 
     name: str
     equal: bool
@@ -60,11 +66,14 @@ class ModelReport(Struct, frozen=True, kw_only=True):
 
 
 class Verification(Struct, frozen=True, kw_only=True):
-    """All read models, how many records were folded, and whether every model is equal."""
+    """One generation: its read models, how many records were folded, whether all is equal; `others` has the rest of them."""
 
     equal: bool
     records: int
     models: tuple[ModelReport, ...]
+    generation: str = SCHEMA
+    state: State = "serving"
+    others: "tuple[Verification, ...]" = ()
 
 
 class Live(Struct, frozen=True):
@@ -75,27 +84,44 @@ class Live(Struct, frozen=True):
 
 
 async def verify(
-    kafka: str, dsn: str, names: Names, relations: Sequence[Compared] = COMPARED, consumer: str = CONSUMER
+    kafka: str,
+    dsn: str,
+    names: Names,
+    relations: Sequence[Compared] = COMPARED,
+    projections: Sequence[Projection] = PROJECTIONS,
 ) -> Verification:
-    """Compare the live tables with a naive fold of Kafka; reads both, writes nothing.
+    """Compare the serving generation, and every other one that this release could have made, with a naive fold of Kafka.
+
+    If another release made the serving one, what is being built comes first.
 
     Raises:
+        GenerationForeign: another release made the serving generation, and no other one is ours.
         LogChanged: the log does not reach from its start to our positions.
     """
     connection = await connect(dsn, "projection verify")
     try:
-        live = await read_live(connection, relations, consumer)
+        lives = await _read_all(connection, relations, projections)
     finally:
         await connection.close()
-    return compare(live, await read_log(kafka, live.positions), names)
+    furthest: dict[Place, int] = {}
+    for _, live in lives:
+        furthest |= {place: max(position, furthest.get(place, 0)) for place, position in live.positions.items()}
+    records = await read_log(kafka, furthest)
+    first, *others = [_of(one, compare(live, records, names)) for one, live in lives]
+    return replace(first, equal=first.equal and all(one.equal for one in others), others=tuple(others))
 
 
-async def read_live(connection: Connection, relations: Sequence[Compared] = COMPARED, consumer: str = CONSUMER) -> Live:
-    """Return all tables and positions, of one moment."""
+async def read_live(connection: Connection, generation: str = SCHEMA, relations: Sequence[Compared] = COMPARED) -> Live:
+    """Return all tables of a generation and its positions, of one moment."""
     async with snapshot(connection):
-        cursor = await connection.execute(_POSITIONS, (consumer,))
-        positions = {(topic, partition): position for topic, partition, position in await cursor.fetchall()}
-        return Live(positions, {one.name: await _lines_of(connection, one) for one in relations})
+        return await read_tables(connection, generation, relations)
+
+
+async def read_tables(connection: Connection, generation: str, relations: Sequence[Compared]) -> Live:
+    """Return tables and positions of a generation; call it inside a transaction that is a snapshot."""
+    await look(connection, generation)
+    tables = {one.name: await _lines_of(connection, one) for one in relations}
+    return Live(await positions(connection, generation), tables)
 
 
 async def read_log(kafka: str, positions: Mapping[Place, int]) -> list[Incoming]:
@@ -127,6 +153,31 @@ def compare(live: Live, records: Iterable[Incoming], names: Names) -> Verificati
     folded = naive.fold(naive.read(before, names), MODELS)
     models = tuple(_report(name, lines, _lines(folded[name])) for name, lines in sorted(live.tables.items()))
     return Verification(equal=all(model.equal for model in models), records=len(before), models=models)
+
+
+async def alike(connection: Connection, live: str, rebuilt: str, one: Compared) -> ModelReport:
+    """Compare one read model of two generations; call it inside a snapshot in which they are at the same positions."""
+    await look(connection, live)
+    lines = await _lines_of(connection, one)
+    await look(connection, rebuilt)
+    return _report(one.name, lines, await _lines_of(connection, one))
+
+
+async def _read_all(
+    connection: Connection, relations: Sequence[Compared], projections: Sequence[Projection]
+) -> list[tuple[Generation, Live]]:
+    """Return the generations that our naive fold can speak about, as of one moment; one that is half taken over is not."""
+    async with snapshot(connection):
+        there = sorted(await generations(connection), key=lambda one: (one.state != "serving", one.state != "building"))
+        ours = [one for one in there if one.only is None and not changed(one.shape, shape_of(projections))]
+        if not ours:
+            require_ours(there[0].name, there[0].shape, projections)
+        return [(one, await read_tables(connection, one.name, relations)) for one in ours]
+
+
+def _of(one: Generation, found: Verification) -> Verification:
+    """Return a verification with the generation that it is about."""
+    return replace(found, generation=one.name, state=one.state)
 
 
 def _before(fetched: Sequence[Incoming], positions: Mapping[Place, int], missing: dict[Place, int]) -> list[Incoming]:

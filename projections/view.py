@@ -1,6 +1,6 @@
 """Views: the stable, commented names under which read models are read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from sqlalchemy import Table
@@ -9,22 +9,43 @@ ANALYST = "smolit_analyst"
 
 
 class View(Struct, frozen=True):
-    """One view in `public`: its query, what it is for, and what each column means."""
+    """One view: its query, what it is for, and what each column means.
+
+    Tables in the query are not qualified: the search path says of which generation they are.
+    """
 
     name: str
     query: str
     comment: str
     columns: Mapping[str, str]
 
-    def statements(self) -> list[str]:
-        """Return the SQL that makes the view, comments on it and lets analysts read it."""
-        names = ", ".join(self.columns)
+    def statements(self, schema: str = "public", there: Sequence[str] = ()) -> list[str]:
+        """Return the SQL that makes the view, or changes it in place, comments on it and lets analysts read it.
+
+        `there` are the columns that it has already: they stay where they are, as Postgres demands, and new ones follow.
+        """
+        name = f"{schema}.{self.name}"
         return [
-            f"create view public.{self.name} ({names}) as\n{self.query.strip()}",
-            f"comment on view public.{self.name} is {_quoted(self.comment)}",
-            *(f"comment on column public.{self.name}.{column} is {_quoted(text)}" for column, text in self.columns.items()),
-            f"grant select on public.{self.name} to {ANALYST}",
+            f"create or replace view {name} ({', '.join(self._order(there))}) as\n{self.ordered(there)}",
+            f"comment on view {name} is {_quoted(self.comment)}",
+            *(f"comment on column {name}.{column} is {_quoted(text)}" for column, text in self.columns.items()),
+            f"grant select on {name} to {ANALYST}",
         ]
+
+    def ordered(self, there: Sequence[str] = ()) -> str:
+        """Return the query with the columns that are there already in their places."""
+        names = self._order(there)
+        if names == list(self.columns):
+            return self.query.strip()
+        return f"select {', '.join(names)} from {self.relation()}"  # noqa: S608 the names are ours
+
+    def relation(self) -> str:
+        """Return the query as a relation with the view's name, which works in any generation."""
+        return f"(\n{self.query.strip()}\n) as {self.name} ({', '.join(self.columns)})"
+
+    def _order(self, there: Sequence[str]) -> list[str]:
+        """Return the columns, first those that are there already."""
+        return [*there, *(column for column in self.columns if column not in there)]
 
 
 def view_of(name: str, table: Table, extra: Mapping[str, tuple[str, str]] | None = None) -> View:
@@ -34,7 +55,7 @@ def view_of(name: str, table: Table, extra: Mapping[str, tuple[str, str]] | None
     shown += [f"{sql} as {column}" for column, (sql, _) in added.items()]
     comments = {column.name: column.comment or "" for column in table.columns}
     comments |= {column: comment for column, (_, comment) in added.items()}
-    query = f"select {', '.join(shown)}\nfrom {table.fullname} as known"
+    query = f"select {', '.join(shown)}\nfrom {table.name} as known"
     return View(name, query, table.comment or "", comments)
 
 

@@ -31,7 +31,9 @@ def upgrade(dsn: str, revision: str = "head") -> None:
     Raises:
         PostgresUnreachable: nobody answers.
     """
-    command.upgrade(_config(dsn), revision)
+    config = _config(dsn)
+    config.attributes["settle"] = revision == "head"
+    command.upgrade(config, revision)
 
 
 def downgrade(dsn: str, revision: str) -> None:

@@ -4,6 +4,7 @@ from sqlalchemy import Table
 
 from store.blob import blob
 from store.fold import fold_inbox, fold_position
+from store.generation import read_generation
 from store.intake import request_claim
 from store.lease import relay_lease
 from store.ledger import effect
@@ -16,6 +17,7 @@ from store.work import work_agent, work_attempt, work_task
 TABLES: tuple[Table, ...] = (
     fold_position,
     fold_inbox,
+    read_generation,
     request_claim,
     outbox,
     relay_lease,

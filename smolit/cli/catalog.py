@@ -49,6 +49,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("projection list", "cli.projection:list_projections"),
     Command("projection verify", "cli.projection:verify"),
     Command("projection lag", "cli.projection:lag"),
+    Command("projection rebuild", "cli.rebuild:make_anew"),
+    Command("projection drop", "cli.rebuild:drop_generation"),
     Command("dlq list", "cli.dlq:list_letters"),
     Command("dlq inspect", "cli.dlq:inspect"),
 )

@@ -8,7 +8,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from bus.errors import BusError
+from projections.errors import GenerationForeign
 from smolit.cli import out
+from smolit.cli.desk import Desk, read
 from smolit.cli.option import Json
 from smolit.cli.stack import behind
 from smolit.errors import CheckFailed, FolderForeign, JavaMissing
@@ -23,6 +25,7 @@ from smolit.stack.port import is_free
 from smolit.stack.status import StackStatus
 from smolit.stack.status import status as stack_status
 from store.errors import StoreError
+from store.generation import serving
 
 _LEAST_FREE = 2 * 2**30  # Kafka and Postgres stop when the disk is full; this leaves a day to react
 _MANY_RESTARTS = 3
@@ -68,6 +71,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield topics
     schema = _schema(settings)
     yield schema
+    if schema.well:
+        yield _read_models(settings)
     yield from _processes(settings)
     if topics.well and schema.well:
         yield from _work(settings)
@@ -147,6 +152,19 @@ def _schema(settings: Settings) -> Finding:
     except StoreError as error:
         return Finding("schema", False, str(error), "check SMOLIT_POSTGRES")
     return _finding("schema", current == head, f"at {current or 'nothing'}, newest is {head}", "`smolit up` migrates")
+
+
+def _read_models(settings: Settings) -> Finding:
+    """Do the read models serve that this release declares?"""
+    from projections.catalog import PROJECTIONS  # brings SQLAlchemy, which few commands need
+    from projections.shape import require_ours
+
+    live = read(Desk(settings, locate(settings)), serving)
+    try:
+        require_ours(live.name, live.shape, PROJECTIONS)
+    except GenerationForeign as error:
+        return Finding("read models", False, str(error), "`smolit projection rebuild --all`")
+    return Finding("read models", True, f"generation {live.name} serves")
 
 
 def _processes(settings: Settings) -> Iterator[Finding]:

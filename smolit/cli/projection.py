@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -13,7 +13,11 @@ from smolit.cli.desk import open_desk, read
 from smolit.cli.option import Json
 from smolit.errors import CheckFailed, UsageInvalid
 from smolit.process.lag import lags
+from store.generation import Generation, State, generations, serving
 from store.postgres import Connection
+
+if TYPE_CHECKING:
+    from projections.verify import ModelReport, Verification
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Read models to verify.")]
 All = Annotated[bool, typer.Option("--all", help="Verify every read model.")]
@@ -21,19 +25,22 @@ Report = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Wri
 
 
 def list_projections(as_json: Json = False) -> None:
-    """List the read models: what each is for, its rows, and the facts it reads."""
-    found = read(open_desk(), _rows)
+    """List the read models (what each is for, its rows, the facts it reads), and their generations."""
+    models, there = read(open_desk(), _rows)
     if as_json:
-        out.json(found)
-    else:
-        columns = ("name", "version", "rows", "views", "says")
-        out.table(columns, [[row[name] for name in columns] for row in found])
+        out.json({"read_models": models, "generations": there})
+        return
+    columns = ("name", "version", "rows", "views", "says")
+    out.table(columns, [[row[name] for name in columns] for row in models])
+    rows = [(one.name, one.state, one.asked, one.made_at, one.changed_at) for one in there]
+    out.table(("generation", "state", "asked for as", "made", "so since"), rows)
 
 
 def lag(as_json: Json = False) -> None:
-    """Show how many records each reader of the log has still to apply."""
+    """Show how many records each reader of the log has still to apply; a generation that is being built is one of them."""
     desk = open_desk()
-    found = read(desk, lambda connection: lags(desk.endpoints.kafka, connection, desk.settings.topic_prefix))
+    resting: tuple[State, ...] = ("retired", "kept")
+    found = read(desk, lambda connection: lags(desk.endpoints.kafka, connection, desk.settings.topic_prefix, resting))
     if as_json:
         out.json({"total": sum(one.records for one in found), "lags": found})
     else:
@@ -41,7 +48,7 @@ def lag(as_json: Json = False) -> None:
 
 
 def verify(names: Names = None, everything: All = False, report: Report = None) -> None:
-    """Compare live read models with a naive fold of Kafka, byte for byte."""
+    """Compare the read models that serve, and those of other generations, with a naive fold of Kafka, byte for byte."""
     from projections.verify import verify as compare  # the naive fold, which no other command needs
 
     wanted = [one for one in COMPARED if everything or one.name in (names or ())]
@@ -53,11 +60,12 @@ def verify(names: Names = None, everything: All = False, report: Report = None) 
     desk = open_desk()
     found = asyncio.run(compare(desk.endpoints.kafka, desk.endpoints.postgres, desk.names, wanted))
     _write(report, found)
-    rows = [(one.name, one.equal, one.live_rows, one.fold_rows, one.live[:12], one.fold[:12]) for one in found.models]
+    every = [(side, one) for side in (found, *found.others) for one in side.models]
     if report != Path("-"):
-        out.table(("read model", "equal", "live rows", "fold rows", "live", "fold"), rows)
+        columns = ("generation", "state", "read model", "equal", "rows", "fold rows", "digest", "fold")
+        out.table(columns, [_compared(side, one) for side, one in every])
     if not found.equal:
-        different = ", ".join(one.name for one in found.models if not one.equal)
+        different = ", ".join(f"{side.generation}.{one.name}" for side, one in every if not one.equal)
         raise CheckFailed(f"these read models are not what the log says: {different}")
 
 
@@ -69,11 +77,18 @@ def _write(report: Path | None, found: Any) -> None:
         report.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
 
 
-async def _rows(connection: Connection) -> list[dict[str, Any]]:
-    """Return each read model with the rows of its tables."""
+def _compared(side: "Verification", one: "ModelReport") -> tuple[object, ...]:
+    """Return the line of one read model of one generation."""
+    digests = (one.live[:12], one.fold[:12])
+    return (side.generation, side.state, one.name, one.equal, one.live_rows, one.fold_rows, *digests)
+
+
+async def _rows(connection: Connection) -> tuple[list[dict[str, Any]], list[Generation]]:
+    """Return each read model with the rows of its tables in the generation that serves, and all generations."""
+    live = (await serving(connection)).name
     found = []
     for one in PROJECTIONS:
-        counts = [await _count(connection, table.fullname) for table in one.tables]
+        counts = [await _count(connection, f"{live}.{table.name}") for table in one.tables]
         found.append(
             {
                 "name": one.name,
@@ -84,7 +99,7 @@ async def _rows(connection: Connection) -> list[dict[str, Any]]:
                 "says": one.tables[0].comment,
             }
         )
-    return found
+    return found, await generations(connection)
 
 
 async def _count(connection: Connection, table: str) -> int:

@@ -102,7 +102,7 @@ async def behind(settings: Settings) -> tuple[list[Lag], list[Backlog]]:
     """Return lag and backlog; nothing where no table is yet."""
     desk = Desk(settings, locate(settings))
     async with desk.reading() as connection:
-        cursor = await connection.execute("select to_regclass('ops.fold_position') is not null")
+        cursor = await connection.execute("select to_regclass('ops.read_generation') is not null")
         row = await cursor.fetchone()
         if not (row and row[0]):
             return [], []

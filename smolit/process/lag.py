@@ -6,11 +6,16 @@ from msgspec import Struct
 
 from bus.reader import Place
 from smolit.client import ends
+from store.generation import State
 from store.postgres import Connection
 
+RESTING: tuple[State, ...] = ("building", "retired", "kept")
+# Retired and kept generations stand still on purpose; how far the one is that is being built is its rebuild's affair.
 _POSITIONS = """
 select consumer, topic, partition, next from ops.fold_position
-where topic like %s order by consumer, topic, partition"""
+where topic like %s and not exists (
+  select from ops.read_generation where state = any(%s) and consumer = 'projections.' || name)
+order by consumer, topic, partition"""
 
 
 class Position(Struct, frozen=True):
@@ -30,15 +35,15 @@ class Lag(Struct, frozen=True):
     records: int
 
 
-async def positions(connection: Connection, prefix: str) -> list[Position]:
-    """Return where every fold stands in the topics of this prefix."""
-    cursor = await connection.execute(_POSITIONS, (prefix.replace("_", r"\_") + ".%",))
+async def positions(connection: Connection, prefix: str, resting: Sequence[State] = RESTING) -> list[Position]:
+    """Return where every fold stands in the topics of this prefix, but for generations of read models that rest."""
+    cursor = await connection.execute(_POSITIONS, (prefix.replace("_", r"\_") + ".%", list(resting)))
     return [Position(*row) for row in await cursor.fetchall()]
 
 
-async def lags(kafka: str, connection: Connection, prefix: str) -> list[Lag]:
-    """Return the lag of every fold by topic."""
-    stand = await positions(connection, prefix)
+async def lags(kafka: str, connection: Connection, prefix: str, resting: Sequence[State] = RESTING) -> list[Lag]:
+    """Return the lag of every fold by topic, but for generations of read models that rest."""
+    stand = await positions(connection, prefix, resting)
     places = {(one.topic, one.partition) for one in stand}
     return summed(stand, await ends(kafka, places)) if places else []
 

@@ -233,6 +233,8 @@ def test_a_dry_run_publishes_nothing(smolit: Smolit, settings: Settings) -> None
             ("policy", "set", "uniform"),
             ("experiment", "start", "x", "--variant", "a=uniform", "--variant", "b=fixed"),
             ("experiment", "stop", "x"),
+            ("projection", "rebuild", "--all"),
+            ("projection", "rebuild", "--discard"),
             ("down",),
         )
     ]
@@ -268,6 +270,28 @@ def test_what_is_recorded_is_true(smolit: Smolit) -> None:
     assert (choices.code, choices.json["equal"], choices.json["mismatches"]) == (0, True, [])
     assert choices.json["choices"] >= 2
     assert (models.code, models.json["equal"]) == (0, True)
+
+
+def test_read_models_are_made_anew_while_everything_runs(smolit: Smolit) -> None:
+    """The new generation serves without a restart, the old one is dropped on request, and the one that serves never is."""
+    ended(smolit, "12 + 12")
+    made = smolit("projection", "rebuild", "--all", "--json")
+    after = ended(smolit, "13 + 13")
+
+    there = {one["state"]: one["name"] for one in smolit("projection", "list", "--json").json["generations"]}
+    planned = smolit("projection", "drop", there["retired"], "--dry-run")
+    still = [one["name"] for one in smolit("projection", "list", "--json").json["generations"]]
+    dropped = smolit("projection", "drop", there["retired"])
+    models = smolit("projection", "verify", "--all", "--json", "-").json
+
+    assert (made.code, made.json["equal"], made.json["state"]) == (0, True, "serving")
+    assert made.json["generation"] == there["serving"] == models["generation"]
+    assert "records" in made.err
+    assert smolit("task", "show", after).code == 0
+    assert (planned.code, dropped.code, there["retired"] in still) == (0, 0, True)
+    assert smolit("projection", "drop", there["serving"]).code == 1
+    assert (models["equal"], models["others"]) == (True, [])
+    assert smolit("projection", "rebuild").code == 2
 
 
 def test_an_export_is_the_same_every_time(smolit: Smolit, tmp_path: Path) -> None:

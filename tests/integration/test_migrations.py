@@ -7,11 +7,15 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
-from projections.catalog import VIEWS
+from projections.catalog import PROJECTIONS, VIEWS
+from projections.errors import RebuildRefused
+from projections.generation import make, remove, switch
 from projections.view import ANALYST
 from smolit.stack.local import Endpoints
 from store.errors import PostgresUnreachable
+from store.generation import generations
 from store.migrate import check, current, downgrade, head, upgrade
+from store.postgres import Connection, connect
 from store.tables import METADATA, TABLES
 from tests.stacks import Namespace, namespace_on
 
@@ -78,6 +82,77 @@ def test_a_schema_that_was_changed_by_hand_is_noticed(namespace: Namespace, chan
         connection.execute(change.encode())
 
     assert check(namespace.postgres) != []
+
+
+async def test_what_is_declared_is_compared_with_the_generation_that_serves(namespace: Namespace) -> None:
+    """A generation that code made is what migrations would have made, with the old one gone, too; and going down still works."""
+    dsn = namespace.postgres
+    upgrade(dsn)
+    first = _relations(dsn)
+    connection = await connect(dsn, "tests")
+    try:
+        await _next_generation(connection, "g1", "g2")
+        await _next_generation(connection, "g2", "g3")
+        beside = check(dsn)
+        before = {one.name: one for one in await generations(connection)}
+        async with connection.transaction():
+            await remove(connection, before["g1"])
+    finally:
+        await connection.close()
+    alone = check(dsn)
+    downgrade(dsn, "base")
+    below = _relations(dsn)
+    upgrade(dsn)
+
+    assert (beside, alone) == ([], [])
+    assert below == ["ops.alembic_version"]
+    assert _relations(dsn) == first
+
+
+async def test_a_generation_that_somebody_uses_is_not_dropped(namespace: Namespace) -> None:
+    """A view of somebody's own on its tables is named, and everything stays."""
+    upgrade(namespace.postgres)
+    connection = await connect(namespace.postgres, "tests")
+    try:
+        await _next_generation(connection, "g1", "g2")
+        await connection.execute("create view public.mine as select task_id from g1.tasks_v1")
+        old = next(one for one in await generations(connection) if one.name == "g1")
+        with pytest.raises(RebuildRefused, match=r"view mine"):
+            async with connection.transaction():
+                await remove(connection, old)
+        rows = await (await connection.execute("select * from g1.tasks_v1")).fetchall()
+    finally:
+        await connection.close()
+
+    assert rows == []
+
+
+def test_an_empty_database_gets_the_read_models_of_today(namespace: Namespace) -> None:
+    """What migrations made is made anew where this release declares something else, as long as nothing was folded."""
+    upgrade(namespace.postgres)
+    with psycopg.connect(namespace.postgres) as connection:
+        connection.execute("alter table g1.tasks_v1 drop column attempts cascade")
+        connection.execute("update ops.read_generation set shape = jsonb_set(shape, '{tasks}', '\"older\"')")
+    before = check(namespace.postgres)
+
+    upgrade(namespace.postgres)
+    after = check(namespace.postgres)
+    with psycopg.connect(namespace.postgres) as connection:
+        connection.execute("alter table g1.tasks_v1 drop column attempts cascade")
+        connection.execute("update ops.read_generation set shape = jsonb_set(shape, '{tasks}', '\"older\"')")
+        connection.execute("insert into ops.fold_position values ('projections.g1', 'tasks', 0, 1)")
+    upgrade(namespace.postgres)
+
+    assert before != []
+    assert after == []
+    assert check(namespace.postgres) != []
+
+
+async def _next_generation(connection: Connection, old: str, new: str) -> None:
+    """Make the next generation, and let it serve."""
+    async with connection.transaction():
+        await make(connection, PROJECTIONS, "--all")
+        await switch(connection, old, new, PROJECTIONS)
 
 
 def test_every_table_view_and_column_is_commented(dsn: str) -> None:

@@ -1,23 +1,19 @@
 """The projections process on a real Kafka: it reads, stands by, is fenced off, and what it wrote can be verified."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from bus.admin import provision
-from bus.producer import Publisher
 from bus.reader import PartitionReader, Place
-from events.event import Event, Fact
 from events.topics import Names
-from events.wire import encode
 from projections import performance
 from projections.catalog import PROJECTIONS
 from projections.fold import CONSUMER, ProjectionFold
 from projections.merge import Row
 from projections.performance import AGENT_PERFORMANCE
 from projections.projection import Logged, Projection, merging
-from projections.runner import Projector, places
+from projections.runner import places
 from projections.verify import read_live, read_log, verify
 from store.errors import Fenced
 from store.fold import DurableFold
@@ -25,49 +21,8 @@ from store.follow import apply_batch
 from store.migrate import upgrade
 from store.postgres import Connection, connect
 from tests.builders import dead_letter, example, given, life, registered
+from tests.integration.memory_kit import TENANTS, Process, publish
 from tests.stacks import Namespace
-
-TENANTS = ("default",)
-
-
-class Process:
-    """A projections process as a task of the test."""
-
-    def __init__(self, namespace: Namespace) -> None:
-        names = Names(namespace.topic_prefix)
-        self.projector = Projector(namespace.kafka, namespace.postgres, names, TENANTS)
-        self._stop = False
-        self.task = asyncio.ensure_future(self.projector.run(lambda: self._stop))
-
-    async def reaches(self, condition: Callable[[int | None], bool]) -> None:
-        """Wait until its lag is as wanted."""
-        async with asyncio.timeout(30):
-            while not condition(await self.projector.lag()):  # noqa: ASYNC110 the lag is asked for, nobody announces it
-                await asyncio.sleep(0.05)
-
-    async def stop(self) -> None:
-        """Stop it in order."""
-        self._stop = True
-        await self.task
-
-
-async def _publish(namespace: Namespace, events: Sequence[Event[Fact]]) -> None:
-    """Make the topics and publish facts where they belong."""
-    names = Names(namespace.topic_prefix)
-    await provision(namespace.kafka, names.all(TENANTS))
-    publisher = Publisher(namespace.kafka, "tests")
-    await publisher.start()
-    try:
-        await publisher.publish([encode(_topic(names, event.fact), event) for event in events])
-    finally:
-        await publisher.stop()
-
-
-def _topic(names: Names, fact: Fact) -> str:
-    """Return where a fact belongs."""
-    home = names.of(fact.event_type.topic)
-    return names.dead_letters_of(home) if fact.event_type.name == "dead_letter.recorded" else home
-
 
 FACTS = [
     *(fact for number in range(20) for fact in life(f"task-{number}", at=number)),
@@ -81,7 +36,7 @@ FACTS = [
 async def test_the_process_reads_to_the_end_and_verifies(namespace: Namespace) -> None:
     """All facts and dead letters arrive, the lag falls to zero, and live equals the naive fold of Kafka."""
     upgrade(namespace.postgres)
-    await _publish(namespace, FACTS)
+    await publish(namespace, FACTS)
     process = Process(namespace)
 
     await process.reaches(lambda lag: lag == 0)
@@ -97,7 +52,7 @@ async def test_the_process_reads_to_the_end_and_verifies(namespace: Namespace) -
 async def test_a_second_process_stands_by_until_the_first_is_gone(namespace: Namespace) -> None:
     """One folds; the other one takes over where it stopped, and nothing is applied twice."""
     upgrade(namespace.postgres)
-    await _publish(namespace, FACTS)
+    await publish(namespace, FACTS)
     first = Process(namespace)
     await first.reaches(lambda lag: lag == 0)
     second = Process(namespace)
@@ -105,7 +60,7 @@ async def test_a_second_process_stands_by_until_the_first_is_gone(namespace: Nam
     await asyncio.sleep(0)
     waiting = await second.projector.lag()
     await first.stop()
-    await _publish(namespace, life("later"))
+    await publish(namespace, life("later"))
     await second.reaches(lambda lag: lag == 0)
     found = await verify(namespace.kafka, namespace.postgres, Names(namespace.topic_prefix))
     await second.stop()
@@ -118,7 +73,7 @@ async def test_a_second_process_stands_by_until_the_first_is_gone(namespace: Nam
 async def test_a_zombie_writes_nothing(namespace: Namespace) -> None:
     """Who finds the position moved by somebody else stops, and leaves no row."""
     upgrade(namespace.postgres)
-    await _publish(namespace, FACTS)
+    await publish(namespace, FACTS)
     names = Names(namespace.topic_prefix)
     connection = await connect(namespace.postgres, "tests")
     fold, where = DurableFold(CONSUMER, connection), places(names, TENANTS)
@@ -138,7 +93,7 @@ async def test_a_zombie_writes_nothing(namespace: Namespace) -> None:
 async def test_a_wrong_sign_is_caught(namespace: Namespace) -> None:
     """A projection that subtracts where it should add differs from the naive fold, and is named with a row."""
     upgrade(namespace.postgres)
-    await _publish(namespace, FACTS)
+    await publish(namespace, FACTS)
     names = Names(namespace.topic_prefix)
     connection = await connect(namespace.postgres, "tests")
     fold = DurableFold(CONSUMER, connection)

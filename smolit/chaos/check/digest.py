@@ -3,7 +3,6 @@
 import asyncio
 import time
 
-from projections.fold import CONSUMER
 from projections.verify import Live, read_live, verify
 from smolit.chaos.check.finding import Finding, found
 from smolit.chaos.crew import Crew
@@ -57,6 +56,6 @@ async def _both(database: str, copy: str, patience_s: float) -> tuple[Live, Live
 async def _read(database: str) -> Live:
     connection = await connect(database, "chaos-check")
     try:
-        return await read_live(connection, consumer=CONSUMER)
+        return await read_live(connection)
     finally:
         await connection.close()
