@@ -1,0 +1,3 @@
+module smolit.example
+
+go 1.25
