@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from events.event import Fact, event
-from events.field import Ident, Name, Sentence
+from events.field import Ident, Name, Sentence, says
 from events.task import Features
 from events.topics import AGENTS
 
@@ -16,12 +16,12 @@ class AgentSpec(Struct, frozen=True, forbid_unknown_fields=True):
     `timeout_s` bounds one attempt; `settings` belong to the pipeline, which checks them.
     """
 
-    id: Name
-    description: Sentence
-    skills: tuple[Ident, ...]
-    pipeline: Name
-    settings: dict[str, Any] = {}
-    timeout_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+    id: Annotated[Name, says("Name of the agent.")]
+    description: Annotated[Sentence, says("What it does, in words; tasks without a kind are matched by it.")]
+    skills: Annotated[tuple[Ident, ...], says("Kinds of tasks that it can do.")]
+    pipeline: Annotated[Name, says("What does the work.")]
+    settings: Annotated[dict[str, Any], says("What the pipeline is told; it checks them.")] = {}
+    timeout_s: Annotated[float, Meta(gt=0, le=86_400), says("Seconds that one attempt may take.")] = 30.0
 
 
 @event("agent.registered", version=1, topic=AGENTS, key="agent_id")

@@ -5,10 +5,11 @@ An event class is declared with `@event`; its wire name and version are written 
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
+from events.field import says
 from events.topics import Topic
 
 Payload = dict[str, Any]
@@ -47,7 +48,7 @@ class Message(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Fact(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that happened, written by us alone."""
 
-    tenant: str
+    tenant: Annotated[str, says("Whose it is.")]
 
     def slot(self) -> tuple[str | int, ...]:
         """Return the slot that this fact fills; two facts of one slot share an id and the first in the log wins."""

@@ -5,17 +5,17 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from events.event import Fact, event
-from events.field import Name
+from events.field import Name, says
 from events.topics import EXPERIMENTS
 
 
 class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     """One arm of an experiment: a policy with its parameters, and its share of the units."""
 
-    name: Name
-    policy: Name
-    parameters: dict[str, Any] = {}
-    weight: Annotated[float, Meta(gt=0, le=1_000_000)] = 1.0
+    name: Annotated[Name, says("Name of the variant.")]
+    policy: Annotated[Name, says("Name of the policy that chooses for it.")]
+    parameters: Annotated[dict[str, Any], says("Parameters of that policy.")] = {}
+    weight: Annotated[float, Meta(gt=0, le=1_000_000), says("Its share of the units, beside the others' weights.")] = 1.0
 
 
 @event("experiment.started", version=1, topic=EXPERIMENTS, key="experiment_id")

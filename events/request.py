@@ -11,9 +11,21 @@ from msgspec import Meta
 from events.agent import AgentSpec
 from events.event import Message, event
 from events.experiment import Variant
-from events.field import Ident, Moment, Name, Sentence, TaskId
+from events.field import Ident, Moment, Name, Sentence, TaskId, says
 from events.task import FeedbackKind
 from events.topics import REQUESTS
+
+Judged = Annotated[
+    Annotated[int, Meta(ge=1, le=1000)] | None,
+    says("Attempt that is judged, counted from 1; null: the one that completed the task."),
+]
+Rater = Annotated[Ident, says("Who judges: each rater has one say about an attempt, and may revise it.")]
+Kind = Annotated[FeedbackKind, says("What sort of judgement it is; `boolean` and `score` need a value.")]
+Worth = Annotated[Annotated[float, Meta(ge=0, le=1)] | None, says("0 is worst and 1 is best; a boolean is 0 or 1.")]
+Comment = Annotated[Sentence | None, says("What the rater says in words.")]
+Correction = Annotated[Sentence | None, says("What the result should have been.")]
+Reason = Annotated[Sentence, says("Why, in words, for whoever reads the history.")]
+ScopeName = Annotated[Name, says("Family of tasks that one policy learns on.")]
 
 
 class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,15 +36,21 @@ class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class SubmitTask(Request, frozen=True, kw_only=True):
     """Do this task. `input` goes to the agent as it is; no policy sees it. `unit` is what experiments assign by."""
 
-    text: Annotated[str, Meta(min_length=1)]
-    kind: Name | None = None
-    input: dict[str, Any] = {}
-    scope: Name = "default"
-    unit: Ident | None = None
-    priority: Annotated[int, Meta(ge=0, le=9)] = 5
-    deadline: Moment | None = None
-    max_attempts: Annotated[int, Meta(ge=1, le=10)] | None = None
-    reply_to: Ident | None = None
+    text: Annotated[str, Meta(min_length=1), says("What is to be done, in words.")]
+    kind: Annotated[
+        Name | None, says("Skill that an agent must have; null: agents are matched by what they say of themselves.")
+    ] = None
+    input: Annotated[dict[str, Any], says("Goes to the agent as it is; no policy sees it.")] = {}
+    scope: ScopeName = "default"
+    unit: Annotated[Ident | None, says("What an experiment assigns by, such as a customer; null: each request for itself.")] = (
+        None
+    )
+    priority: Annotated[int, Meta(ge=0, le=9), says("9 is done first, 0 last.")] = 5
+    deadline: Annotated[Moment | None, says("When the task expires, RFC 3339 with a zone; null: as the operator set it.")] = None
+    max_attempts: Annotated[
+        Annotated[int, Meta(ge=1, le=10)] | None, says("Attempts before the task has failed; null: as the operator set it.")
+    ] = None
+    reply_to: Annotated[Ident | None, says("Topic that gets the answer too; the operator has to allow it.")] = None
 
     def __post_init__(self) -> None:
         """Refuse a deadline that has no place in UTC; msgspec makes a refusal of the error."""
@@ -47,7 +65,7 @@ class CancelTask(Request, frozen=True, kw_only=True):
     """Stop this task if it has not ended."""
 
     task_id: TaskId
-    reason: Sentence = ""
+    reason: Reason = ""
 
 
 @event("feedback.give", version=1, topic=REQUESTS, key="task_id")
@@ -55,12 +73,12 @@ class GiveFeedback(Request, frozen=True, kw_only=True):
     """This is what I think of the result. `value` runs from 0 (worst) to 1 (best); a boolean is 0 or 1."""
 
     task_id: TaskId
-    attempt: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    rater: Ident
-    kind: FeedbackKind = "score"
-    value: Annotated[float, Meta(ge=0, le=1)] | None = None
-    comment: Sentence | None = None
-    correction: Sentence | None = None
+    attempt: Judged = None
+    rater: Rater
+    kind: Kind = "score"
+    value: Worth = None
+    comment: Comment = None
+    correction: Correction = None
 
 
 @event("feedback.revise", version=1, topic=REQUESTS, key="task_id")
@@ -68,20 +86,20 @@ class ReviseFeedback(Request, frozen=True, kw_only=True):
     """I changed my mind; the highest revision number counts."""
 
     task_id: TaskId
-    attempt: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    rater: Ident
-    revision: Annotated[int, Meta(ge=1, le=1_000_000)]
-    kind: FeedbackKind = "score"
-    value: Annotated[float, Meta(ge=0, le=1)] | None = None
-    comment: Sentence | None = None
-    correction: Sentence | None = None
+    attempt: Judged = None
+    rater: Rater
+    revision: Annotated[int, Meta(ge=1, le=1_000_000), says("Number of the change, from 1; the highest counts.")]
+    kind: Kind = "score"
+    value: Worth = None
+    comment: Comment = None
+    correction: Correction = None
 
 
 @event("agent.register", version=1, topic=REQUESTS, key="agent_id")
 class RegisterAgent(Request, frozen=True, kw_only=True):
     """Add this agent, or revise it if its id is known."""
 
-    spec: AgentSpec
+    spec: Annotated[AgentSpec, says("The agent as data.")]
 
     @property
     def agent_id(self) -> str:
@@ -93,34 +111,34 @@ class RegisterAgent(Request, frozen=True, kw_only=True):
 class ChangeAgent(Request, frozen=True, kw_only=True):
     """Pause (drain), resume or retire an agent."""
 
-    agent_id: Name
-    change: Literal["pause", "resume", "retire"]
-    reason: Sentence = ""
+    agent_id: Annotated[Name, says("Which agent.")]
+    change: Annotated[Literal["pause", "resume", "retire"], says("What becomes of it.")]
+    reason: Reason = ""
 
 
 @event("experiment.start", version=1, topic=REQUESTS, key="experiment_id")
 class StartExperiment(Request, frozen=True, kw_only=True):
     """Compare these policies on the scope's tasks from now on."""
 
-    experiment_id: Name
-    scope: Name = "default"
-    variants: Annotated[tuple[Variant, ...], Meta(min_length=2, max_length=16)]
-    salt: Ident | None = None
+    experiment_id: Annotated[Name, says("Its name, used once.")]
+    scope: ScopeName = "default"
+    variants: Annotated[tuple[Variant, ...], Meta(min_length=2, max_length=16), says("What is compared.")]
+    salt: Annotated[Ident | None, says("What units are hashed with; null: one of its own.")] = None
 
 
 @event("experiment.stop", version=1, topic=REQUESTS, key="experiment_id")
 class StopExperiment(Request, frozen=True, kw_only=True):
     """Assign no more units to this experiment."""
 
-    experiment_id: Name
-    reason: Sentence = ""
+    experiment_id: Annotated[Name, says("Which experiment.")]
+    reason: Reason = ""
 
 
 @event("policy.put", version=1, topic=REQUESTS, key="scope")
 class SetPolicy(Request, frozen=True, kw_only=True):
     """Put this policy in force for the scope, above any experiment; None gives the choice back."""
 
-    scope: Name = "default"
-    policy: Name | None
-    parameters: dict[str, Any] = {}
-    reason: Annotated[str, Meta(min_length=1, max_length=10_000)]
+    scope: ScopeName = "default"
+    policy: Annotated[Name | None, says("Name of the policy; null gives the choice back.")]
+    parameters: Annotated[dict[str, Any], says("Its parameters; what is left out has the policy's default.")] = {}
+    reason: Annotated[str, Meta(min_length=1, max_length=10_000), says("Why, in words, for whoever reads the history.")]

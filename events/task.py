@@ -1,16 +1,20 @@
 """What happens to one task, from its submission to what people thought of the result. Key: the task id."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Struct
 
 from events.event import Fact, event
-from events.field import Moment
+from events.field import Moment, says
 from events.topics import TASKS
 
 AttemptOutcome = Literal["completed", "failed", "timed_out", "abandoned"]
 TaskOutcome = Literal["completed", "failed", "cancelled", "expired"]
 FeedbackKind = Literal["boolean", "score", "comment", "correction"]
+TaskRef = Annotated[str, says("Id of the task.")]
+AttemptNumber = Annotated[int, says("Which attempt at the task, counted from 1.")]
+Judged = Annotated[int | None, says("Attempt that is judged; null: the one that completed the task.")]
+Worth = Annotated[float | None, says("0 is worst and 1 is best.")]
 
 
 class Features(Struct, frozen=True):
@@ -55,14 +59,14 @@ class TaskSubmitted(Fact, frozen=True, kw_only=True):
     The text is either inline or in the blob store under its sha256. `input` is for the agent alone; no policy sees it.
     """
 
-    task_id: str
-    request_id: str
-    requested_by: str
+    task_id: TaskRef
+    request_id: Annotated[str, says("`ce_id` of the request.")]
+    requested_by: Annotated[str, says("`ce_source` of the request.")]
     kind: str | None
     scope: str
-    text: str | None
-    text_sha256: str
-    text_chars: int
+    text: Annotated[str | None, says("What is to be done; null if it lies in the blob store.")]
+    text_sha256: Annotated[str, says("Digest of the text, and its name in the blob store.")]
+    text_chars: Annotated[int, says("How long the text is.")]
     input: dict[str, Any]
     priority: int
     deadline: Moment
@@ -78,7 +82,7 @@ class TaskSubmitted(Fact, frozen=True, kw_only=True):
 class TaskAdmitted(Fact, frozen=True, kw_only=True):
     """A task was read: its language, features and experiment variant are fixed from here on."""
 
-    task_id: str
+    task_id: TaskRef
     language: str
     context: ChoiceContext
 
@@ -122,18 +126,18 @@ class PolicyRef(Struct, frozen=True):
 class AgentChosen(Fact, frozen=True, kw_only=True):
     """An agent was chosen for one attempt, with the probability it had and all that is needed to recompute it."""
 
-    task_id: str
-    attempt: int
+    task_id: TaskRef
+    attempt: AttemptNumber
     context: ChoiceContext
-    context_map: str
-    candidates: tuple[Candidate, ...]
-    left_out: tuple[LeftOut, ...]
-    agent: str
-    propensity: float
-    draw: float
-    explored: bool
-    policy: PolicyRef
-    decided_by: Literal["default", "experiment", "policy_set"]
+    context_map: Annotated[str, says("What made a policy's context of the features.")]
+    candidates: Annotated[tuple[Candidate, ...], says("Who could be chosen.")]
+    left_out: Annotated[tuple[LeftOut, ...], says("Who could not.")]
+    agent: Annotated[str, says("Who was chosen.")]
+    propensity: Annotated[float, says("The probability that the agent had.")]
+    draw: Annotated[float, says("The number in [0, 1) that decided.")]
+    explored: Annotated[bool, says("Whether it is another agent than the policy's favourite.")]
+    policy: Annotated[PolicyRef, says("What chose, and the state it was in.")]
+    decided_by: Annotated[Literal["default", "experiment", "policy_set"], says("Why it was this policy that chose.")]
 
     def slot(self) -> tuple[str | int, ...]:
         """One choice per attempt."""
@@ -144,8 +148,8 @@ class AgentChosen(Fact, frozen=True, kw_only=True):
 class AttemptStarted(Fact, frozen=True, kw_only=True):
     """A worker began the attempt; a later worker that takes over after a crash fills the same slot."""
 
-    task_id: str
-    attempt: int
+    task_id: TaskRef
+    attempt: AttemptNumber
     agent: str
     worker: str
 
@@ -172,13 +176,13 @@ class AttemptEnded(Fact, frozen=True, kw_only=True):
     `context` is there when another agent may be chosen, with this one among the tried.
     """
 
-    task_id: str
-    attempt: int
+    task_id: TaskRef
+    attempt: AttemptNumber
     agent: str
     scope: str
     outcome: AttemptOutcome
     worker: str
-    epoch: int
+    epoch: Annotated[int, says("How often the attempt was claimed.")]
     duration_us: int
     steps: tuple[Step, ...]
     output: Any = None
@@ -196,9 +200,9 @@ class AttemptEnded(Fact, frozen=True, kw_only=True):
 class CancelRequested(Fact, frozen=True, kw_only=True):
     """Somebody asked to cancel the task; whether it was in time is said by the task's end."""
 
-    task_id: str
-    request_id: str
-    requested_by: str
+    task_id: TaskRef
+    request_id: Annotated[str, says("`ce_id` of the request.")]
+    requested_by: Annotated[str, says("`ce_source` of the request.")]
     reason: str
 
     def slot(self) -> tuple[str | int, ...]:
@@ -210,13 +214,13 @@ class CancelRequested(Fact, frozen=True, kw_only=True):
 class TaskEnded(Fact, frozen=True, kw_only=True):
     """A task is over, in one of four ways; `reason` is a code, `detail` a sentence for people."""
 
-    task_id: str
+    task_id: TaskRef
     scope: str
     outcome: TaskOutcome
     attempts: int
     agent: str | None = None
-    reason: str | None = None
-    detail: str | None = None
+    reason: Annotated[str | None, says("Code of what went wrong.")] = None
+    detail: Annotated[str | None, says("What went wrong, for people.")] = None
     left_out: tuple[LeftOut, ...] = ()
 
     def slot(self) -> tuple[str | int, ...]:
@@ -228,11 +232,11 @@ class TaskEnded(Fact, frozen=True, kw_only=True):
 class FeedbackGiven(Fact, frozen=True, kw_only=True):
     """Somebody judged an attempt (None: the one that completed the task). `value` runs from 0 (worst) to 1 (best)."""
 
-    task_id: str
-    attempt: int | None
-    rater: str
+    task_id: TaskRef
+    attempt: Judged
+    rater: Annotated[str, says("Who judges.")]
     kind: FeedbackKind
-    value: float | None
+    value: Worth
     comment: str | None = None
     correction: str | None = None
 
@@ -245,12 +249,12 @@ class FeedbackGiven(Fact, frozen=True, kw_only=True):
 class FeedbackRevised(Fact, frozen=True, kw_only=True):
     """A rater changed their mind; the highest revision number counts, whatever the order of arrival."""
 
-    task_id: str
-    attempt: int | None
-    rater: str
-    revision: int
+    task_id: TaskRef
+    attempt: Judged
+    rater: Annotated[str, says("Who judges.")]
+    revision: Annotated[int, says("Number of the change; the highest counts.")]
     kind: FeedbackKind
-    value: float | None
+    value: Worth
     comment: str | None = None
     correction: str | None = None
 

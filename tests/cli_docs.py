@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def reference() -> str:
     parts += [_entry(words, parser) for words, parser in found.items() if " " not in words]
     for noun, told in NOUNS.items():
         parts.append(f"### {noun}\n\n{told}\n")
-        parts += [_entry(words, parser) for words, parser in found.items() if words.startswith(f"{noun} ")]
+        parts += [_entry(command.words, found[command.words]) for command in COMMANDS if command.noun == noun]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -39,8 +40,7 @@ def documented() -> str:
 
 def _parser(root: Any, command: Command) -> Any:
     """Return one command's parser."""
-    group = root.commands[command.noun] if command.noun else root
-    return group.commands[command.verb]
+    return reduce(lambda group, word: group.commands[word], command.words.split(), root)
 
 
 def _entry(words: str, parser: Any) -> str:

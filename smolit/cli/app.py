@@ -22,7 +22,8 @@ def build(commands: Sequence[Command]) -> typer.Typer:
     root = _group("An event-sourced backend that learns online which agent should get which task.")
     nouns = {noun: _group(told) for noun, told in NOUNS.items()}
     for noun, group in nouns.items():
-        root.add_typer(group, name=noun)
+        above, _, own = noun.rpartition(" ")
+        (nouns[above] if above else root).add_typer(group, name=own)
     for command in commands:
         _add(nouns[command.noun] if command.noun else root, command)
     return root
@@ -31,7 +32,7 @@ def build(commands: Sequence[Command]) -> typer.Typer:
 def needed(arguments: Sequence[str], commands: Sequence[Command]) -> list[Command]:
     """Return the commands that what was typed can mean: those of its noun, or all that stand under none."""
     first = arguments[0] if arguments else ""
-    named = [command for command in commands if first in (command.noun, command.words)]
+    named = [command for command in commands if first == command.words.split()[0]]
     return named or [command for command in commands if command.noun is None]
 
 

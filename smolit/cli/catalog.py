@@ -9,6 +9,7 @@ NOUNS: dict[str, str] = {
     "policy": "What chooses the agent, why it chose so, and whether that is true.",
     "experiment": "Two or more policies on the same tasks, and which does better.",
     "events": "What happened, as it is in the log.",
+    "events schema": "The contract with producers and readers in other languages.",
     "projection": "The read models, how far they are, and whether they are true.",
     "dlq": "What could not be handled, and why.",
 }
@@ -44,8 +45,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("experiment show", "cli.experiment:show"),
     Command("events tail", "cli.events:tail"),
     Command("events trace", "cli.events:trace"),
-    Command("events catalog", "cli.events:catalog"),
+    Command("events catalog", "cli.contract:catalog"),
     Command("events export", "cli.events:export"),
+    Command("events schema export", "cli.contract:export"),
     Command("projection list", "cli.projection:list_projections"),
     Command("projection verify", "cli.projection:verify"),
     Command("projection lag", "cli.projection:lag"),

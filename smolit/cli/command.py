@@ -16,8 +16,8 @@ class Command(NamedTuple):
 
     @property
     def noun(self) -> str | None:
-        """Return the group that the command stands under, if it stands under one."""
-        return self.words.split()[0] if " " in self.words else None
+        """Return the group that the command stands under, if it stands under one: all words but the last."""
+        return self.words.rpartition(" ")[0] or None
 
     @property
     def verb(self) -> str:

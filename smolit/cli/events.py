@@ -8,10 +8,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from events.catalog import FACTS, NOTICES, REQUESTS
 from events.errors import EventError
 from events.event import Event, Message
-from events.schema import schema_of
 from events.topics import DEFAULT_TENANT, TOPICS, Topic
 from events.wire import Incoming, decode
 from projections.event_log import EventRow, story
@@ -51,25 +49,6 @@ def trace(task_id: TaskIdArgument, log: FromLog = False, as_json: Json = False) 
         show_tree(made)
 
 
-def catalog(
-    schema: Annotated[str | None, typer.Option("--schema", metavar="TYPE", help="Print the JSON Schema of one type.")] = None,
-    as_json: Json = False,
-) -> None:
-    """List every type of event, or print the JSON Schema of one."""
-    kinds = {cls.event_type.name: cls for cls in (*REQUESTS, *FACTS, *NOTICES)}
-    if schema is not None:
-        out.json(schema_of(_kind(kinds, schema)))
-        return
-    rows = [
-        {"type": cls.event_type.wire_name, "topic": cls.event_type.topic.entity, "key": cls.event_type.key, "says": _first(cls)}
-        for cls in kinds.values()
-    ]
-    if as_json:
-        out.json(rows)
-    else:
-        out.table(("type", "topic", "key", "says"), [list(row.values()) for row in rows])
-
-
 def export(
     since: Since, until: Until = None, target: Target = None, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False
 ) -> None:
@@ -91,19 +70,6 @@ def _topic(entity: str) -> Topic:
         if topic.entity == entity:
             return topic
     raise UsageInvalid(f"no topic is called {entity!r}; there are {', '.join(topic.entity for topic in TOPICS)}")
-
-
-def _kind(kinds: dict[str, type[Message]], name: str) -> type[Message]:
-    """Return a class by its name, with or without prefix and version; raises UsageInvalid."""
-    found = kinds.get(name) or next((cls for cls in kinds.values() if cls.event_type.wire_name == name), None)
-    if found is None:
-        raise UsageInvalid(f"no event is called {name!r}; `smolit events catalog` lists them")
-    return found
-
-
-def _first(cls: type[Message]) -> str:
-    """Return the first line of what a class says of itself."""
-    return (cls.__doc__ or "").strip().splitlines()[0]
 
 
 async def _tail(desk: Desk, topic: Topic, lines: int, follow: bool, as_json: bool) -> None:

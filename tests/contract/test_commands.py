@@ -16,7 +16,7 @@ CHANGES = {
     "down", "task cancel", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume", "agent retire",
     "policy set", "experiment start", "experiment stop", "projection rebuild", "projection drop",
 }  # fmt: skip
-OTHERS = {"up", "run", "demo", "chaos", "task submit", "agent lint"}
+OTHERS = {"up", "run", "demo", "chaos", "task submit", "agent lint", "events schema export"}
 
 WORDS = [command.words for command in COMMANDS]
 

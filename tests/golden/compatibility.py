@@ -1,4 +1,9 @@
-"""What changed between two JSON Schemas of one event version: what breaks stored events, and what only adds."""
+"""What changed between two JSON Schemas of one event version, and whether somebody was promised otherwise.
+
+Two are promised something. Who reads an event with the new schema must understand what was written under the old one: that
+holds for requests, which others write, and for facts, which are kept for ever. And who reads our facts with the old schema
+must understand what we write now, so for facts a wider schema breaks the promise as well: only an optional field may be new.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -11,12 +16,24 @@ _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties
 _EXACT = ("type", "const", "format", "pattern", "contentEncoding", "default")
 
 
-class Change(Struct, frozen=True):
-    """One difference: the field, and what became of it."""
+Kind = Literal["narrower", "wider", "added"]
 
-    kind: Literal["breaking", "additive"]
+
+class Change(Struct, frozen=True):
+    """One difference: the field, and what became of it.
+
+    `narrower`: something that was written is refused or read otherwise; `wider`: something that could not be written can be;
+    `added`: an optional field.
+    """
+
+    kind: Kind
     field: str
     what: str
+
+
+def breaking(old: Schema, new: Schema, *, ours: bool) -> list[Change]:
+    """Return the changes that break a promise; `ours`: it is we who write what the schema describes."""
+    return [change for change in changes(old, new) if change.kind == "narrower" or (ours and change.kind == "wider")]
 
 
 def changes(old: Schema, new: Schema) -> list[Change]:
@@ -49,13 +66,13 @@ def _alternatives(old: Schema, new: Schema, before: Schema, after: Schema, path:
     """A field of several types: each old one must still be read."""
     olds, news = ({_label(one): one for one in schema.get("anyOf", [schema])} for schema in (old, new))
     for label in sorted(set(olds) - set(news)):
-        yield Change("breaking", path, f"is no longer {label}")
+        yield Change("narrower", path, f"is no longer {label}")
     for label in sorted(set(news) - set(olds)):
-        yield Change("additive", path, f"may also be {label}")
+        yield Change("wider", path, f"may also be {label}")
     for label in sorted(set(olds) & set(news)):
         yield from _compared(olds[label], news[label], before, after, path)
     if old.get("default") != new.get("default"):
-        yield Change("breaking", path, "has another default")
+        yield Change("narrower", path, "has another default")
 
 
 def _label(schema: Schema) -> str:
@@ -69,7 +86,7 @@ def _exact(old: Schema, new: Schema, path: str) -> Iterator[Change]:
             continue  # msgspec writes no type beside an enum; its values tell more
         if old.get(key) != new.get(key):
             loosened = key in ("type", "pattern", "format") and key not in new
-            kind: Literal["breaking", "additive"] = "additive" if loosened else "breaking"
+            kind: Kind = "wider" if loosened else "narrower"
             yield Change(kind, path, f"changed its {key} from {old.get(key)!r} to {new.get(key)!r}")
 
 
@@ -80,19 +97,19 @@ def _limits(old: Schema, new: Schema, path: str) -> Iterator[Change]:
         if was == now:
             continue
         tightened = now is not None and (was is None or (now - was) * tighter > 0)
-        yield Change("breaking" if tightened else "additive", path, f"changed its {key} from {was} to {now}")
+        yield Change("narrower" if tightened else "wider", path, f"changed its {key} from {was} to {now}")
 
 
 def _enumerated(old: Schema, new: Schema, path: str) -> Iterator[Change]:
     """A choice among values: none may go."""
     if "enum" not in old and "enum" in new:
-        yield Change("breaking", path, f"is now one of {new['enum']}")
+        yield Change("narrower", path, f"is now one of {new['enum']}")
     elif "enum" in old:
         was, now = set(old["enum"]), set(new.get("enum", old["enum"]))
-        yield from (Change("breaking", path, f"no longer allows {gone!r}") for gone in sorted(was - now))
-        yield from (Change("additive", path, f"also allows {added!r}") for added in sorted(now - was))
+        yield from (Change("narrower", path, f"no longer allows {gone!r}") for gone in sorted(was - now))
+        yield from (Change("wider", path, f"also allows {added!r}") for added in sorted(now - was))
         if "enum" not in new:
-            yield Change("breaking" if new.get("type") != "string" else "additive", path, "is no longer a choice")
+            yield Change("narrower" if new.get("type") != "string" else "wider", path, "is no longer a choice")
 
 
 def _fields(old: Schema, new: Schema, before: Schema, after: Schema, path: str) -> Iterator[Change]:
@@ -101,16 +118,16 @@ def _fields(old: Schema, new: Schema, before: Schema, after: Schema, path: str) 
     required_then, required_now = set(old.get("required", [])), set(new.get("required", []))
     for name in was:
         if name not in now:
-            yield Change("breaking", f"{path}.{name}", "was removed")
+            yield Change("narrower", f"{path}.{name}", "was removed")
         else:
             yield from _compared(was[name], now[name], before, after, f"{path}.{name}")
             if name in required_now - required_then:
-                yield Change("breaking", f"{path}.{name}", "became required")
+                yield Change("narrower", f"{path}.{name}", "became required")
             if name in required_then - required_now:
-                yield Change("additive", f"{path}.{name}", "became optional")
+                yield Change("wider", f"{path}.{name}", "became optional")
     for name in sorted(set(now) - set(was)):
         must = name in required_now
-        yield Change("breaking" if must else "additive", f"{path}.{name}", f"is new{' and required' * must}")
+        yield Change("narrower" if must else "added", f"{path}.{name}", f"is new{' and required' * must}")
 
 
 def _contents(old: Schema, new: Schema, before: Schema, after: Schema, path: str) -> Iterator[Change]:
@@ -120,4 +137,4 @@ def _contents(old: Schema, new: Schema, before: Schema, after: Schema, path: str
         if isinstance(was, Mapping) and isinstance(now, Mapping):
             yield from _compared(was, now, before, after, path + step)
         elif was != now:
-            yield Change("breaking", path + step, f"changed from {was!r} to {now!r}")
+            yield Change("wider" if was is False else "narrower", path + step, f"changed from {was!r} to {now!r}")

@@ -59,6 +59,8 @@ def _value(kind: Any, name: str) -> Any:
 def _composite(kind: Any, name: str) -> Any:
     """Return a value for a field that is made of others; an optional one is filled."""
     match kind:
+        case inspect.Metadata():
+            return _value(kind.type, name)
         case inspect.UnionType():
             return _value(next(one for one in kind.types if not isinstance(one, inspect.NoneType)), name)
         case inspect.StructType():

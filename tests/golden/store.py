@@ -1,11 +1,6 @@
-"""Store golden files: `python -m tests.golden.store` adds what is missing and never overwrites an event.
-
-`--additive` also renews schemas to which something was only added. What breaks is never stored: raise the version.
-"""
+"""Store golden files: `python -m tests.golden.store` adds what is missing and never overwrites an event."""
 
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +8,12 @@ import msgspec
 
 from events.catalog import FACTS, NOTICES, REQUESTS
 from events.event import EventType, Message
-from events.schema import schema_of
 from events.topics import Names
 from events.wire import Headers, encode
-from tests.golden.compatibility import changes
 from tests.golden.sample import sample
 
 CLASSES: tuple[type[Message], ...] = (*REQUESTS, *FACTS, *NOTICES)
 EVENTS = Path(__file__).with_name("events")
-SCHEMAS = Path(__file__).with_name("schemas")
 
 
 def stem(kind: EventType, version: int | None = None) -> str:
@@ -46,35 +38,12 @@ def opened(path: Path) -> tuple[Headers, bytes]:
     return tuple((name, content.encode()) for name, content in whole["headers"].items()), whole["value"].encode()
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Store what is missing; say what was done, and what must not be done."""
-    broken = 0
+def main() -> None:
+    """Store what is missing, and say what was done."""
     for cls in CLASSES:
-        name = f"{stem(cls.event_type)}.json"
-        if not (EVENTS / name).exists():
-            _write(EVENTS / name, stored(cls))
-        broken += _keep_schema(SCHEMAS / name, schema_of(cls), additive="--additive" in arguments)
-    return 1 if broken else 0
-
-
-def _keep_schema(path: Path, schema: dict[str, Any], *, additive: bool) -> int:
-    """Store a schema that is new or, if told so, one that only grew; return how many changes break it."""
-    found = changes(json.loads(path.read_text()), schema) if path.exists() else []
-    breaking = [change for change in found if change.kind == "breaking"]
-    for change in breaking:
-        print(f"{path.stem}: {change.field} {change.what}: raise the version and write an upcaster")
-    if not path.exists() or (found and additive and not breaking):
-        _write(path, _bare(schema))
-    return len(breaking)
-
-
-def _bare(schema: Any) -> Any:
-    """Return a schema without its prose, which may change freely."""
-    if isinstance(schema, list):
-        return [_bare(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {key: _bare(item) for key, item in schema.items() if not (key == "description" and isinstance(item, str))}
+        path = EVENTS / f"{stem(cls.event_type)}.json"
+        if not path.exists():
+            _write(path, stored(cls))
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
@@ -83,4 +52,4 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

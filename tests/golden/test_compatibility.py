@@ -1,16 +1,22 @@
 """The guard itself: each way to break a schema is found and named, and growth is told apart from it."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
 from msgspec import Meta, Struct, defstruct
 
+from events.contract import file_name
 from events.event import Message, event
+from events.request import ChangeAgent, SubmitTask
 from events.schema import schema_of
+from events.task import TaskEnded
 from events.topics import TASKS
-from tests.golden import store
-from tests.golden.compatibility import changes
+from tests.golden import publish, store
+from tests.golden.compatibility import breaking, changes
+from tests.golden.publish import broken
 
 
 class Inner(Struct, forbid_unknown_fields=True):
@@ -34,7 +40,7 @@ def schema(**fields: Any) -> dict[str, Any]:
 
 
 BASE: dict[str, Any] = {"a": str, "b": (int | None, None)}
-BREAKING = {
+NARROWER = {
     "removed field": ({"a": str}, "$.b was removed"),
     "new required field": (BASE | {"c": str}, "$.c is new and required"),
     "changed type": (BASE | {"a": int}, "$.a changed its type from 'string' to 'integer'"),
@@ -45,34 +51,35 @@ BREAKING = {
     "a pattern": (BASE | {"a": Annotated[str, Meta(pattern="^x$")]}, "$.a changed its pattern from None to '^x$'"),
     "a choice": (BASE | {"a": Literal["x", "y"]}, "$.a is now one of ['x', 'y']"),
 }
-ADDITIVE = {
-    "new optional field": (BASE | {"c": (str | None, None)}, "$.c is new"),
+WIDER = {
     "one type more": (BASE | {"b": (int | str | None, None)}, "$.b may also be string"),
     "became optional": (BASE | {"a": (str, "x")}, "$.a became optional"),
 }
 
 
-@pytest.mark.parametrize(("fields", "said"), BREAKING.values(), ids=list(BREAKING))
+@pytest.mark.parametrize(("fields", "said"), NARROWER.values(), ids=list(NARROWER))
 def test_a_breaking_change_is_named(fields: dict[str, Any], said: str) -> None:
     """Whoever breaks stored events is told which field does it."""
     found = changes(schema(**BASE), schema(**fields))
 
-    assert said in [f"{change.field} {change.what}" for change in found if change.kind == "breaking"]
+    assert said in [f"{change.field} {change.what}" for change in found if change.kind == "narrower"]
 
 
-@pytest.mark.parametrize(("fields", "said"), list(ADDITIVE.values())[:2], ids=list(ADDITIVE)[:2])
-def test_growth_is_told_apart(fields: dict[str, Any], said: str) -> None:
-    """What only adds is no reason for a new version."""
+@pytest.mark.parametrize(("fields", "said"), WIDER.values(), ids=list(WIDER))
+def test_a_wider_schema_is_told_apart(fields: dict[str, Any], said: str) -> None:
+    """What others may write more freely breaks nothing; what we write more freely breaks those who read it."""
     found = changes(schema(**BASE), schema(**fields))
 
-    assert [(change.kind, f"{change.field} {change.what}") for change in found] == [("additive", said)]
+    assert ("wider", said) in [(change.kind, f"{change.field} {change.what}") for change in found]
+    assert said in [f"{change.field} {change.what}" for change in breaking(schema(**BASE), schema(**fields), ours=True)]
 
 
-def test_a_field_that_became_optional_shows_its_new_default() -> None:
-    """Old events carry the field, so the only thing to see is that its default is new."""
-    fields, said = ADDITIVE["became optional"]
+def test_an_optional_field_that_is_new_breaks_nothing() -> None:
+    """It is no reason for a new version, whoever writes it."""
+    old, new = schema(**BASE), schema(**BASE, c=(str | None, None))
 
-    assert said in [f"{change.field} {change.what}" for change in changes(schema(**BASE), schema(**fields))]
+    assert [(change.kind, change.field, change.what) for change in changes(old, new)] == [("added", "$.c", "is new")]
+    assert breaking(old, new, ours=True) == []
 
 
 def test_the_same_schema_has_no_changes() -> None:
@@ -89,16 +96,16 @@ def test_changes_deep_inside_are_found(old: Any, new: Any) -> None:
     """A nested struct is part of the contract, wherever it lies."""
     found = changes(schema(a=old), schema(a=new))
 
-    assert [change.kind for change in found if "height" in change.field or "longer" in change.what] == ["breaking"]
+    assert [change.kind for change in found if "height" in change.field or "longer" in change.what] == ["narrower"]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "kind"),
     [
-        (Literal["x", "y"], Literal["x"], "breaking"),
-        (Literal["x"], Literal["x", "y"], "additive"),
-        (Literal["x"], str, "additive"),
-        (Literal["x"], int, "breaking"),
+        (Literal["x", "y"], Literal["x"], "narrower"),
+        (Literal["x"], Literal["x", "y"], "wider"),
+        (Literal["x"], str, "wider"),
+        (Literal["x"], int, "narrower"),
     ],
 )
 def test_a_narrower_choice_breaks_and_a_wider_one_adds(old: Any, new: Any, kind: str) -> None:
@@ -106,7 +113,7 @@ def test_a_narrower_choice_breaks_and_a_wider_one_adds(old: Any, new: Any, kind:
     assert [change.kind for change in changes(schema(a=old), schema(a=new))] == [kind]
 
 
-@pytest.mark.parametrize(("was", "now", "kind"), [(5, 9, "breaking"), (9, 5, "additive")])
+@pytest.mark.parametrize(("was", "now", "kind"), [(5, 9, "narrower"), (9, 5, "wider")])
 def test_a_tighter_limit_breaks_and_a_looser_one_adds(was: int, now: int, kind: str) -> None:
     """A lower bound that rises refuses what was stored below it."""
     old, new = (schema(a=Annotated[int, Meta(ge=bound)]) for bound in (was, now))
@@ -114,38 +121,104 @@ def test_a_tighter_limit_breaks_and_a_looser_one_adds(was: int, now: int, kind: 
     assert [change.kind for change in changes(old, new)] == [kind]
 
 
-def test_the_store_never_overwrites(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stored event stays as it is, byte for byte, and a schema that would break is refused with a word."""
-    monkeypatch.setattr(store, "EVENTS", tmp_path / "events")
-    monkeypatch.setattr(store, "SCHEMAS", tmp_path / "schemas")
-    (tmp_path / "events").mkdir()
-    (tmp_path / "schemas").mkdir()
-    assert store.main([]) == 0
-    golden = tmp_path / "events" / "task.submit.v1.json"
-    pinned = tmp_path / "schemas" / "task.submit.v1.json"
-    golden.write_text("kept")
-    wider = json.loads(pinned.read_text())
-    wider["properties"]["once"] = {"type": "string"}
-    pinned.write_text(json.dumps(wider))
-
-    assert store.main(["--additive"]) == 1
-    assert golden.read_text() == "kept"
-    assert json.loads(pinned.read_text()) == wider
+def planted(cls: type[Message], spoil: Callable[[dict[str, Any]], object]) -> dict[str, bytes]:
+    """Return the schema of a class as if it had been published with something else in it."""
+    schema = schema_of(cls)
+    spoil(schema)
+    return {file_name(cls): json.dumps(schema).encode()}
 
 
-def test_growth_is_stored_when_asked_for(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An added field reaches the pinned schema with `--additive` only."""
+PROMISES: dict[str, tuple[type[Message], Callable[[dict[str, Any]], object], list[str]]] = {
+    "request: a field is gone": (
+        SubmitTask,
+        lambda schema: schema["properties"].update(hurry={"type": "boolean"}),
+        ["smolit.task.submit.v1: $.hurry was removed"],
+    ),
+    "request: a field is new and required": (
+        SubmitTask,
+        lambda schema: (schema["properties"].pop("text"), schema["required"].remove("text")),
+        ["smolit.task.submit.v1: $.text is new and required"],
+    ),
+    "request: a type changed": (
+        SubmitTask,
+        lambda schema: schema["properties"]["priority"].update(type="string"),
+        ["smolit.task.submit.v1: $.priority changed its type from 'string' to 'integer'"],
+    ),
+    "request: a value is no longer accepted": (
+        ChangeAgent,
+        lambda schema: schema["properties"]["change"]["enum"].append("clone"),
+        ["smolit.agent.change.v1: $.change no longer allows 'clone'"],
+    ),
+    "request: more is accepted": (ChangeAgent, lambda schema: schema["properties"]["change"]["enum"].remove("retire"), []),
+    "request: an optional field is new": (SubmitTask, lambda schema: schema["properties"].pop("unit"), []),
+    "fact: a value that readers do not know": (
+        TaskEnded,
+        lambda schema: schema["properties"]["outcome"]["enum"].remove("expired"),
+        ["smolit.task.ended.v1: $.outcome also allows 'expired'"],
+    ),
+    "fact: null where readers counted on a text": (
+        TaskEnded,
+        lambda schema: schema["properties"]["agent"].update(anyOf=[{"type": "string"}]),
+        ["smolit.task.ended.v1: $.agent may also be null"],
+    ),
+    "fact: a field that readers counted on became optional": (
+        TaskEnded,
+        lambda schema: schema["required"].append("reason"),
+        ["smolit.task.ended.v1: $.reason became optional"],
+    ),
+    "fact: an optional field is new": (TaskEnded, lambda schema: schema["properties"].pop("detail"), []),
+    "fact: deep inside": (
+        TaskEnded,
+        lambda schema: schema["$defs"]["LeftOut"]["properties"].update(rank={"type": "integer"}),
+        ["smolit.task.ended.v1: $.left_out[].rank was removed"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("cls", "spoil", "said"), PROMISES.values(), ids=list(PROMISES))
+def test_a_broken_promise_is_named(cls: type[Message], spoil: Callable[[dict[str, Any]], object], said: list[str]) -> None:
+    """Type, version and field are told; requests may accept more, facts may only have more optional fields."""
+    assert broken(planted(cls, spoil)) == said
+
+
+def test_a_type_or_version_that_is_gone_is_named() -> None:
+    """What was published once is there for ever."""
+    gone = broken({"smolit.task.dreamt.v1.json": b"{}", "smolit.task.submit.v2.json": b"{}"})
+
+    assert gone == [
+        "smolit.task.dreamt.v1: was published, and no class has the name any more",
+        "smolit.task.submit.v2: was published, and the class is of version 1",
+    ]
+
+
+def test_nothing_is_published_over_a_broken_promise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command that renews the contract says which field it is, and leaves everything as it was."""
+    promised = planted(*PROMISES["request: a field is gone"][:2])
+    for name, content in promised.items():
+        (tmp_path / name).write_bytes(content)
+
+    assert publish.main(tmp_path) == 1
+    assert "smolit.task.submit.v1: $.hurry was removed" in capsys.readouterr().out
+    assert publish.published(tmp_path) == promised
+
+
+def test_growth_is_published(tmp_path: Path) -> None:
+    """An optional field that is new is written by one command."""
+    promised = planted(*PROMISES["request: an optional field is new"][:2])
+    for name, content in promised.items():
+        (tmp_path / name).write_bytes(content)
+
+    assert publish.main(tmp_path) == 0
+    assert publish.published(tmp_path) == publish.present()
+
+
+def test_the_store_never_overwrites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stored event stays as it is, byte for byte."""
     monkeypatch.setattr(store, "EVENTS", tmp_path)
-    monkeypatch.setattr(store, "SCHEMAS", tmp_path / "schemas")
-    (tmp_path / "schemas").mkdir()
-    store.main([])
-    pinned = tmp_path / "schemas" / "task.submit.v1.json"
-    whole = pinned.read_text()
-    narrower = json.loads(whole)
-    del narrower["properties"]["priority"]
-    pinned.write_text(json.dumps(narrower))
+    store.main()
+    golden = tmp_path / "task.submit.v1.json"
+    golden.write_text("kept")
 
-    assert store.main([]) == 0
-    assert json.loads(pinned.read_text()) == narrower
-    assert store.main(["--additive"]) == 0
-    assert pinned.read_text() == whole
+    store.main()
+
+    assert golden.read_text() == "kept"

@@ -1,19 +1,22 @@
 """The page for producers says what the code does."""
 
+import re
 from pathlib import Path
 
 from events.cloudevent import MAX_ATTRIBUTE_CHARS
 from events.topics import ANSWERS, REQUESTS, Names
 
 DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLES = DOCS.parent / "examples"
 PAGE = (DOCS / "clients.md").read_text()
 
 
-def test_the_page_shows_the_script_as_it_is() -> None:
-    """The code in the documentation is the code that is tested."""
-    script = (DOCS / "clients" / "submit_librdkafka.py").read_text()
+def test_the_page_shows_every_example_and_its_client() -> None:
+    """Each folder of examples stands in the table, with a link to a file that is there."""
+    linked = dict(re.findall(r"\[examples/(\w+)\]\(\.\./(examples/[^)]+)\)", PAGE))
 
-    assert PAGE.split("```python\n")[1].split("```")[0] == script
+    assert set(linked) == {folder.name for folder in EXAMPLES.iterdir()}
+    assert [path for path in linked.values() if not (EXAMPLES.parent / path).is_file()] == []
 
 
 def test_the_page_names_the_topics_and_limits_there_are() -> None:
