@@ -9,6 +9,7 @@ NOUNS: dict[str, str] = {
     "policy": "What chooses the agent, why it chose so, and whether that is true.",
     "experiment": "Two or more policies on the same tasks, and which does better.",
     "events": "What happened, as it is in the log.",
+    "plot": "How well it goes, as a picture: in the terminal, or as PNG.",
     "projection": "The read models, how far they are, and whether they are true.",
     "dlq": "What could not be handled, and why.",
 }
@@ -46,6 +47,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("events trace", "cli.events:trace"),
     Command("events catalog", "cli.events:catalog"),
     Command("events export", "cli.events:export"),
+    Command("plot learning", "cli.plot:learning"),
+    Command("plot agents", "cli.plot:agents"),
+    Command("plot cost", "cli.plot:cost"),
     Command("projection list", "cli.projection:list_projections"),
     Command("projection verify", "cli.projection:verify"),
     Command("projection lag", "cli.projection:lag"),
