@@ -7,6 +7,7 @@ SmolitError
 ├── ProcessesNotReady         processes that did not become ready in time
 ├── NothingFound              what a command was asked about is not there
 ├── UsageInvalid              what was typed cannot be meant
+├── PlotLibraryMissing        a picture was asked for where matplotlib is not installed
 ├── RequestRefused            what was asked for did not come into force, and why
 ├── CheckFailed               a verification found differences
 └── StackError                a local server that cannot be had
@@ -28,6 +29,7 @@ __all__ = [
     "JavaMissing",
     "NothingFound",
     "OsUserMissing",
+    "PlotLibraryMissing",
     "ProcessRunning",
     "ProcessesNotReady",
     "RequestRefused",
@@ -68,6 +70,10 @@ class NothingFound(SmolitError):
 
 class UsageInvalid(SmolitError):
     """What was typed cannot be meant; the command line ends with 2."""
+
+
+class PlotLibraryMissing(SmolitError):
+    """A picture was asked for, and matplotlib is not installed; the message names the command that installs it."""
 
 
 class RequestRefused(SmolitError):

@@ -10,6 +10,7 @@ NOUNS: dict[str, str] = {
     "experiment": "Two or more policies on the same tasks, and which does better.",
     "events": "What happened, as it is in the log.",
     "events schema": "The contract with producers and readers in other languages.",
+    "plot": "How well it goes, as a picture: in the terminal, or as PNG.",
     "projection": "The read models, how far they are, and whether they are true.",
     "dlq": "What could not be handled, and why.",
 }
@@ -48,6 +49,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("events catalog", "cli.contract:catalog"),
     Command("events export", "cli.events:export"),
     Command("events schema export", "cli.contract:export"),
+    Command("plot learning", "cli.plot:learning"),
+    Command("plot agents", "cli.plot:agents"),
+    Command("plot cost", "cli.plot:cost"),
     Command("projection list", "cli.projection:list_projections"),
     Command("projection verify", "cli.projection:verify"),
     Command("projection lag", "cli.projection:lag"),

@@ -10,6 +10,7 @@ from tests.cli_docs import documented, parsers, reference
 READS = {
     "status", "doctor", "task show", "task list", "task watch", "agent list", "agent show", "policy show", "policy explain",
     "policy verify", "experiment list", "experiment show", "events tail", "events trace", "events catalog", "events export",
+    "plot learning", "plot agents", "plot cost",
     "projection list", "projection verify", "projection lag", "dlq list", "dlq inspect",
 }  # fmt: skip
 CHANGES = {
