@@ -75,8 +75,8 @@ class Names(Struct, frozen=True):
         return middle.removeprefix(REQUESTS.entity).removeprefix(".") or DEFAULT_TENANT
 
     def dead_letters_of(self, topic_name: str) -> str:
-        """Return the dead-letter topic beside a topic."""
-        return topic_name + _DEAD_LETTER_SUFFIX
+        """Return the dead-letter topic beside a topic; what is wrong with a dead letter is told on its own topic."""
+        return topic_name if topic_name.endswith(_DEAD_LETTER_SUFFIX) else topic_name + _DEAD_LETTER_SUFFIX
 
     def all(self, tenants: Sequence[str]) -> dict[str, Topic]:
         """Return every topic to provision by name: facts, requests per tenant, and their dead letters."""

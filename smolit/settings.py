@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     keep_ended_days: int = Field(
         default=7, ge=7, description="Days that ended tasks stay in the work queue, and taken-in event ids in the inboxes."
     )
+    max_replays: int = Field(default=3, ge=1, description="Times that a dead letter may be replayed before it takes --force.")
     inline_limit_bytes: int = Field(default=900_000, ge=1, description="Largest request that is taken in, in bytes of its value.")
     blob_threshold_bytes: int = Field(
         default=64_000, ge=1, description="Texts above this many bytes go to the blob store and are referenced."

@@ -10,7 +10,7 @@ NOUNS: dict[str, str] = {
     "experiment": "Two or more policies on the same tasks, and which does better.",
     "events": "What happened, as it is in the log.",
     "projection": "The read models, how far they are, and whether they are true.",
-    "dlq": "What could not be handled, and why.",
+    "dlq": "What could not be handled, why, and what is to become of it.",
 }
 COMMANDS: tuple[Command, ...] = (
     Command("up", "cli.stack:up"),
@@ -51,4 +51,6 @@ COMMANDS: tuple[Command, ...] = (
     Command("projection lag", "cli.projection:lag"),
     Command("dlq list", "cli.dlq:list_letters"),
     Command("dlq inspect", "cli.dlq:inspect"),
+    Command("dlq replay", "cli.dlq_change:replay"),
+    Command("dlq purge", "cli.dlq_change:purge"),
 )

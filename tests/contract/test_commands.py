@@ -14,7 +14,7 @@ READS = {
 }  # fmt: skip
 CHANGES = {
     "down", "task cancel", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume", "agent retire",
-    "policy set", "experiment start", "experiment stop",
+    "policy set", "experiment start", "experiment stop", "dlq replay", "dlq purge",
 }  # fmt: skip
 OTHERS = {"up", "run", "demo", "chaos", "task submit", "agent lint"}
 
