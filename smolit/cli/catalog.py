@@ -18,6 +18,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("status", "cli.stack:status"),
     Command("doctor", "cli.doctor:doctor"),
     Command("run", "cli.run:run"),
+    Command("backup", "cli.backup:backup"),
+    Command("restore", "cli.backup:restore"),
     Command("demo", "demo.command:demo"),
     Command("chaos", "chaos.command:chaos"),
     Command("task submit", "cli.task:submit"),

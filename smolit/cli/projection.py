@@ -1,23 +1,31 @@
 """`smolit projection`: the read models, how far they are, and whether they are true."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from projections.catalog import COMPARED, PROJECTIONS
+from projections.projection import Compared
 from smolit.cli import out
-from smolit.cli.desk import open_desk, read
+from smolit.cli.desk import Desk, open_desk, read
 from smolit.cli.option import Json
 from smolit.errors import CheckFailed, UsageInvalid
 from smolit.process.lag import lags
 from store.postgres import Connection
 
+if TYPE_CHECKING:
+    from projections.verify import Verification
+
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Read models to verify.")]
 All = Annotated[bool, typer.Option("--all", help="Verify every read model.")]
 Report = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; `-` is standard output.")]
+
+
+Archive = Annotated[Path | None, typer.Option("--archive", metavar="DIR", help="Fold the segments of a backup, not Kafka.")]
 
 
 def list_projections(as_json: Json = False) -> None:
@@ -40,18 +48,15 @@ def lag(as_json: Json = False) -> None:
         out.table(("reader", "topic", "records behind"), [(one.consumer, one.topic, one.records) for one in found])
 
 
-def verify(names: Names = None, everything: All = False, report: Report = None) -> None:
+def verify(names: Names = None, everything: All = False, archive: Archive = None, report: Report = None) -> None:
     """Compare live read models with a naive fold of Kafka, byte for byte."""
-    from projections.verify import verify as compare  # the naive fold, which no other command needs
-
     wanted = [one for one in COMPARED if everything or one.name in (names or ())]
     if strange := set(names or ()) - {one.name for one in COMPARED}:
         known = ", ".join(one.name for one in COMPARED)
         raise UsageInvalid(f"no read model is called {', '.join(sorted(strange))}; there are {known}")
     if not wanted:
         raise UsageInvalid("say which read models: names, or --all")
-    desk = open_desk()
-    found = asyncio.run(compare(desk.endpoints.kafka, desk.endpoints.postgres, desk.names, wanted))
+    found = _compared(open_desk(), wanted, archive)
     _write(report, found)
     rows = [(one.name, one.equal, one.live_rows, one.fold_rows, one.live[:12], one.fold[:12]) for one in found.models]
     if report != Path("-"):
@@ -59,6 +64,18 @@ def verify(names: Names = None, everything: All = False, report: Report = None) 
     if not found.equal:
         different = ", ".join(one.name for one in found.models if not one.equal)
         raise CheckFailed(f"these read models are not what the log says: {different}")
+
+
+def _compared(desk: Desk, wanted: Sequence[Compared], archive: Path | None) -> "Verification":
+    """Return what comparing found, with the log as Kafka or as an archive has it."""
+    from projections import verify as verifying  # the naive fold, which no other command needs
+
+    if archive is None:
+        return asyncio.run(verifying.verify(desk.endpoints.kafka, desk.endpoints.postgres, desk.names, wanted))
+    from smolit.backup.archive import archived
+
+    live = read(desk, lambda connection: verifying.read_live(connection, wanted))
+    return verifying.compare(live, archived(archive, live.positions), desk.names)
 
 
 def _write(report: Path | None, found: Any) -> None:
