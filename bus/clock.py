@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from bus.address import options
 from bus.cluster import PATIENCE_S, client, look, unreachable
 from bus.errors import WrongTopics
 
@@ -21,7 +22,7 @@ async def broker_time(kafka: str, topic: str) -> datetime:
         raise WrongTopics(f"topics are missing: {topic}; make them with `smolit up`")
     async with client(kafka):
         pass  # a producer waits for its first broker without end; this has a limit
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", request_timeout_ms=int(PATIENCE_S * 1000))
+    producer = AIOKafkaProducer(**options(kafka), acks="all", request_timeout_ms=int(PATIENCE_S * 1000))
     try:
         async with asyncio.timeout(PATIENCE_S):
             await producer.start()

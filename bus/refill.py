@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from bus.address import options
 from bus.admin import admin
 from bus.cluster import client, unreachable
 from bus.errors import LogChanged
@@ -26,7 +27,7 @@ class Refill:
     def __init__(self, kafka: str) -> None:
         self._kafka = kafka
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=kafka, acks="all", enable_idempotence=True, linger_ms=5, max_request_size=MAX_DEAD_LETTER_BYTES
+            **options(kafka), acks="all", enable_idempotence=True, linger_ms=5, max_request_size=MAX_DEAD_LETTER_BYTES
         )
 
     async def __aenter__(self) -> "Refill":
@@ -86,7 +87,7 @@ async def group_offsets(kafka: str, group: str) -> dict[Place, int]:
 
 async def commit_offsets(kafka: str, group: str, offsets: Mapping[Place, int]) -> None:
     """Commit offsets for a group that nobody is in."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**options(kafka), group_id=group, enable_auto_commit=False)
     try:
         await consumer.start()
         consumer.assign([TopicPartition(*place) for place in offsets])

@@ -17,6 +17,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("down", "cli.stack:down"),
     Command("status", "cli.stack:status"),
     Command("doctor", "cli.doctor:doctor"),
+    Command("prepare", "cli.stack:prepare"),
     Command("run", "cli.run:run"),
     Command("backup", "cli.backup:backup"),
     Command("restore", "cli.backup:restore"),

@@ -16,7 +16,7 @@ CHANGES = {
     "down", "task cancel", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume", "agent retire",
     "policy set", "experiment start", "experiment stop", "dlq replay", "dlq purge", "restore",
 }  # fmt: skip
-OTHERS = {"up", "run", "backup", "demo", "chaos", "task submit", "agent lint"}
+OTHERS = {"up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint"}
 
 WORDS = [command.words for command in COMMANDS]
 
