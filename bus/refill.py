@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from bus.address import options
 from bus.admin import admin
@@ -61,7 +61,9 @@ class Refill:
 
     async def _send(self, record: Incoming) -> Any:
         headers = list(record.headers)
-        return await self._producer.send(record.topic, record.value, key=record.key, partition=record.partition, headers=headers)
+        # The client refuses a record that has neither key nor value, which other clients may have written.
+        key = b"" if record.key is None and record.value is None else record.key
+        return await self._producer.send(record.topic, record.value, key=key, partition=record.partition, headers=headers)
 
 
 def _without_gaps(place: Place, records: Iterable[Incoming], end: int) -> Iterable[Incoming]:
@@ -79,9 +81,12 @@ def _filler(place: Place, offset: int) -> Incoming:
 
 
 async def group_offsets(kafka: str, group: str) -> dict[Place, int]:
-    """Return the offsets that a consumer group has committed."""
+    """Return the offsets that a consumer group has committed; none where no group ever has."""
     async with admin(kafka) as asked:
-        found = await asked.list_consumer_group_offsets(group)
+        try:
+            found = await asked.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:
+            return {}
     return {(part.topic, part.partition): known.offset for part, known in found.items() if known.offset >= 0}
 
 

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     kafka_ca: Path | None = Field(
         default=None, description="File of the certificates that are trusted there; empty: those of this machine."
     )
+    kafka_replicas: int = Field(default=1, ge=1, le=10, description="Copies of each topic that we make; 3 in production.")
     postgres: SecretStr = Field(
         default=SecretStr(""), description="Address of a Postgres to use (libpq URL or DSN); empty: the local stack's."
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from bus.cluster import assert_same_logs, look
+from bus.cluster import look
 from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
 from bus.refill import group_offsets
@@ -95,7 +95,6 @@ async def _log(kafka: str, folder: Path, before: Manifest | None, number: int, t
     present = await look(kafka)
     if before:
         _assert_continued(before, {topic: seen.log for topic, seen in present.items()})
-        assert_same_logs({topic: log for topic, log in before.logs.items() if topic in topics}, present)
     known = {one.place: one for one in before.partitions} if before else {}
     places = [(topic, part) for topic in topics if topic in present for part in range(present[topic].partitions)]
     begin = {place: known[place].end if place in known else 0 for place in places}
@@ -106,7 +105,8 @@ async def _log(kafka: str, folder: Path, before: Manifest | None, number: int, t
         added = await _segments(reader, folder, begin, ends, number)
     finally:
         await reader.stop()
-    return [_partition(place, known.get(place), added.get(place), ends[place]) for place in places]
+    others = [one for place, one in known.items() if place not in ends]  # of tenants that the settings name no longer
+    return [*others, *(_partition(place, known.get(place), added.get(place), ends[place]) for place in places)]
 
 
 def _assert_continued(before: Manifest, logs: dict[str, str]) -> None:

@@ -51,7 +51,7 @@ async def prepare(settings: Settings, endpoints: Endpoints, progress: Progress) 
 async def make_topics(settings: Settings, endpoints: Endpoints, progress: Progress) -> None:
     """Make the topics that are missing, and assert all of them."""
     topics = Names(settings.topic_prefix).all(settings.tenants)
-    made = await admin.provision(endpoints.kafka, topics)
+    made = await admin.provision(endpoints.kafka, topics, settings.kafka_replicas)
     await admin.assert_topics(endpoints.kafka, topics)
     progress(f"{len(topics)} topics as written down, {len(made)} of them new")
 
