@@ -47,7 +47,7 @@ class LedgerEffects:
             raise AgentFailed("effect_refused", f"{ask.target} refused step {ask.step} before")
         if entry.state == "unknown" or not (entry.began or ask.idempotent):
             await ledger.settle(self._connection, ask, "unknown")
-            raise EffectUnknown(f"{ask.target} may have done step {ask.step} before a crash, and takes no key")
+            raise EffectUnknown(f"{ask.target} may have done step {ask.step} before a crash or a restore, and takes no key")
 
     async def _call(self, ask: ledger.Ask, call: Callable[[str], Awaitable[Any]]) -> Any:
         """Ask the provider, and write down how it went."""

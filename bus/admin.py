@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from bus.address import options
 from bus.cluster import PATIENCE_S, look, unreachable
 from bus.errors import WrongTopics
 from events.topics import Topic
@@ -24,7 +25,7 @@ async def admin(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
     Raises:
         KafkaUnreachable: nobody answers, now or in the middle of the work.
     """
-    client = AIOKafkaAdminClient(bootstrap_servers=kafka, request_timeout_ms=int(PATIENCE_S * 1000))
+    client = AIOKafkaAdminClient(**options(kafka), request_timeout_ms=int(PATIENCE_S * 1000))
     try:
         await client.start()
         yield client

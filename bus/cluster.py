@@ -11,6 +11,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
+from bus.address import options, security_of
 from bus.errors import KafkaRefused, KafkaUnreachable, LogChanged
 from bus.metadata import TopicsRequest
 
@@ -31,7 +32,7 @@ async def client(kafka: str) -> AsyncIterator[AIOKafkaClient]:
     Raises:
         KafkaUnreachable: nobody answers within `PATIENCE_S`.
     """
-    found = AIOKafkaClient(bootstrap_servers=kafka, request_timeout_ms=int(PATIENCE_S * 1000))
+    found = AIOKafkaClient(**options(kafka), request_timeout_ms=int(PATIENCE_S * 1000))
     try:
         await found.bootstrap()
         yield found
@@ -72,4 +73,7 @@ def assert_same_logs(remembered: Mapping[str, str], present: Mapping[str, TopicS
 
 def unreachable(kafka: str, error: Exception) -> KafkaUnreachable:
     """Return the error for a Kafka that does not answer."""
+    if (security := security_of(kafka)).protocol != "PLAINTEXT":
+        told = f"no Kafka at {kafka} lets us in by {security.protocol} ({type(error).__name__})"
+        return KafkaUnreachable(f"{told}; check user, password and certificate (SMOLIT_KAFKA_*)")
     return KafkaUnreachable(f"no Kafka answers at {kafka} ({type(error).__name__}); start one with `smolit up`")

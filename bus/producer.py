@@ -7,6 +7,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 
+from bus.address import options
 from bus.cluster import client, look, unreachable
 from bus.errors import BusError, KafkaRefused, KafkaUnreachable, RecordTooLarge, WrongTopics
 from events.topics import MAX_DEAD_LETTER_BYTES, max_bytes_of
@@ -103,7 +104,7 @@ MakePublisher = Callable[[str, str], Publisher]  # address, client id
 
 def _producer(kafka: str, client_id: str, linger_ms: int, patience_s: float) -> AIOKafkaProducer:
     return AIOKafkaProducer(
-        bootstrap_servers=kafka,
+        **options(kafka),
         client_id=client_id,
         acks="all",
         enable_idempotence=True,

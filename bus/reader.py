@@ -6,6 +6,7 @@ from datetime import datetime
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
+from bus.address import options
 from bus.cluster import TopicSeen, assert_same_logs, look, unreachable
 from bus.errors import BusError, KafkaRefused, KafkaUnreachable, LogChanged, WrongTopics
 from bus.tolerant import tolerate
@@ -171,7 +172,7 @@ MakeReader = Callable[[str, str], PartitionReader]  # address, client id
 
 def _consumer(kafka: str, client_id: str) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
-        bootstrap_servers=kafka,
+        **options(kafka),
         client_id=client_id,
         group_id=None,
         enable_auto_commit=False,

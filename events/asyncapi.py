@@ -66,10 +66,17 @@ def _on(topic: Topic) -> list[type[Message]]:
     return [cls for cls in (*REQUESTS, *FACTS, *NOTICES) if cls.event_type.topic == topic and cls is not DeadLetter]
 
 
+# What the Kafka binding of AsyncAPI knows of a topic's settings, beside `cleanup.policy`.
+_BOUND = frozenset({"retention.ms", "retention.bytes", "max.message.bytes"})
+
+
 def _channel(address: str, topic: Topic) -> Json:
     """Return one topic: its address, what travels on it, and how the broker keeps it."""
     kept = topic.config
-    settings = {"cleanup.policy": [kept.pop("cleanup.policy")], **{name: int(value) for name, value in kept.items()}}
+    settings = {
+        "cleanup.policy": [kept.pop("cleanup.policy")],
+        **{name: int(value) for name, value in kept.items() if name in _BOUND},
+    }
     return {
         "address": address,
         "description": topic.holds,

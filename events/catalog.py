@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
 from events.answer import AnswerGiven, RequestRefused
-from events.dead_letter import DeadLetter
+from events.dead_letter import DeadLetter, DeadLetterSettled
 from events.errors import MissingUpcaster, UnknownEventType, UnknownEventVersion
 from events.event import EventType, Fact, Message, Payload, Upcast
 from events.experiment import ExperimentConcluded, ExperimentStarted
@@ -72,7 +72,7 @@ FACTS: tuple[type[Fact], ...] = (
     ExperimentConcluded,
     PolicySet,
 )
-NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, WorkerSeen)
+NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)
 UPCASTS: tuple[Upcast, ...] = ()
 
 

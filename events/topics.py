@@ -23,12 +23,20 @@ class Topic(Struct, frozen=True, kw_only=True):
     cleanup: str = "delete"
     retention_ms: str = KEEP_FOR_EVER
     max_bytes: int = MAX_RECORD_BYTES
+    stamped_by_broker: bool = False
     holds: str
+
+    @property
+    def is_kept(self) -> bool:
+        """Return whether every record stays where it is, for ever."""
+        return self.cleanup == "delete" and self.retention_ms == KEEP_FOR_EVER
 
     @property
     def config(self) -> dict[str, str]:
         """Return the broker settings that are asserted at every start."""
+        stamps = {"message.timestamp.type": "LogAppendTime"} if self.stamped_by_broker else {}
         return {
+            **stamps,
             "cleanup.policy": self.cleanup,
             "retention.ms": self.retention_ms,
             "retention.bytes": "-1",
@@ -44,11 +52,18 @@ LEARNING = Topic(entity="learning", partitions=8, holds="examples and snapshots;
 MODELS = Topic(entity="models", partitions=1, holds="which policy serves")
 EXPERIMENTS = Topic(entity="experiments", partitions=1, holds="experiments started and concluded")
 AGENTS_LIVE = Topic(entity="agents.live", partitions=1, cleanup="compact", retention_ms="86400000", holds="heartbeats of workers")
+CLOCK = Topic(
+    entity="clock",
+    partitions=1,
+    retention_ms="3600000",
+    stamped_by_broker=True,
+    holds="nothing: the broker's stamp on an empty record says what time it has",
+)
 
 FACT_TOPICS: tuple[Topic, ...] = (TASKS, AGENTS, LEARNING, MODELS, EXPERIMENTS)
 # What every selector reads to its end before it chooses: small, and folded whole by each process.
 CONTROL_TOPICS: tuple[Topic, ...] = (AGENTS, EXPERIMENTS, MODELS)
-TOPICS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS, ANSWERS, AGENTS_LIVE)
+TOPICS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS, ANSWERS, AGENTS_LIVE, CLOCK)
 # Topics whose records can end as dead letters, each with a `.dlq` beside it.
 WITH_DEAD_LETTERS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS)
 DEFAULT_TENANT = "default"
@@ -75,8 +90,8 @@ class Names(Struct, frozen=True):
         return middle.removeprefix(REQUESTS.entity).removeprefix(".") or DEFAULT_TENANT
 
     def dead_letters_of(self, topic_name: str) -> str:
-        """Return the dead-letter topic beside a topic."""
-        return topic_name + _DEAD_LETTER_SUFFIX
+        """Return the dead-letter topic beside a topic; what is wrong with a dead letter is told on its own topic."""
+        return topic_name if topic_name.endswith(_DEAD_LETTER_SUFFIX) else topic_name + _DEAD_LETTER_SUFFIX
 
     def all(self, tenants: Sequence[str]) -> dict[str, Topic]:
         """Return every topic to provision by name: facts, requests per tenant, and their dead letters."""
@@ -84,6 +99,10 @@ class Names(Struct, frozen=True):
         asked = {self.requests_of(tenant): REQUESTS for tenant in tenants}
         sick = [*asked, *(self.of(topic) for topic in FACT_TOPICS)]
         return {**plain, **asked, **{self.dead_letters_of(name): _DEAD_LETTERS for name in sick}}
+
+    def kept(self, tenants: Sequence[str]) -> list[str]:
+        """Return the topics that are kept for ever, sorted: positions, claims and snapshots are places in them."""
+        return sorted(name for name, topic in self.all(tenants).items() if topic.is_kept)
 
 
 def max_bytes_of(topic_name: str) -> int:

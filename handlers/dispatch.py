@@ -20,6 +20,7 @@ from events.topics import AGENTS, DEFAULT_TENANT, TASKS, Names
 from events.wire import Incoming
 from handlers.count import Count
 from handlers.ending import Roads, Verdict, closed_facts, early_facts
+from handlers.line import Line
 from handlers.reading import AgentFact, Batch, read, urgency
 from handlers.sieve import Sieve, Timer
 from store import closing, outbox, work
@@ -57,11 +58,11 @@ class Dispatcher:
         self._draw = draw
         self._retry = retry
         self._count = count
+        self._line = Line(CONSUMER)
 
     async def apply(self, connection: Connection, records: Sequence[Incoming]) -> None:
         """Apply one batch in the caller's transaction. Ends go before cancellations: what the log says has happened."""
-        batch = read(records)
-        await self._set_aside(connection, batch)
+        batch = await self._readable(connection, records)
         for agent in batch.agents:
             await self._agent(connection, agent.fact)
         new = [work.NewTask(event.fact, event.envelope) for event in batch.submitted]
@@ -74,15 +75,18 @@ class Dispatcher:
             open_ids -= await self._close(connection, batch.ended, open_ids)
             await self._cancel(connection, batch.cancels, open_ids)
 
-    async def _set_aside(self, connection: Connection, batch: Batch) -> None:
-        """Write dead letters for what is no fact."""
+    async def _readable(self, connection: Connection, records: Sequence[Incoming]) -> Batch:
+        """Return what may be acted on; what is no fact becomes a dead letter, and so does what comes behind it."""
+        batch = read(records)
+        wrong = {record.origin: error for record, error in batch.unreadable}
+        passage = await self._line.admit(connection, records, wrong)
         names, now = self._roads.names, self._clock()
         letters = [
-            dead_letter(record, "dispatch", DEFAULT_TENANT, error.code, str(error), names, now)
-            for record, error in batch.unreadable
+            dead_letter(one.record, "dispatch", DEFAULT_TENANT, one.reason, one.detail, names, now) for one in passage.aside
         ]
         await outbox.put(connection, letters)
         self._count("dispatch.dead_letter", len(letters))
+        return read(passage.through) if letters else batch
 
     async def _agent(self, connection: Connection, fact: AgentFact) -> None:
         """Keep an agent as `events.control` keeps it: a revised one keeps its state, a retired one stays so."""

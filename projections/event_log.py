@@ -106,6 +106,13 @@ async def story(connection: Connection, correlation_id: str) -> list[EventRow]:
     return await fetch(connection, EventRow, query, (correlation_id,))
 
 
+async def is_known(connection: Connection, correlation_id: str) -> bool:
+    """Say whether any event of a story is in the log."""
+    query = "select exists (select from public.events where correlation_id = %s)"
+    row = await (await connection.execute(query, (correlation_id,))).fetchone()
+    return bool(row and row[0])
+
+
 async def events_of_type(
     connection: Connection, name: str, *, after: tuple[str, int, int] = ("", -1, -1), limit: int = 1000
 ) -> list[EventRow]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from events.dead_letter import DeadLetter
+from events.dead_letter import DeadLetter, DeadLetterSettled
 from events.errors import EventError
 from events.event import Fact, Message
 from events.learning import ExampleRecorded, ExampleSuperseded
@@ -110,10 +110,29 @@ def dead_letters(reading: Reading) -> Table:
     for record, reason, detail in reading.unreadable:
         key = ("projections", record.topic, record.partition, record.offset)
         table[key] = _found_dead(record, reason, detail)
-    return table
+    ends = {_place_of(item.fact): item for item in reading.seen if isinstance(item.fact, DeadLetterSettled)}
+    return {
+        place: {**table.get(place, _unknown_dead(place)), **_settled(ends.get(place))} for place in table.keys() | ends.keys()
+    }
 
 
-def _place_of(fact: DeadLetter) -> Key:
+def _settled(end: Seen | None) -> dict[str, Any]:
+    """Return how a dead letter was settled, if it was."""
+    if end is None or not isinstance(end.fact, DeadLetterSettled):
+        return {"settled": None, "settled_at": None, "replayed_as": None}
+    return {"settled": end.fact.outcome, "settled_at": end.at, "replayed_as": end.fact.replayed_as}
+
+
+def _unknown_dead(place: Key) -> dict[str, Any]:
+    """Return the row of a dead letter of which only the settlement is known."""
+    names = ("tenant", "recorded_at", "reason", "detail", "original_type", "original_key", "original_headers", "original_value")
+    return {
+        **dict(zip(("stage", "origin_topic", "origin_partition", "origin_offset"), place, strict=True)),
+        **dict.fromkeys(names),
+    }
+
+
+def _place_of(fact: DeadLetter | DeadLetterSettled) -> Key:
     """Return the key of a dead letter."""
     return (fact.stage, fact.origin_topic, fact.origin_partition, fact.origin_offset)
 
@@ -183,7 +202,9 @@ def _clean(text: str) -> str:
 def _wrong(fact: Message, topic: str, names: Names) -> tuple[str, str] | None:
     """Return why a decoded record is none of our facts, if it is none: reason and detail."""
     kind = fact.event_type.name
-    home = topic.endswith(".dlq") if isinstance(fact, DeadLetter) else topic == names.of(fact.event_type.topic)
+    home = (
+        topic.endswith(".dlq") if isinstance(fact, DeadLetter | DeadLetterSettled) else topic == names.of(fact.event_type.topic)
+    )
     if not home or not isinstance(fact, Fact):
         return "wrong_topic", f"{kind} does not belong on {topic}"
     if flaw := _out_of_range(fact):

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from events.dead_letter import DeadLetter
+from events.dead_letter import DeadLetter, DeadLetterSettled
 from events.errors import EventError
 from events.event import Event, Fact, Message
 from events.learning import ExampleRecorded, ExampleSuperseded
@@ -84,7 +84,7 @@ def _may_hold_nul(value: bytes) -> bool:
 
 def _at_home(fact: Fact, topic: str, names: Names) -> bool:
     """Tell whether a fact was found on its own topic."""
-    if isinstance(fact, DeadLetter):
+    if isinstance(fact, DeadLetter | DeadLetterSettled):
         return topic.endswith(names.dead_letters_of(""))
     return topic == names.of(fact.event_type.topic)
 

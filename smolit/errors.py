@@ -10,6 +10,8 @@ SmolitError
 ├── PlotLibraryMissing        a picture was asked for where matplotlib is not installed
 ├── RequestRefused            what was asked for did not come into force, and why
 ├── CheckFailed               a verification found differences
+├── BackupUnusable            a backup that is damaged, missing, or not of this installation
+├── TargetNotEmpty            a restore where something is already
 └── StackError                a local server that cannot be had
     ├── JarMismatch           a jar whose bytes are not the locked ones
     ├── JarUnavailable        a jar that could not be fetched
@@ -22,6 +24,7 @@ SmolitError
 """
 
 __all__ = [
+    "BackupUnusable",
     "CheckFailed",
     "FolderForeign",
     "JarMismatch",
@@ -40,6 +43,7 @@ __all__ = [
     "SmolitError",
     "StackBusy",
     "StackError",
+    "TargetNotEmpty",
     "UsageInvalid",
 ]
 
@@ -82,6 +86,14 @@ class RequestRefused(SmolitError):
 
 class CheckFailed(SmolitError):
     """A verification found differences; the message counts them."""
+
+
+class BackupUnusable(SmolitError):
+    """A backup is damaged, missing, of another installation or of a newer release."""
+
+
+class TargetNotEmpty(SmolitError):
+    """A restore would mix what was kept with what is there."""
 
 
 class StackError(SmolitError):

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bus.address import Address, Mechanism, Protocol, Security
 from smolit.errors import SettingInvalid
 
 PREFIX = "SMOLIT_"
@@ -41,6 +42,14 @@ class Settings(BaseSettings):
         description="Folder of Postgres when smolit runs as root and postgres_os_user cannot enter data_dir.",
     )
     kafka: str = Field(default="", description="Bootstrap servers of a Kafka to use (host:port,...); empty: the local stack's.")
+    kafka_protocol: Protocol = Field(default="PLAINTEXT", description="How the Kafka named in SMOLIT_KAFKA is spoken to.")
+    kafka_mechanism: Mechanism = Field(default="SCRAM-SHA-512", description="How we sign in, where the protocol is a SASL one.")
+    kafka_user: str = Field(default="", description="User of that Kafka.")
+    kafka_password: SecretStr = Field(default=SecretStr(""), validate_default=True, description="Password of that user.")
+    kafka_ca: Path | None = Field(
+        default=None, description="File of the certificates that are trusted there; empty: those of this machine."
+    )
+    kafka_replicas: int = Field(default=1, ge=1, le=10, description="Copies of each topic that we make; 3 in production.")
     postgres: SecretStr = Field(
         default=SecretStr(""), description="Address of a Postgres to use (libpq URL or DSN); empty: the local stack's."
     )
@@ -114,6 +123,7 @@ class Settings(BaseSettings):
     keep_ended_days: int = Field(
         default=7, ge=7, description="Days that ended tasks stay in the work queue, and taken-in event ids in the inboxes."
     )
+    max_replays: int = Field(default=3, ge=1, description="Times that a dead letter may be replayed before it takes --force.")
     inline_limit_bytes: int = Field(default=900_000, ge=1, description="Largest request that is taken in, in bytes of its value.")
     blob_threshold_bytes: int = Field(
         default=64_000, ge=1, description="Texts above this many bytes go to the blob store and are referenced."
@@ -124,6 +134,41 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         """Make a folder independent of where a process happens to stand."""
         return path.expanduser().absolute()
+
+    @field_validator("kafka_ca")
+    @classmethod
+    def _certificates(cls, path: Path | None) -> Path | None:
+        """Refuse a file that is not there now, and not at the first connection."""
+        if path is None:
+            return None
+        if not (found := path.expanduser().absolute()).is_file():
+            raise ValueError("is not a file")
+        return found
+
+    @field_validator("kafka_password")
+    @classmethod
+    def _sign_in(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
+        """Refuse to sign in as nobody."""
+        known = info.data
+        if str(known.get("kafka_protocol")).startswith("SASL") and not (known.get("kafka_user") and password.get_secret_value()):
+            raise ValueError("SMOLIT_KAFKA_PROTOCOL needs a user (SMOLIT_KAFKA_USER) and a password")
+        return password
+
+    @property
+    def kafka_address(self) -> str:
+        """Return where the Kafka of the settings is, with the way in; empty for the local stack's."""
+        if not self.kafka:
+            return ""
+        return Address(
+            self.kafka,
+            Security(
+                protocol=self.kafka_protocol,
+                mechanism=self.kafka_mechanism,
+                user=self.kafka_user,
+                password=self.kafka_password.get_secret_value(),
+                ca=str(self.kafka_ca) if self.kafka_ca else None,
+            ),
+        )
 
     @field_validator("topic_prefix")
     @classmethod

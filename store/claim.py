@@ -68,6 +68,10 @@ with late as (
 )
 select task_id, pg_notify('work', '') from back"""
 
+_LATE = """
+select coalesce(worker, ''), count(*), extract(epoch from now() - min(lease_until)) from ops.work_attempt
+where state = 'running' and lease_until < now() - make_interval(secs => %s) group by worker order by worker"""
+
 
 class Hold(Struct, frozen=True):
     """One attempt under one claim."""
@@ -86,6 +90,20 @@ class Claimed(Struct, frozen=True):
     spec: AgentSpec
     context: ChoiceContext
     cause: Envelope
+
+
+class Late(Struct, frozen=True):
+    """A worker whose leases ran out, with what it still holds: it is gone, and nobody has queued its work again."""
+
+    worker: str
+    attempts: int
+    longest_s: float
+
+
+async def late(connection: Connection, grace_s: float) -> list[Late]:
+    """Return workers that hold attempts whose lease ran out longer ago than the grace."""
+    cursor = await connection.execute(_LATE, (grace_s,))
+    return [Late(worker, int(attempts), float(longest)) for worker, attempts, longest in await cursor.fetchall()]
 
 
 async def any_queued(connection: Connection) -> bool:

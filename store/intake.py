@@ -39,6 +39,7 @@ select request_key, origin, payload_sha256 from ops.request_claim where request_
 _READ = "select request_key, origin, payload_sha256 from ops.request_claim where request_key = any(%s::uuid[])"
 _DECIDED = "select decided from ops.request_claim where request_key = %s"
 _DECIDE = "update ops.request_claim set decided = %s where request_key = %s"
+_RELEASE = "delete from ops.request_claim where request_key = %s and origin = %s"
 _OWNERS = "select task_id, tenant from ops.request_claim where task_id = any(%s::uuid[])"
 
 
@@ -88,3 +89,8 @@ async def decided(connection: Connection, request_key: str) -> bytes | None:
 async def decide(connection: Connection, request_key: str, records: bytes) -> None:
     """Remember what was decided, before it is published: what is in force may look different when it is read again."""
     await connection.execute(_DECIDE, (records, request_key))
+
+
+async def release(connection: Connection, request_key: str, origin: str) -> None:
+    """Let go of the claim of a request that was refused, so that its replay can own the key; another owner's claim stays."""
+    await connection.execute(_RELEASE, (request_key, origin))

@@ -35,11 +35,19 @@ effect = Table(
     comment="Side effects of attempts, each written down before it was asked for.",
 )
 
-# Whoever lost the attempt may not begin: the row is written only while the claim stands.
+# Whoever lost the attempt may not begin: the row is written only while the claim stands. A task that was asked for before a
+# restore may have had this effect after the backup: unless the provider takes our key, a person decides.
 _BEGIN = """
 insert into ops.effect (task_id, attempt, step, key, target, idempotent, state, request_sha256, epoch)
-select task_id, attempt, %(step)s, %(key)s, %(target)s, %(idempotent)s, 'pending', %(request)s, epoch
-from ops.work_attempt
+select task_id, attempt, %(step)s, %(key)s, %(target)s, %(idempotent)s,
+  case when %(idempotent)s or not exists (
+    select from ops.request_claim as claim
+    join ops.restored on restored.topic = split_part(claim.origin, '/', 1)
+      and restored.partition = split_part(claim.origin, '/', 2)::int
+    where claim.task_id = case when pg_input_is_valid(attempt.task_id, 'uuid') then attempt.task_id::uuid end
+      and split_part(claim.origin, '/', 3)::bigint < restored.before
+  ) then 'pending' else 'unknown' end, %(request)s, epoch
+from ops.work_attempt as attempt
 where task_id = %(task_id)s and attempt = %(attempt)s and epoch = %(epoch)s and state = 'running' for share
 on conflict do nothing"""
 _FIND = """

@@ -57,6 +57,11 @@ def head() -> str | None:
     return ScriptDirectory.from_config(_config("")).get_current_head()
 
 
+def knows(revision: str) -> bool:
+    """Return whether a revision is one of ours, and not of a newer release."""
+    return revision in {one.revision for one in ScriptDirectory.from_config(_config("")).walk_revisions()}
+
+
 def check(dsn: str) -> list[str]:
     """Return each difference between the schema and what is declared; empty when there is none."""
     try:

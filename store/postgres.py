@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import TypeVar
 
 from psycopg import AsyncConnection, OperationalError
@@ -43,6 +44,15 @@ async def snapshot(connection: Connection) -> AsyncIterator[None]:
         await connection.execute("set transaction isolation level repeatable read, read only")
         await connection.execute("set local idle_in_transaction_session_timeout = 0")
         yield
+
+
+async def time_of(connection: Connection) -> datetime:
+    """Return the server's clock."""
+    row = await (await connection.execute("select clock_timestamp()")).fetchone()
+    if row is None:
+        raise PostgresUnreachable("Postgres does not tell the time")
+    moment: datetime = row[0]
+    return moment
 
 
 def _first_line(error: Exception) -> str:

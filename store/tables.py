@@ -5,11 +5,14 @@ from sqlalchemy import Table
 from store.blob import blob
 from store.fold import fold_inbox, fold_position
 from store.generation import read_generation
+from store.held import held_record
 from store.intake import request_claim
+from store.known_log import known_log
 from store.lease import relay_lease
 from store.ledger import effect
 from store.metadata import metadata
 from store.outbox import outbox
+from store.restored import restored
 from store.snapshot import policy_snapshot
 from store.training import learning_memory, learning_sequence
 from store.work import work_agent, work_attempt, work_task
@@ -18,6 +21,7 @@ TABLES: tuple[Table, ...] = (
     fold_position,
     fold_inbox,
     read_generation,
+    held_record,
     request_claim,
     outbox,
     relay_lease,
@@ -29,5 +33,7 @@ TABLES: tuple[Table, ...] = (
     learning_sequence,
     effect,
     blob,
+    known_log,
+    restored,
 )
 METADATA = metadata

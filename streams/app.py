@@ -18,6 +18,7 @@ import faust
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
 
+from bus.address import security_of
 from bus.tolerant import tolerate
 from events.topics import MAX_RECORD_BYTES
 from events.wire import Incoming, event_type
@@ -167,6 +168,17 @@ async def _notice_sleep() -> None:
         last = now
 
 
+def _credentials(kafka: str) -> Any:
+    """Return what Faust signs in with; None where nothing is asked for."""
+    security = security_of(kafka)
+    if security.signs_in:
+        return faust.SASLCredentials(
+            username=security.user, password=security.password, mechanism=security.mechanism, ssl_context=security.trust()
+        )
+    trust = security.trust()
+    return faust.SSLCredentials(trust) if trust else None
+
+
 def _app(kafka: str, group: str, instance: str, data_dir: Path) -> Any:
     """Return a Faust app with the settings that were measured to matter."""
     (data_dir / group / instance).mkdir(parents=True, exist_ok=True)
@@ -174,6 +186,7 @@ def _app(kafka: str, group: str, instance: str, data_dir: Path) -> Any:
     return faust.App(
         group,
         broker=f"aiokafka://{kafka}",
+        broker_credentials=_credentials(kafka),
         datadir=str(data_dir / group / instance),
         processing_guarantee="at_least_once",
         consumer_group_instance_id=f"{group}-{instance}",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised, AgentSpec
-from events.dead_letter import DeadLetter
+from events.dead_letter import DeadLetter, DeadLetterSettled
 from events.event import Event, Fact, Message
 from events.experiment import ExperimentConcluded, ExperimentStarted, Variant
 from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublished
@@ -321,6 +321,15 @@ def dead_letter(reason: str = "malformed_payload", at: float = 0, **fields: Any)
     return stamped(DeadLetter(reason=reason, **{**defaults, **fields}), at)
 
 
+def settled(letter: Event[Fact], at: float = 0, **fields: Any) -> Event[Fact]:
+    """Return that a dead letter waits no longer."""
+    about = letter.fact
+    assert isinstance(about, DeadLetter)
+    names = ("tenant", "stage", "origin_topic", "origin_partition", "origin_offset", "original_key")
+    told: dict[str, Any] = {name: getattr(about, name) for name in names}
+    return stamped(DeadLetterSettled(**{**told, "outcome": "purged", **fields}), at)
+
+
 @dataclass
 class Log:
     """A Kafka in memory: it gives each record the next offset of its partition."""
@@ -359,7 +368,7 @@ class Log:
 
     def _topic(self, fact: Message) -> str:
         """Return where a fact belongs."""
-        if isinstance(fact, DeadLetter):
+        if isinstance(fact, DeadLetter | DeadLetterSettled):
             return self.names.dead_letters_of(fact.origin_topic)
         return self.names.of(fact.event_type.topic)
 

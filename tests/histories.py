@@ -28,6 +28,7 @@ from tests.builders import (
     resumed,
     retired,
     revised,
+    settled,
     snapshot,
     started,
     submitted,
@@ -45,7 +46,8 @@ def history(seed: int, tasks: int = 12) -> list[Incoming]:
     stories = [_task(rng, number) for number in range(tasks)]
     stories += [_learned(rng, number) for number in range(tasks)]
     stories += [_agent(rng, agent) for agent in AGENTS]
-    stories += [[experiment_started(), concluded()], [policy_set(), policy_set(None), snapshot()], [dead_letter()]]
+    stories += [[experiment_started(), concluded()], [policy_set(), policy_set(None), snapshot()]]
+    stories += [[dead_letter(), settled(dead_letter(), at=9)]]
     while stories := [story for story in stories if story]:
         story = rng.choice(stories)
         fact = story.pop(0)

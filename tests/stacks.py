@@ -13,6 +13,7 @@ import psycopg
 from aiokafka.admin import AIOKafkaAdminClient
 from psycopg import sql
 
+from bus.address import options
 from smolit.settings import Settings, load_settings
 from smolit.stack.local import Endpoints
 
@@ -76,7 +77,7 @@ def _statement(url: str, statement: sql.Composed) -> None:
 
 async def _drop_topics(bootstrap: str, prefix: str) -> None:
     """Delete a test's topics, so that the broker does not grow with the number of tests."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**options(bootstrap))
     await admin.start()
     try:
         mine = [topic for topic in await admin.list_topics() if topic.startswith(f"{prefix}.")]

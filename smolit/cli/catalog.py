@@ -12,14 +12,17 @@ NOUNS: dict[str, str] = {
     "events schema": "The contract with producers and readers in other languages.",
     "plot": "How well it goes, as a picture: in the terminal, or as PNG.",
     "projection": "The read models, how far they are, and whether they are true.",
-    "dlq": "What could not be handled, and why.",
+    "dlq": "What could not be handled, why, and what is to become of it.",
 }
 COMMANDS: tuple[Command, ...] = (
     Command("up", "cli.stack:up"),
     Command("down", "cli.stack:down"),
     Command("status", "cli.stack:status"),
     Command("doctor", "cli.doctor:doctor"),
+    Command("prepare", "cli.stack:prepare"),
     Command("run", "cli.run:run"),
+    Command("backup", "cli.backup:backup"),
+    Command("restore", "cli.backup:restore"),
     Command("demo", "demo.command:demo"),
     Command("chaos", "chaos.command:chaos"),
     Command("task submit", "cli.task:submit"),
@@ -59,4 +62,6 @@ COMMANDS: tuple[Command, ...] = (
     Command("projection drop", "cli.rebuild:drop_generation"),
     Command("dlq list", "cli.dlq:list_letters"),
     Command("dlq inspect", "cli.dlq:inspect"),
+    Command("dlq replay", "cli.dlq_change:replay"),
+    Command("dlq purge", "cli.dlq_change:purge"),
 )

@@ -46,6 +46,14 @@ def up() -> None:
     )
 
 
+def prepare() -> None:
+    """Make what is missing in the Kafka and Postgres of the settings: topics, tables, the encoder, the agents that come along."""
+    from smolit.process.prepare import prepare as make  # as above
+
+    settings = load_settings()
+    asyncio.run(make(settings, locate(settings), out.say))
+
+
 def down(wipe: Wipe = False, dry_run: DryRun = False) -> None:
     """Stop the processes and the local stack."""
     settings = load_settings()

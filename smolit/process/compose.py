@@ -5,6 +5,7 @@ Seven processes start on a laptop at once, and importing what they do not run wo
 
 from importlib import import_module
 
+from smolit.process.known import Guarded
 from smolit.process.place import Place
 from smolit.process.roster import PROCESSES as PROCESSES
 from smolit.process.runnable import Runnable
@@ -19,4 +20,4 @@ def build(name: str, place: Place) -> Runnable:
     if name not in PROCESSES:
         raise KeyError(name)
     built: Runnable = import_module(f"smolit.process.parts.{name}").build(place)
-    return built
+    return Guarded(built, place)

@@ -16,7 +16,7 @@ def locate(settings: Settings) -> Endpoints:
         ServerUnreachable: the local stack was never started here.
     """
     record = read_record(settings.data_dir) or new_record()
-    foreign_kafka, foreign_postgres = settings.kafka, settings.postgres.get_secret_value()
+    foreign_kafka, foreign_postgres = settings.kafka_address, settings.postgres.get_secret_value()
     return Endpoints(
         kafka=foreign_kafka or f"{HOST}:{_port(record, 'kafka')}",
         postgres=foreign_postgres or address(_port(record, "postgres"), local.password(settings)),

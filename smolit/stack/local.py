@@ -45,7 +45,7 @@ def up(settings: Settings, progress: Progress = quiet) -> Endpoints:
     local = [name for name in NAMES if not _foreign(settings, name)]
     record = _start(settings, local, progress) if local else new_record()
     return Endpoints(
-        kafka=settings.kafka or f"{HOST}:{record.kafka.ports[0]}",
+        kafka=settings.kafka_address or f"{HOST}:{record.kafka.ports[0]}",
         postgres=settings.postgres.get_secret_value() or postgres.address(record.postgres.ports[0], password(settings)),
         ours=len(local) == len(NAMES),
     )
@@ -170,8 +170,14 @@ def _refuse_foreign(settings: Settings, name: Name) -> None:
 
 def _ask_foreign(settings: Settings) -> None:
     """Raise ServerUnreachable if a server that the settings name does not answer."""
-    if settings.kafka and not kafka.kafka_answers(settings.kafka):
-        raise ServerUnreachable(f"No Kafka answers at {settings.kafka}, which SMOLIT_KAFKA names.")
+    if settings.kafka and not kafka.kafka_answers(settings.kafka_address):
+        raise ServerUnreachable(f"No Kafka answers at {settings.kafka}, which SMOLIT_KAFKA names{_how(settings)}.")
     url = settings.postgres.get_secret_value()
     if url and postgres.server_version(url) is None:
         raise ServerUnreachable("No Postgres answers at the address in SMOLIT_POSTGRES, or it does not let us in.")
+
+
+def _how(settings: Settings) -> str:
+    """Say by which way we tried to get in, where it is not the open one."""
+    protocol = settings.kafka_protocol
+    return "" if protocol == "PLAINTEXT" else f", or it does not let us in by {protocol} (SMOLIT_KAFKA_USER, _PASSWORD, _CA)"

@@ -37,7 +37,7 @@ def status(settings: Settings) -> StackStatus:
     url = settings.postgres.get_secret_value()
     return StackStatus(
         data_dir=settings.data_dir,
-        kafka=_foreign_kafka(settings.kafka) if settings.kafka else _local(settings, "kafka"),
+        kafka=_foreign_kafka(settings.kafka_address) if settings.kafka else _local(settings, "kafka"),
         postgres=_foreign_postgres(url) if url else _local(settings, "postgres"),
     )
 

@@ -16,8 +16,9 @@ READS = {
 CHANGES = {
     "down", "task cancel", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume", "agent retire",
     "policy set", "experiment start", "experiment stop", "projection rebuild", "projection drop",
+    "dlq replay", "dlq purge", "restore",
 }  # fmt: skip
-OTHERS = {"up", "run", "demo", "chaos", "task submit", "agent lint", "events schema export"}
+OTHERS = {"up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export"}
 
 WORDS = [command.words for command in COMMANDS]
 

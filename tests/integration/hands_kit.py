@@ -24,10 +24,12 @@ from handlers.watchdog import Watchdog
 from store import blob, lease, ledger, outbox, work
 from store.claim import Claimed
 from store.fold import fold_inbox, fold_position
+from store.held import held_record
 from store.intake import request_claim
 from store.metadata import metadata
 from store.migrate import engine
 from store.postgres import Connection, connect
+from store.restored import restored
 from tests import builders
 from tests.builders import Log, chosen, context, registered, spec, submitted
 
@@ -36,6 +38,7 @@ F = TypeVar("F", bound=Message)
 TABLES = (
     fold_position,
     fold_inbox,
+    held_record,
     request_claim,
     outbox.outbox,
     lease.relay_lease,
@@ -44,6 +47,7 @@ TABLES = (
     work.work_agent,
     ledger.effect,
     blob.blob,
+    restored,
 )
 
 

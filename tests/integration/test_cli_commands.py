@@ -343,6 +343,72 @@ def test_a_dead_letter_is_listed_and_shown_whole(smolit: Smolit, settings: Setti
     assert smolit("dlq", "inspect", "nowhere").code == 2
 
 
+def waiting(smolit: Smolit, reason: str) -> list[Any]:
+    """Return the dead letters that wait for one reason, newest first."""
+    return list(smolit("dlq", "list", "--reason", reason, "--limit", "100", "--json").json)
+
+
+def test_a_refused_request_goes_through_once_the_reason_is_gone(smolit: Smolit, tmp_path: Path) -> None:
+    """Replayed, a request that came too early is as good as new; its letter is settled and names where it lies now."""
+    spec = tmp_path / "latecomer.yaml"
+    spec.write_text("id: latecomer\ndescription: Adds up.\nskills: [sums]\npipeline: arithmetic\n")
+    refused = smolit("agent", "pause", "latecomer")
+    found = until(
+        lambda: smolit("dlq", "list", "--reason", "unknown_agent", "--json"),
+        lambda said: any("latecomer" in one["detail"] for one in said.json),
+    )
+    letter = next(one for one in found.json if "latecomer" in one["detail"])
+    origin = f"{letter['origin_topic']}/{letter['origin_partition']}/{letter['origin_offset']}"
+    assert smolit("agent", "register", str(spec)).code == 0
+
+    dry = smolit("dlq", "replay", origin, "--dry-run")
+    said = smolit("dlq", "replay", origin)
+    until(
+        lambda: smolit("agent", "show", "latecomer", "--json"),
+        lambda now: now.code == 0 and now.json["agent"]["state"] == "paused",
+    )
+    until(lambda: smolit("dlq", "inspect", origin, "--json"), lambda now: now.json[0]["settled"] == "replayed")
+
+    assert (refused.code, dry.code, said.code) == (1, 0, 0)
+    assert origin in dry.err
+    assert smolit("dlq", "inspect", origin, "--json").json[0]["replayed_as"].startswith(letter["origin_topic"])
+    assert smolit("dlq", "replay", origin).err.startswith("Error: no such dead letter waits")
+    assert origin in smolit("dlq", "list", "--all", "--limit", "1000").out
+
+
+def test_what_stays_sick_is_replayed_so_often_and_no_more(smolit: Smolit, settings: Settings) -> None:
+    """Each replay is a dead letter again, with its count; beyond the limit it takes an admin, and a purge ends it."""
+    topic = Names(settings.topic_prefix).requests_of("default")
+    headers = (("ce_specversion", b"1.0"), ("ce_id", b"sick"), ("ce_source", b"test"), ("ce_type", b"smolit.task.explode.v1"))
+
+    async def publish() -> None:
+        publisher = Publisher(settings.kafka, "test")
+        await publisher.start()
+        await publisher.publish([Outgoing(topic, b"sick", headers, b"{}")])
+        await publisher.stop()
+
+    def counts() -> list[int]:
+        return [
+            int(bytes.fromhex(dict(one["original_headers"]).get("smolit_replay", b"0".hex())))
+            for one in waiting(smolit, "unknown_type")
+        ]
+
+    asyncio.run(publish())
+    for count in range(settings.max_replays + 1):
+        until(lambda: Said(0, json.dumps(counts()), ""), lambda said, count=count: said.json == [count])  # type: ignore[misc]
+        last = smolit("dlq", "replay", "--reason", "unknown_type")
+    stranger = smolit("dlq", "replay", "--reason", "unknown_type", "--force", "--tenant", "stranger")
+    forced = smolit("dlq", "replay", "--reason", "unknown_type", "--force")
+    until(lambda: Said(0, json.dumps(counts()), ""), lambda said: said.json == [settings.max_replays + 1])
+    young = smolit("dlq", "purge", "--reason", "unknown_type", "--older-than", "1h")
+    purged = smolit("dlq", "purge", "--reason", "unknown_type", "--older-than", "0s")
+    until(lambda: smolit("dlq", "list", "--reason", "unknown_type", "--json"), lambda said: said.json == [])
+
+    assert (last.code, stranger.code, forced.code, young.code, purged.code) == (1, 2, 0, 1, 0)
+    assert "replayed 3 times already, and 3 are allowed" in last.err
+    assert smolit("dlq", "purge").code == 2
+
+
 def test_what_is_not_there_is_said(smolit: Smolit) -> None:
     """Asking about what nobody knows ends with 1 and one sentence."""
     nobody = "00000000-0000-0000-0000-000000000000"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from events.catalog import FACTS
-from events.dead_letter import DeadLetter
+from events.dead_letter import DeadLetter, DeadLetterSettled
 from events.event import Fact
 from events.ids import derived_id, new_id, request_key, task_id
 from events.stamp import caused, stamp
@@ -19,7 +19,7 @@ from events.task import AttemptEnded, TaskSubmitted
 from tests.golden.sample import NOW, sample
 
 parts = st.lists(st.text(max_size=6) | st.integers(), max_size=5)
-ALL_FACTS: tuple[type[Fact], ...] = (*FACTS, DeadLetter)
+ALL_FACTS: tuple[type[Fact], ...] = (*FACTS, DeadLetter, DeadLetterSettled)
 # What names a fact, by class; every other field may differ between two records of one slot, and the first counts.
 IDENTITY: dict[str, tuple[str, ...]] = {
     "task.submitted": ("tenant", "task_id"),
@@ -43,6 +43,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "experiment.concluded": ("tenant", "experiment_id"),
     "policy.set": ("tenant", "scope", "request_id"),
     "dead_letter.recorded": ("stage", "origin_topic", "origin_partition", "origin_offset"),
+    "dead_letter.settled": ("stage", "origin_topic", "origin_partition", "origin_offset"),
 }
 # One request changes an agent in one way, so these five share their slots on purpose.
 SHARED = {"agent.registered", "agent.revised", "agent.paused", "agent.resumed", "agent.retired"}
@@ -56,7 +57,7 @@ def drawn(cls: type[Fact], data: st.DataObject) -> Fact:
         now = getattr(fact, name)
         anything = st.integers(1, 3) if isinstance(now, int) else st.text(max_size=3)
         fields[name] = data.draw(st.uuids().map(str) if name == "task_id" else anything)
-    if cls is DeadLetter:
+    if cls in (DeadLetter, DeadLetterSettled):
         fields["stage"] = data.draw(st.sampled_from(["intake", "selection"]))
     assert isinstance(fact, Fact)
     return replace(fact, **fields)

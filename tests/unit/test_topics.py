@@ -26,6 +26,7 @@ def test_names_are_those_in_the_log() -> None:
         "smolit.agents.v1",
         "smolit.agents.v1.dlq",
         "smolit.answers.v1",
+        "smolit.clock.v1",
         "smolit.experiments.v1",
         "smolit.experiments.v1.dlq",
         "smolit.learning.v1",
@@ -50,6 +51,7 @@ def test_partition_counts_are_pinned() -> None:
         "experiments": 1,
         "answers": 8,
         "agents.live": 1,
+        "clock": 1,
     }
 
 

@@ -1,0 +1,32 @@
+"""The processes: does each run, and is it steady?"""
+
+from collections.abc import Iterator
+
+from smolit.doctor.finding import Finding, finding
+from smolit.process.census import Standing, census
+from smolit.process.roster import slots
+from smolit.process.runner import live_runner
+from smolit.settings import Settings
+
+_MANY_RESTARTS = 3
+_LONG_S = 60.0
+
+
+def processes(settings: Settings) -> Iterator[Finding]:
+    """Does the runner run, and every process with it?"""
+    if live_runner(settings.data_dir) is None:
+        yield Finding("runner", False, "does not run", "`smolit up` or `smolit run all` starts it")
+    known = {one.identity: one for one in census(settings.data_dir)}
+    for slot in slots(settings.workers):
+        yield _process(slot.identity, known.get(slot.identity))
+
+
+def _process(identity: str, one: Standing | None) -> Finding:
+    """Is one process alive, ready and steady?"""
+    log = "its lines in logs/smolit.log say why"
+    if one is None or one.pid is None:
+        return Finding(identity, False, "does not run", log)
+    if not one.ready:
+        return Finding(identity, False, f"runs, but is not ready after {one.uptime_s or 0:.0f} s", log)
+    steady = one.restarts < _MANY_RESTARTS or (one.uptime_s or 0.0) > _LONG_S
+    return finding(identity, steady, f"ready, {one.restarts} restart(s)", log)
