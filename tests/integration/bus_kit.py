@@ -27,10 +27,17 @@ def name() -> str:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something to become true in the broker, or in a task."""
+    """Wait for something to become true in the broker, or in a task; a broker that just woke may not answer at once."""
     async with asyncio.timeout(20):
-        while not await condition():  # noqa: ASYNC110  # nothing there could set an event of ours
+        while not await _holds(condition):  # noqa: ASYNC110  # nothing there could set an event of ours
             await asyncio.sleep(0.02)
+
+
+async def _holds(condition: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await condition()
+    except KafkaUnreachable:
+        return False
 
 
 async def create(kafka: str, topic: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> None:
@@ -42,18 +49,14 @@ async def create(kafka: str, topic: str, partitions: int = 1, config: Mapping[st
 
 async def delete(kafka: str, *topics: str) -> None:
     """Delete topics; those that are not there are passed over. A broker that was just frozen is waited for."""
-    await until(lambda: is_awake(kafka))
-    async with admin(kafka) as client:
-        await client.delete_topics(list(topics))
+    await until(lambda: _is_told_to_delete(kafka, *topics))
     await until(lambda: is_gone(kafka, *topics))
 
 
-async def is_awake(kafka: str) -> bool:
-    """Return whether the broker answers, and is known to the cluster again."""
-    try:
-        await look(kafka)
-    except KafkaUnreachable:
-        return False
+async def _is_told_to_delete(kafka: str, *topics: str) -> bool:
+    """Return that the broker heard it; one that does not answer raises."""
+    async with admin(kafka) as client:
+        await client.delete_topics(list(topics))
     return True
 
 

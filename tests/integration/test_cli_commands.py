@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,6 +123,9 @@ def test_a_request_sent_twice_counts_once(smolit: Smolit) -> None:
     """One request id names one task; another payload under it is refused with its reason."""
     first = smolit("task", "submit", "1 + 1", "--kind", "arithmetic", "--request-id", "twice")
     again = smolit("task", "submit", "1 + 1", "--kind", "arithmetic", "--request-id", "twice")
+    # The answer to the first bears the same id: it must not come while the refusal is waited for.
+    shown = partial(smolit, "task", "show", first.out.strip(), "--json")
+    until(shown, lambda said: said.code == 0 and bool(said.json["task"]["ended_at"]))
     other = smolit("task", "submit", "1 + 2", "--kind", "arithmetic", "--request-id", "twice", "--wait")
 
     assert first.out == again.out
