@@ -41,7 +41,7 @@ class Dumped(Struct, frozen=True):
 
 async def dump(connection: Connection, folder: Path) -> list[Dumped]:
     """Write every table into a folder; call it inside `snapshot`, so that all are of one moment."""
-    return [await _dump_one(connection, table.name, folder) for table in DUMPED]
+    return [await _dump_one(connection, str(table.name), folder) for table in DUMPED]
 
 
 async def load(connection: Connection, folder: Path, dumped: Sequence[Dumped]) -> dict[str, int]:

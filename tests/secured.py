@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bus.address import Address, Security
+from smolit.folder import claim
 from smolit.settings import Settings
 from smolit.stack import kafka
 from smolit.stack.jar import fetch_jars
@@ -98,6 +99,7 @@ def secured_kafka(settings: Settings, folder: Path) -> Iterator[Address]:
     """Lend one, gone afterwards however the test ends."""
     record = new_record()
     with guarded(folder):
+        claim(folder)
         server = SecuredKafka(
             stack_id=record.stack_id,
             folder=folder / "kafka",
