@@ -78,8 +78,8 @@ def downgrade() -> None:
     op.drop_index("held_record_line", table_name="held_record", schema="ops")
     op.drop_table("held_record", schema="ops")
     for generation in _generations():
-        for column in reversed(_settlement()):
-            op.drop_column("dead_letters_v1", column.name, schema=generation)
+        for column in reversed(_settlement()):  # a generation that does not serve has a view of its own: it goes, too
+            op.execute(f"alter table {generation}.dead_letters_v1 drop column {column.name} cascade")
     _made_as(_SHAPE, _SHAPE_BEFORE)
     _view(_VIEW_BEFORE)
 

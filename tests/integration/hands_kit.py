@@ -24,6 +24,7 @@ from handlers.watchdog import Watchdog
 from store import blob, lease, ledger, outbox, work
 from store.claim import Claimed
 from store.fold import fold_inbox, fold_position
+from store.generation import read_generation
 from store.held import held_record
 from store.intake import request_claim
 from store.metadata import metadata
@@ -36,6 +37,7 @@ from tests.builders import Log, chosen, context, registered, spec, submitted
 F = TypeVar("F", bound=Message)
 
 TABLES = (
+    read_generation,
     fold_position,
     fold_inbox,
     held_record,
