@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from projections.column import SCHEMA
 from projections.event_log import PARTITIONS, event_log
+from projections.similar_index import NEAREST
 from projections.view import ANALYST, View
 from store.metadata import OPS
 
@@ -47,6 +48,8 @@ def is_ours(name: str | None, kind: str, parents: Any) -> bool:
     """Tell Alembic what to compare: our schemas; a partition belongs to its table."""
     if kind == "schema":
         return name in (OPS, SCHEMA)
+    if kind == "index":
+        return name != NEAREST  # built aside, where and when it pays
     if kind == "table":
         return not (name or "").startswith(f"{event_log.name}_p") and parents.get("schema_name") in (OPS, SCHEMA)
     return True

@@ -7,6 +7,7 @@ from bus.reader import MakeReader, PartitionReader, Place
 from events.topics import FACT_TOPICS, Names
 from events.wire import Incoming
 from projections.fold import CONSUMER, ProjectionFold
+from projections.similar_index import tended
 from store.fold import DurableFold, MakeFold
 from store.follow import Source, follow
 from store.postgres import Connect, Connection, connect
@@ -91,7 +92,8 @@ class Projector:
         try:
             await self._reader.start(positions)
             self._positions = positions
-            await follow(Gathering(self._reader), fold, positions, ProjectionFold(self._names).apply, stopped, BATCH)
+            async with tended(lambda: self._connect(self._dsn, f"{CONSUMER}.index")):
+                await follow(Gathering(self._reader), fold, positions, ProjectionFold(self._names).apply, stopped, BATCH)
         finally:
             self._positions = {}
             await self._reader.stop()

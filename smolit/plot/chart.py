@@ -96,9 +96,10 @@ def _cost_marks(found: Sequence[Cost], many: bool) -> Iterator[Mark]:
     """Yield a mark per kind of task."""
     for one in found:
         kind = one.kind or "(no kind)"
-        figures = (one.mean_microusd, one.low_microusd, one.high_microusd)
         spent = "unknown" if one.cost_microusd is None else f"{one.cost_microusd / _MICRO:.4g}"
-        yield Mark(f"{one.scope}/{kind}" if many else kind, one.attempts, *map(_dollars, figures), spent)
+        label = f"{one.scope}/{kind}" if many else kind
+        low, high = _dollars(one.low_microusd), _dollars(one.high_microusd)
+        yield Mark(label, one.attempts, _dollars(one.mean_microusd), low, high, spent)
 
 
 def _dollars(microusd: float | None) -> float | None:
