@@ -11,6 +11,7 @@ from projections.errors import GenerationMoved
 from projections.fold import ProjectionFold
 from projections.projection import Projection
 from projections.shape import require_ours
+from projections.similar_index import tended
 from store.fold import DurableFold, MakeFold
 from store.follow import Source, follow
 from store.generation import Generation, serving
@@ -104,7 +105,8 @@ class Projector:
         try:
             await self._reader.start(positions)
             self._positions = positions
-            await follow(Gathering(self._reader), fold, positions, memory.apply, stopped, BATCH)
+            async with tended(lambda: self._connect(self._dsn, f"{OWNER}.index"), generation.name):
+                await follow(Gathering(self._reader), fold, positions, memory.apply, stopped, BATCH)
         except GenerationMoved:
             return  # another one serves now, with its own positions: nothing of this step was written
         finally:
