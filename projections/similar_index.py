@@ -20,7 +20,7 @@ LOOK_S = 60.0
 
 _TABLE = f"{SCHEMA}.similar_tasks_v1"
 _IS_WHOLE = "select indisvalid from pg_index where indexrelid = to_regclass(%(name)s)"
-_ARE_ENOUGH = f"select count(*) >= %(enough)s from (select from {_TABLE} limit %(enough)s) as some"  # noqa: S608 ours
+_ARE_ENOUGH = f"select count(*) >= %(enough)s from (select from {_TABLE} limit %(enough)s) as few"  # noqa: S608 ours
 _DROP = f"drop index concurrently {SCHEMA}.{NEAREST}"
 _MAKE = f"create index concurrently {NEAREST} on {_TABLE} using hnsw (embedding halfvec_cosine_ops)"
 
