@@ -149,7 +149,7 @@ _BY_INDEX = (
     "set local hnsw.iterative_scan = relaxed_order",
     "set local hnsw.max_scan_tuples = 20000",
 )
-_EXACTLY = ("set local enable_indexscan = off",)
+_EXACTLY = ("set local enable_indexscan = off", "set local enable_seqscan = on", "set local enable_sort = on")
 
 
 def vector_of(embedding: bytes, features_version: str) -> Vector:
@@ -195,7 +195,12 @@ async def _nearest(connection: Connection, vector: Vector, wanted: Wanted, how: 
         for setting in how:
             await connection.execute(setting.encode())
         query = _NEAR.format(more=more)
-        return await fetch(connection, Like, query, {**arguments, **filters, "k": wanted.k, "ask": 2 * wanted.k})
+        return await fetch(connection, Like, query, {**arguments, **filters, "k": wanted.k, "ask": _asked(wanted.k)})
+
+
+def _asked(k: int) -> int:
+    """Return how many neighbours to sort by their true distance: behind a filter an index gives them in no exact order."""
+    return max(4 * k, 100)
 
 
 def rows(logged: Logged) -> Iterator[Row]:
