@@ -11,6 +11,7 @@ from datetime import datetime
 from math import isfinite
 
 from msgspec import Struct
+from msgspec.structs import replace
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import BigInteger, Index, Table, Text
 
@@ -134,14 +135,14 @@ with near as materialized (
   select task_id, embedding <=> %(vector)s::halfvec(384) as distance
   from public.task_vectors
   where tenant = %(tenant)s and features_version = %(version)s and task_id <> %(but)s{more}
-  order by embedding <=> %(vector)s::halfvec(384) limit %(ask)s
-), nearest as (select * from near order by distance, task_id limit %(k)s)
-select nearest.task_id, 1 - distance as cosine, found.scope, found.kind, found.admitted_at, found.agent, found.outcome,
+  order by embedding <=> %(vector)s::halfvec(384) limit %(k)s
+)
+select near.task_id, 1 - distance as cosine, found.scope, found.kind, found.admitted_at, found.agent, found.outcome,
   found.reward, asked.text
-from nearest
-join public.similar_tasks as found on found.task_id = nearest.task_id and found.tenant = %(tenant)s
-left join public.tasks as asked on asked.task_id = nearest.task_id and asked.tenant = %(tenant)s
-order by distance, nearest.task_id"""
+from near
+join public.similar_tasks as found on found.task_id = near.task_id and found.tenant = %(tenant)s
+left join public.tasks as asked on asked.task_id = near.task_id and asked.tenant = %(tenant)s
+order by distance, near.task_id"""
 # An index gives its neighbours first and filters them afterwards; it is to go on until enough of them pass, within bounds.
 _BY_INDEX = (
     "set local enable_indexscan = on",  # within a transaction of the caller's, an exact scan before may have left it off
@@ -170,8 +171,10 @@ def vector_of(embedding: bytes, features_version: str) -> Vector:
 
 async def like(connection: Connection, vector: Vector, wanted: Wanted) -> list[Like]:
     """Return the k nearest past tasks, nearest first; fewer only if there are no more."""
-    found = await _nearest(connection, vector, wanted, _BY_INDEX)
-    return found if len(found) == wanted.k else await exactly(connection, vector, wanted)
+    more = max(4 * wanted.k, 100)  # behind a filter an index gives its neighbours in no exact order: the query sorts them
+    found = await _nearest(connection, vector, replace(wanted, k=more), _BY_INDEX)
+    # An index that ran dry, or was stopped, may not have reached the nearest ones.
+    return found[: wanted.k] if len(found) == more else await exactly(connection, vector, wanted)
 
 
 async def exactly(connection: Connection, vector: Vector, wanted: Wanted) -> list[Like]:
@@ -195,12 +198,7 @@ async def _nearest(connection: Connection, vector: Vector, wanted: Wanted, how: 
         for setting in how:
             await connection.execute(setting.encode())
         query = _NEAR.format(more=more)
-        return await fetch(connection, Like, query, {**arguments, **filters, "k": wanted.k, "ask": _asked(wanted.k)})
-
-
-def _asked(k: int) -> int:
-    """Return how many neighbours to sort by their true distance: behind a filter an index gives them in no exact order."""
-    return max(4 * k, 100)
+        return await fetch(connection, Like, query, {**arguments, **filters, "k": wanted.k})
 
 
 def rows(logged: Logged) -> Iterator[Row]:
