@@ -101,7 +101,7 @@ class _Work:
 
     def __init__(self, where: Where, live: Generation, mine: Generation, connection: Connection, filler: Filler) -> None:
         self.where, self.live, self.mine, self.connection, self.filler = where, live, mine, connection, filler
-        self._only = mine.only
+        self._only = mine.anew
 
     async def fill(self, marks: Mapping[Place, int]) -> None:
         """Fold up to the marks; as long as one read model is made anew, that one alone."""

@@ -171,7 +171,7 @@ async def _read_all(
     """Return the generations that our naive fold can speak about, as of one moment; one that is half taken over is not."""
     async with snapshot(connection):
         there = sorted(await generations(connection), key=lambda one: (one.state != "serving", one.state != "building"))
-        ours = [one for one in there if one.only is None and not changed(one.shape, shape_of(projections))]
+        ours = [one for one in there if one.anew is None and not changed(one.shape, shape_of(projections))]
         if not ours:
             require_ours(there[0].name, there[0].shape, projections)
         return [(one, await read_tables(connection, one.name, relations)) for one in ours]

@@ -25,7 +25,7 @@ read_generation = Table(
     Column("state", Text, nullable=False, comment="building, serving, retired (served once), kept (as of a moment), dropped"),
     Column("shape", JSONB, nullable=False, comment="digest of each read model's declaration when it was made"),
     Column("asked", Text, nullable=False, comment="in which words it was asked for: the same words resume it"),
-    Column("only", Text, nullable=True, comment="the one read model that is folded anew; null: every one"),
+    Column("anew", Text, nullable=True, comment="the one read model that is folded anew; null: every one"),
     Column("until", JSONB, nullable=True, comment="where it stops: offset by topic/partition; null: it follows the log"),
     Column("made_at", DateTime(timezone=True), nullable=False, server_default=text("now()"), comment="made at"),
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=text("now()"), comment="when its state changed"),
@@ -33,15 +33,15 @@ read_generation = Table(
     comment="Generations of the read models: which one serves, which is being built, and how each came about.",
 )
 
-_COLUMNS = "name, state, shape, asked, only, until, made_at, changed_at"
+_COLUMNS = "name, state, shape, asked, anew, until, made_at, changed_at"
 _ALL = f"select {_COLUMNS} from ops.read_generation where state <> 'dropped' order by made_at, name"  # noqa: S608 ours
 _NEXT = "select 'g' || coalesce(max(substr(name, 2)::int), 0) + 1 from ops.read_generation"
-_ADD = "insert into ops.read_generation (name, state, shape, asked, only, until) values (%s, 'building', %s, %s, %s, %s)"
+_ADD = "insert into ops.read_generation (name, state, shape, asked, anew, until) values (%s, 'building', %s, %s, %s, %s)"
 _ENTER = """
 select set_config('search_path', name, true) from ops.read_generation where name = %s and state = %s for share"""
 _HOLD = "select state from ops.read_generation where name = %s for update"
 _TURN = "update ops.read_generation set state = %s, changed_at = now() where name = %s"
-_WHOLE = "update ops.read_generation set only = null where name = %s"
+_WHOLE = "update ops.read_generation set anew = null where name = %s"
 _POSITIONS = "select topic, partition, next from ops.fold_position where consumer = %s and next > 0"
 _FORGET = "delete from ops.fold_position where consumer = %s"
 _LOOK = "select set_config('search_path', %s, true)"
@@ -54,7 +54,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     state: State
     shape: dict[str, str]
     asked: str
-    only: str | None
+    anew: str | None
     until: dict[str, int] | None
     made_at: datetime
     changed_at: datetime
@@ -94,11 +94,11 @@ async def serving(connection: Connection) -> Generation:
     return found
 
 
-async def add(connection: Connection, shape: dict[str, str], asked: str, only: str | None, until: dict[str, int] | None) -> str:
+async def add(connection: Connection, shape: dict[str, str], asked: str, anew: str | None, until: dict[str, int] | None) -> str:
     """Enter a new generation that is being built, and return its name; its schema is made in the same transaction."""
     row: Any = await (await connection.execute(_NEXT)).fetchone()
     given = None if until is None else Jsonb(until)
-    await connection.execute(_ADD, (row[0], Jsonb(shape), asked, only, given))
+    await connection.execute(_ADD, (row[0], Jsonb(shape), asked, anew, given))
     return str(row[0])
 
 

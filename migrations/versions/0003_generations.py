@@ -110,7 +110,7 @@ def upgrade() -> None:
             comment="digest of each read model's declaration when it was made",
         ),
         sa.Column("asked", sa.Text(), nullable=False, comment="in which words it was asked for: the same words resume it"),
-        sa.Column("only", sa.Text(), nullable=True, comment="the one read model that is folded anew; null: every one"),
+        sa.Column("anew", sa.Text(), nullable=True, comment="the one read model that is folded anew; null: every one"),
         sa.Column(
             "until",
             postgresql.JSONB(),

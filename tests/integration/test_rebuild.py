@@ -52,10 +52,17 @@ FACTS = [
 
 
 async def test_nobody_is_refused_while_read_models_are_rebuilt_under_load(namespace: Namespace) -> None:
-    """Tasks keep coming, readers keep reading: the new generation equals the old one, serves, and takes in all that follows."""
+    """Tasks keep coming, readers keep reading, one of them very long: the new generation equals the old one, and serves."""
     async with _running(namespace), _connected(namespace) as connection:
-        async with Load(namespace) as load, Readers(namespace) as readers:
-            found = await rebuild(_where(namespace), ALL, _silent)
+        slow_reader = _blocked(namespace, "select count(*) from public.tasks")
+        async with Load(namespace) as load, Readers(namespace) as readers, slow_reader as slow:
+            await slow.take()
+            rebuilding = asyncio.ensure_future(rebuild(_where(namespace), ALL, _silent))
+            await _until(lambda: _count(connection, _SHUT_OUT), bool)
+            async with asyncio.timeout(PATIENCE_S):  # the switch waits for the slow reader, and nobody for long behind the switch
+                seen = [await _tasks_of(connection) for _ in range(3)]
+            await slow.release()
+            found = await rebuilding
             before = load.tasks
             await _until(lambda: _tasks_of(connection), lambda count: count > before)
             await drop(namespace.postgres, "g1")
@@ -63,6 +70,7 @@ async def test_nobody_is_refused_while_read_models_are_rebuilt_under_load(namesp
         verified = await verify(namespace.kafka, namespace.postgres, Names(namespace.topic_prefix))
 
         assert (found.state, found.generation, found.equal) == ("serving", "g2", True), found
+        assert min(seen) >= 30
         assert readers.refused == []
         assert readers.reads > 100
         assert readers.longest_s < 5.0
