@@ -99,7 +99,7 @@ class Projector:
         """Fold one generation from where Postgres says it is, for as long as it serves."""
         require_ours(generation.name, generation.shape, self._projections)
         fold = self._make_fold(generation.consumer, connection)
-        memory = ProjectionFold(self._names, self._projections, generation.name)
+        memory = ProjectionFold(self._names, self._projections, generation.name, shape=generation.shape)
         positions = await fold.positions(self._places)
         self._reader = self._make_reader(self._kafka, generation.consumer)
         try:
@@ -108,7 +108,7 @@ class Projector:
             async with tended(lambda: self._connect(self._dsn, f"{OWNER}.index"), generation.name):
                 await follow(Gathering(self._reader), fold, positions, memory.apply, stopped, BATCH)
         except GenerationMoved:
-            return  # another one serves now, with its own positions: nothing of this step was written
+            return  # another one serves now, or this one was migrated: nothing of this step was written
         finally:
             self._positions = {}
             await self._reader.stop()

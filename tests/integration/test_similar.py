@@ -10,14 +10,21 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection
 
 from events.event import Event, Fact
+from events.topics import Names
+from projections.catalog import PROJECTIONS, tables_of
 from projections.column import SCHEMA
+from projections.disposal import drop
 from projections.errors import VectorUnfit
+from projections.generation import make, switch, take_over
 from projections.projection import Logged
+from projections.rebuild import Wanted as AsWanted
+from projections.rebuild import Where, rebuild
+from projections.shape import shape_of
 from projections.similar import SIMILAR_TASKS, Like, Vector, Wanted, exactly, like, vector_of, vector_of_task
 from projections.similar_index import ENOUGH, NEAREST, build, tended
-from projections.verify import read_live
+from projections.verify import read_live, verify
 from smolit.stack.local import Endpoints
-from store.generation import look
+from store.generation import generations, look
 from store.migrate import check, downgrade, upgrade
 from store.postgres import Connection, connect
 from tests.builders import (
@@ -35,6 +42,7 @@ from tests.builders import (
     submitted,
 )
 from tests.histories import history
+from tests.integration.memory_kit import TENANTS, Process, publish
 from tests.memory import remember
 from tests.stacks import Namespace, namespace_on
 
@@ -313,13 +321,53 @@ async def test_the_index_is_built_while_the_projections_go_on(namespace: Namespa
     ):
         await take_in(connection, logged(*(task(number) for number in range(20))))
         async with asyncio.timeout(20):
-            while not await _is_there(connection):  # noqa: ASYNC110 Postgres is asked, nobody announces it
-                await asyncio.sleep(0.05)
+            await _comes(connection, SCHEMA)
 
 
-async def _is_there(connection: AsyncConnection[tuple[object, ...]]) -> bool:
+async def test_each_generation_gets_an_index_of_its_own(namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a switch the one that serves now is looked after, and it is the one that questions go to."""
+    upgrade(namespace.postgres)
+    monkeypatch.setattr("projections.similar_index.LOOK_S", 0.05)
+    monkeypatch.setattr("projections.similar_index.build", lambda connection, schema: build(connection, schema, enough=20))
+    await publish(namespace, [task(number) for number in range(20)])
+    process = Process(namespace)
+    async with await connect(namespace.postgres, "tests") as connection, asyncio.timeout(60):
+        await _comes(connection, SCHEMA)
+        where = Where(namespace.kafka, namespace.postgres, Names(namespace.topic_prefix), TENANTS)
+        found = await rebuild(where, AsWanted("--all"), lambda _: None)
+        await drop(namespace.postgres, SCHEMA)
+        await publish(namespace, [task(number) for number in range(20, 40)])
+        await _comes(connection, "g2")
+        await process.reaches(lambda lag: lag == 0)
+        await process.stop()
+
+        verified = await verify(namespace.kafka, namespace.postgres, Names(namespace.topic_prefix))
+        nearest = await like(connection, near(39), Wanted(tenant=TENANT, k=1))
+
+    assert (found.state, found.equal) == ("serving", True)
+    assert verified.equal
+    assert ids(nearest) == ["task-39"]
+    assert check(namespace.postgres) == []
+
+
+async def _comes(connection: Connection, schema: str) -> None:
+    """Wait for the index of a generation."""
+    n = 0
+    while not await _is_there(connection, schema):  # noqa: ASYNC110 Postgres is asked, nobody announces it
+        await asyncio.sleep(0.05)
+        n += 1
+        if n % 100 == 0:
+            c = await connection.execute(
+                "select state, wait_event_type, wait_event, left(query,150), application_name from pg_stat_activity where datname=current_database()"
+            )
+            print(schema, *await c.fetchall(), sep="\n")
+            c = await connection.execute(f"select count(*) from {schema}.similar_tasks_v1")
+            print(await c.fetchall(), [t for t in asyncio.all_tasks()])
+
+
+async def _is_there(connection: AsyncConnection[tuple[object, ...]], schema: str) -> bool:
     query = "select coalesce((select indisvalid from pg_index where indexrelid = to_regclass(%s)), false)"
-    row = await (await connection.execute(query, (f"g1.{NEAREST}",))).fetchone()
+    row = await (await connection.execute(query, (f"{schema}.{NEAREST}",))).fetchone()
     return bool(row and row[0])
 
 
@@ -333,3 +381,27 @@ async def test_a_database_that_has_tasks_already_gets_their_vectors(namespace: N
         by_migration = await read_live(connection)
         for name in ("similar_tasks", "similar_tasks_refused"):
             assert by_migration.tables[name] == by_projections.tables[name] != {}
+
+
+async def test_every_generation_gets_the_vectors_that_its_log_holds(namespace: Namespace) -> None:
+    """The one that served before and the one that serves now: each is of our shape afterwards, and holds what that says."""
+    upgrade(namespace.postgres)
+    by_projections = await remember(namespace.postgres, [history(seed=31)])
+    async with await connect(namespace.postgres, "tests") as connection:
+        async with connection.transaction():
+            await make(connection, PROJECTIONS, "--all")
+            await take_over(connection, SCHEMA, "g2", tables_of(PROJECTIONS))
+            await switch(connection, SCHEMA, "g2", PROJECTIONS)
+        downgrade(namespace.postgres, "0004")
+        upgrade(namespace.postgres)
+
+        there = await generations(connection)
+        by_migration = [await read_live(connection, one.name) for one in there]
+        (in_public,) = await (await connection.execute("select count(*) from public.task_vectors")).fetchall()
+        (in_g2,) = await (await connection.execute("select count(*) from g2.task_vectors")).fetchall()
+
+    assert [(one.name, one.shape) for one in there] == [(SCHEMA, shape_of(PROJECTIONS)), ("g2", shape_of(PROJECTIONS))]
+    for name in ("similar_tasks", "similar_tasks_refused"):
+        assert [live.tables[name] for live in by_migration] == [by_projections.tables[name]] * 2
+    assert in_public == in_g2 != (0,)
+    assert check(namespace.postgres) == []
