@@ -335,9 +335,9 @@ async def test_each_generation_gets_an_index_of_its_own(namespace: Namespace, mo
         await _comes(connection, SCHEMA)
         where = Where(namespace.kafka, namespace.postgres, Names(namespace.topic_prefix), TENANTS)
         found = await rebuild(where, AsWanted("--all"), lambda _: None)
-        await drop(namespace.postgres, SCHEMA)
         await publish(namespace, [task(number) for number in range(20, 40)])
         await _comes(connection, "g2")
+        await drop(namespace.postgres, SCHEMA)
         await process.reaches(lambda lag: lag == 0)
         await process.stop()
 
@@ -352,17 +352,8 @@ async def test_each_generation_gets_an_index_of_its_own(namespace: Namespace, mo
 
 async def _comes(connection: Connection, schema: str) -> None:
     """Wait for the index of a generation."""
-    n = 0
     while not await _is_there(connection, schema):  # noqa: ASYNC110 Postgres is asked, nobody announces it
         await asyncio.sleep(0.05)
-        n += 1
-        if n % 100 == 0:
-            c = await connection.execute(
-                "select state, wait_event_type, wait_event, left(query,150), application_name from pg_stat_activity where datname=current_database()"
-            )
-            print(schema, *await c.fetchall(), sep="\n")
-            c = await connection.execute(f"select count(*) from {schema}.similar_tasks_v1")
-            print(await c.fetchall(), [t for t in asyncio.all_tasks()])
 
 
 async def _is_there(connection: AsyncConnection[tuple[object, ...]], schema: str) -> bool:
