@@ -12,6 +12,7 @@ from projections.fold import ProjectionFold
 from projections.projection import Projection
 from projections.shape import require_ours
 from projections.similar_index import tended
+from store.errors import Fenced
 from store.fold import DurableFold, MakeFold
 from store.follow import Source, follow
 from store.generation import Generation, serving
@@ -109,6 +110,10 @@ class Projector:
                 await follow(Gathering(self._reader), fold, positions, memory.apply, stopped, BATCH)
         except GenerationMoved:
             return  # another one serves now, or this one was migrated: nothing of this step was written
+        except Fenced:
+            if (await serving(connection)).name == generation.name:
+                raise
+            # It was dropped with its positions, as soon as another one served: that one is next.
         finally:
             self._positions = {}
             await self._reader.stop()

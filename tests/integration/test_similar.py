@@ -335,9 +335,9 @@ async def test_each_generation_gets_an_index_of_its_own(namespace: Namespace, mo
         await _comes(connection, SCHEMA)
         where = Where(namespace.kafka, namespace.postgres, Names(namespace.topic_prefix), TENANTS)
         found = await rebuild(where, AsWanted("--all"), lambda _: None)
+        await drop(namespace.postgres, SCHEMA)  # before the process has noticed that it no longer serves
         await publish(namespace, [task(number) for number in range(20, 40)])
         await _comes(connection, "g2")
-        await drop(namespace.postgres, SCHEMA)
         await process.reaches(lambda lag: lag == 0)
         await process.stop()
 
