@@ -17,6 +17,7 @@ from events.model import PolicySet
 from events.request import (
     CancelTask,
     ChangeAgent,
+    ForgetTask,
     GiveFeedback,
     RegisterAgent,
     Request,
@@ -35,6 +36,7 @@ from events.task import (
     FeedbackRevised,
     TaskAdmitted,
     TaskEnded,
+    TaskForgotten,
     TaskSubmitted,
 )
 from events.text import quoted
@@ -42,6 +44,7 @@ from events.text import quoted
 REQUESTS: tuple[type[Request], ...] = (
     SubmitTask,
     CancelTask,
+    ForgetTask,
     GiveFeedback,
     ReviseFeedback,
     RegisterAgent,
@@ -58,6 +61,7 @@ FACTS: tuple[type[Fact], ...] = (
     AttemptEnded,
     CancelRequested,
     TaskEnded,
+    TaskForgotten,
     FeedbackGiven,
     FeedbackRevised,
     AgentRegistered,

@@ -68,6 +68,14 @@ class CancelTask(Request, frozen=True, kw_only=True):
     reason: Reason = ""
 
 
+@event("task.forget", version=1, topic=REQUESTS, key="task_id")
+class ForgetTask(Request, frozen=True, kw_only=True):
+    """Let nobody find this task by likeness any more."""
+
+    task_id: TaskId
+    reason: Sentence = ""
+
+
 @event("feedback.give", version=1, topic=REQUESTS, key="task_id")
 class GiveFeedback(Request, frozen=True, kw_only=True):
     """This is what I think of the result. `value` runs from 0 (worst) to 1 (best); a boolean is 0 or 1."""

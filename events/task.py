@@ -210,6 +210,20 @@ class CancelRequested(Fact, frozen=True, kw_only=True):
         return (self.tenant, self.task_id, "cancel_requested")
 
 
+@event("task.forgotten", version=1, topic=TASKS, key="task_id")
+class TaskForgotten(Fact, frozen=True, kw_only=True):
+    """Nobody finds this task by likeness any more: its vector is deleted where like tasks are looked up; its history stays."""
+
+    task_id: str
+    request_id: str
+    requested_by: str
+    reason: str
+
+    def slot(self) -> tuple[str | int, ...]:
+        """A task is forgotten once."""
+        return (self.tenant, self.task_id, "forgotten")
+
+
 @event("task.ended", version=1, topic=TASKS, key="task_id")
 class TaskEnded(Fact, frozen=True, kw_only=True):
     """A task is over, in one of four ways; `reason` is a code, `detail` a sentence for people."""

@@ -16,6 +16,7 @@ from projections.feedback import FEEDBACK
 from projections.performance import AGENT_PERFORMANCE
 from projections.policy import POLICY_HISTORY
 from projections.projection import Compared, Projection
+from projections.similar import SIMILAR_TASKS
 from projections.tally import TALLY, TALLY_COMPARED, TALLY_VIEW
 from projections.task import TASKS
 from projections.view import View
@@ -23,6 +24,7 @@ from projections.view import View
 PROJECTIONS: tuple[Projection, ...] = (
     TASKS,
     TASK_FEATURES,
+    SIMILAR_TASKS,
     DECISIONS,
     ATTEMPTS,
     FEEDBACK,

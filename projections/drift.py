@@ -16,6 +16,7 @@ from projections.event_log import event_log, partitions
 from projections.generation import schema_sql
 from projections.projection import Projection
 from projections.shape import changed, shape_of
+from projections.similar_index import NEAREST
 from projections.view import ANALYST, View
 from store.metadata import OPS
 
@@ -68,6 +69,8 @@ def is_ours(schema: str) -> Callable[[str | None, str, Any], bool]:
     def wanted(name: str | None, kind: str, parents: Any) -> bool:
         if kind == "schema":
             return name in (OPS, schema)
+        if kind == "index":
+            return name != NEAREST  # built aside, where and when it pays
         if kind == "table":
             return not (name or "").startswith(f"{event_log.name}_p") and parents.get("schema_name") in (OPS, schema)
         return True

@@ -4,7 +4,8 @@ ProjectionError
 ├── UnreadableRange     the range holds a record that this release cannot read
 ├── GenerationMoved     a generation was switched or dropped while we folded it
 ├── GenerationForeign   the serving generation was made by another release's read models
-└── RebuildRefused      a rebuild, a switch or a drop that cannot be done as it was asked for
+├── RebuildRefused      a rebuild, a switch or a drop that cannot be done as it was asked for
+└── VectorUnfit         a vector that cannot be compared with others
 """
 
 
@@ -26,3 +27,11 @@ class GenerationForeign(ProjectionError):
 
 class RebuildRefused(ProjectionError):
     """A rebuild, a switch or a drop cannot be done as it was asked for; the message says why and what can be."""
+
+
+class VectorUnfit(ProjectionError):
+    """A vector has another width, is not finite or has length zero; `reason` is its code."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"the vector cannot be compared with others: {detail} ({reason})")
+        self.reason = reason

@@ -1,6 +1,6 @@
 """The projections' fold: a batch of records becomes rows of the event log, of every read model, and dead letters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from psycopg import DataError
 
@@ -31,19 +31,21 @@ class ProjectionFold:
         projections: Sequence[Projection] = PROJECTIONS,
         generation: str = SCHEMA,
         state: State = "serving",
+        shape: Mapping[str, str] | None = None,
     ) -> None:
+        """Fold into a generation as long as it is in a state and, if given, a shape: what a migration adds, we would miss."""
         self._names = names
         self._projections = projections
-        self._generation, self._state = generation, state
+        self._generation, self._state, self._shape = generation, state, shape
 
     async def apply(self, connection: Connection, records: Sequence[Incoming]) -> None:
         """Write everything that a batch says; call it inside the step.
 
         Raises:
-            GenerationMoved: the generation is no longer in the state in which we fold it; nothing is written.
+            GenerationMoved: the generation is no longer in the state and shape in which we fold it; nothing is written.
         """
-        if not await enter(connection, self._generation, self._state):
-            raise GenerationMoved(f"generation {self._generation} is no longer {self._state}")
+        if not await enter(connection, self._generation, self._state, self._shape):
+            raise GenerationMoved(f"generation {self._generation} is no longer {self._state}, or holds other read models")
         for chunk in chunks(records, CHUNK_BYTES):
             await self._apply(connection, chunk)
 

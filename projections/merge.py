@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
@@ -75,7 +76,16 @@ class Merge:
 def typed(table: Table) -> str:
     """Return a table's columns with their types, as a record definition."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    return ", ".join(f"{column.name} {column.type.compile(dialect=dialect)}" for column in table.columns)
+    types = {column.name: _told_as(column) or column.type.compile(dialect=dialect) for column in table.columns}
+    return ", ".join(f"{name} {kind}" for name, kind in types.items())
+
+
+def _told_as(column: Column[Any]) -> str | None:
+    """Return another type where the column's own is an extension's, which a generation's search path does not find.
+
+    Postgres casts it when it is assigned: casts are not looked up by the search path.
+    """
+    return "real[]" if isinstance(column.type, HALFVEC) else None
 
 
 def _upsert(table: Table) -> str:

@@ -106,7 +106,7 @@ class _Work:
     async def fill(self, marks: Mapping[Place, int]) -> None:
         """Fold up to the marks; as long as one read model is made anew, that one alone."""
         chosen = [one for one in self.where.projections if self._only in (None, one.name)]
-        memory = ProjectionFold(self.where.names, chosen, self.mine.name, "building")
+        memory = ProjectionFold(self.where.names, chosen, self.mine.name, "building", self.mine.shape)
         await self.filler.upto(marks, memory.apply)
 
     async def catch_up(self) -> None:

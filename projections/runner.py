@@ -11,6 +11,8 @@ from projections.errors import GenerationMoved
 from projections.fold import ProjectionFold
 from projections.projection import Projection
 from projections.shape import require_ours
+from projections.similar_index import tended
+from store.errors import Fenced
 from store.fold import DurableFold, MakeFold
 from store.follow import Source, follow
 from store.generation import Generation, serving
@@ -98,15 +100,20 @@ class Projector:
         """Fold one generation from where Postgres says it is, for as long as it serves."""
         require_ours(generation.name, generation.shape, self._projections)
         fold = self._make_fold(generation.consumer, connection)
-        memory = ProjectionFold(self._names, self._projections, generation.name)
+        memory = ProjectionFold(self._names, self._projections, generation.name, shape=generation.shape)
         positions = await fold.positions(self._places)
         self._reader = self._make_reader(self._kafka, generation.consumer)
         try:
             await self._reader.start(positions)
             self._positions = positions
-            await follow(Gathering(self._reader), fold, positions, memory.apply, stopped, BATCH)
+            async with tended(lambda: self._connect(self._dsn, f"{OWNER}.index"), generation.name):
+                await follow(Gathering(self._reader), fold, positions, memory.apply, stopped, BATCH)
         except GenerationMoved:
-            return  # another one serves now, with its own positions: nothing of this step was written
+            return  # another one serves now, or this one was migrated: nothing of this step was written
+        except Fenced:
+            if (await serving(connection)).name == generation.name:
+                raise
+            # It was dropped with its positions, as soon as another one served: that one is next.
         finally:
             self._positions = {}
             await self._reader.stop()

@@ -22,7 +22,7 @@ from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
 from events.topics import Names
 from events.wire import Incoming
-from projections import naive, naive_agent, naive_task
+from projections import naive, naive_agent, naive_similar, naive_task
 from projections.catalog import COMPARED, PROJECTIONS
 from projections.column import SCHEMA
 from projections.projection import Compared, Projection
@@ -33,6 +33,8 @@ from store.postgres import Connection, connect, snapshot
 MODELS: Mapping[str, naive.Model] = {
     "tasks": naive_task.tasks,
     "task_features": naive_task.task_features,
+    "similar_tasks": naive_similar.similar_tasks,
+    "similar_tasks_refused": naive_similar.refused,
     "decisions": naive_task.decisions,
     "attempts": naive_task.attempts,
     "feedback": naive_task.feedback,

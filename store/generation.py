@@ -4,6 +4,7 @@ A generation folds under its own consumer name, so its positions are its own. Wh
 transaction that moves them: so a switch and a step never overlap.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -38,7 +39,8 @@ _ALL = f"select {_COLUMNS} from ops.read_generation where state <> 'dropped' ord
 _NEXT = "select 'g' || coalesce(max(substr(name, 2)::int), 0) + 1 from ops.read_generation"
 _ADD = "insert into ops.read_generation (name, state, shape, asked, anew, until) values (%s, 'building', %s, %s, %s, %s)"
 _ENTER = """
-select set_config('search_path', name, true) from ops.read_generation where name = %s and state = %s for share"""
+select set_config('search_path', name, true) from ops.read_generation
+where name = %s and state = %s and shape = coalesce(%s, shape) for share"""
 _HOLD = "select state from ops.read_generation where name = %s for update"
 _TURN = "update ops.read_generation set state = %s, changed_at = now() where name = %s"
 _WHOLE = "update ops.read_generation set anew = null where name = %s"
@@ -102,9 +104,10 @@ async def add(connection: Connection, shape: dict[str, str], asked: str, anew: s
     return str(row[0])
 
 
-async def enter(connection: Connection, name: str, state: State) -> bool:
-    """Turn this transaction to a generation's tables and keep it in its state until the end; False: it is not in that state."""
-    return await (await connection.execute(_ENTER, (name, state))).fetchone() is not None
+async def enter(connection: Connection, name: str, state: State, shape: Mapping[str, str] | None = None) -> bool:
+    """Turn this transaction to a generation's tables and keep it as it is until the end; False: its state or shape is another."""
+    wanted = None if shape is None else Jsonb(shape)
+    return await (await connection.execute(_ENTER, (name, state, wanted))).fetchone() is not None
 
 
 async def look(connection: Connection, name: str) -> None:

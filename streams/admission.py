@@ -12,6 +12,7 @@ from events.event import Envelope, Fact
 from events.ids import task_id
 from events.request import (
     CancelTask,
+    ForgetTask,
     GiveFeedback,
     Request,
     ReviseFeedback,
@@ -25,6 +26,7 @@ from events.task import (
     FeedbackGiven,
     FeedbackRevised,
     TaskAdmitted,
+    TaskForgotten,
     TaskSubmitted,
 )
 from learning.assignment import assign
@@ -129,8 +131,8 @@ def _assignment(asked: Asked, request: SubmitTask, control: Control) -> Assignme
     return Assignment(running.experiment_id, assign(running.salt, unit, weights), unit)
 
 
-def facts_about_task(asked: Asked, request: CancelTask | GiveFeedback | ReviseFeedback) -> Fact:
-    """Return the fact of a cancellation or of feedback.
+def facts_about_task(asked: Asked, request: CancelTask | ForgetTask | GiveFeedback | ReviseFeedback) -> Fact:
+    """Return the fact of a cancellation, of forgetting, or of feedback.
 
     Raises:
         Refused: the feedback's value does not fit its kind.
@@ -138,6 +140,14 @@ def facts_about_task(asked: Asked, request: CancelTask | GiveFeedback | ReviseFe
     match request:
         case CancelTask():
             return CancelRequested(
+                tenant=asked.tenant,
+                task_id=request.task_id,
+                request_id=asked.envelope.id,
+                requested_by=asked.envelope.source,
+                reason=request.reason,
+            )
+        case ForgetTask():
+            return TaskForgotten(
                 tenant=asked.tenant,
                 task_id=request.task_id,
                 request_id=asked.envelope.id,

@@ -7,7 +7,7 @@ from msgspec import Struct
 from events.errors import EventError
 from events.event import Envelope
 from events.ids import request_key, task_id
-from events.request import CancelTask, GiveFeedback, Request, ReviseFeedback, SubmitTask
+from events.request import CancelTask, ForgetTask, GiveFeedback, Request, ReviseFeedback, SubmitTask
 from events.text import unstorable
 from events.wire import Incoming, decode, envelope_of
 from store.intake import Claim
@@ -68,4 +68,4 @@ def _claim(record: Incoming, asked: Asked) -> Claim:
 
 
 def _about(request: Request) -> str | None:
-    return request.task_id if isinstance(request, CancelTask | GiveFeedback | ReviseFeedback) else None
+    return request.task_id if isinstance(request, CancelTask | ForgetTask | GiveFeedback | ReviseFeedback) else None

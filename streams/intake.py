@@ -17,7 +17,7 @@ import msgspec
 from bus.producer import Publisher
 from events.aside import dead_letter
 from events.event import Fact
-from events.request import CancelTask, GiveFeedback, ReviseFeedback, SubmitTask
+from events.request import CancelTask, ForgetTask, GiveFeedback, ReviseFeedback, SubmitTask
 from events.task import Features, TaskSubmitted
 from events.topics import Names
 from events.wire import Incoming, Outgoing
@@ -175,7 +175,7 @@ class Intake:
                 )
                 await self._keep_text(facts[0], request.text)
                 return facts
-            case CancelTask() | GiveFeedback() | ReviseFeedback() as request:
+            case CancelTask() | ForgetTask() | GiveFeedback() | ReviseFeedback() as request:
                 return (facts_about_task(one.asked, request),)
             case _:
                 raise Refused("unknown_request", f"{one.asked.request.event_type.name} cannot be asked for")

@@ -1,5 +1,7 @@
 """Facts for tests: every field has a default, so a test names only what it is about. Times are told in seconds."""
 
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +29,7 @@ from events.task import (
     Step,
     TaskAdmitted,
     TaskEnded,
+    TaskForgotten,
     TaskSubmitted,
 )
 from events.topics import Names
@@ -48,6 +51,11 @@ def stamped(fact: Fact, at: float = 0, cause: str | None = None) -> Event[Fact]:
     """Return the event of a fact, at so many seconds; its story is its task, or its key."""
     story = str(getattr(fact, "task_id", fact.key))
     return stamp(fact, source="tests", now=moment(at), correlation=story, cause=cause or story)
+
+
+def halves(numbers: Sequence[float]) -> bytes:
+    """Return numbers as facts keep them: little-endian float16."""
+    return struct.pack(f"<{len(numbers)}e", *numbers)
 
 
 def features(version: str = "test-1", embedding: bytes = b"\x00\x3c", surface: bytes = b"\x00\x40") -> Features:
@@ -158,6 +166,12 @@ def cancel_requested(task_id: str = TASK, at: float = 3, **fields: Any) -> Event
     """Return the wish to cancel a task."""
     defaults: dict[str, Any] = {"tenant": TENANT, "request_id": "cancel-1", "requested_by": "tests", "reason": ""}
     return stamped(CancelRequested(task_id=task_id, **{**defaults, **fields}), at)
+
+
+def forgotten(task_id: str = TASK, at: float = 7, **fields: Any) -> Event[Fact]:
+    """Return that a task shall no longer be found by likeness."""
+    defaults: dict[str, Any] = {"tenant": TENANT, "request_id": "forget-1", "requested_by": "tests", "reason": ""}
+    return stamped(TaskForgotten(task_id=task_id, **{**defaults, **fields}), at)
 
 
 def ended(outcome: str = "completed", task_id: str = TASK, at: float = 5, **fields: Any) -> Event[Fact]:

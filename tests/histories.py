@@ -3,8 +3,10 @@
 import random
 from collections.abc import Sequence
 from itertools import pairwise
+from math import nan
 
 from events.event import Event, Fact
+from events.task import Features
 from events.wire import Incoming
 from tests.builders import (
     NAMES,
@@ -21,7 +23,10 @@ from tests.builders import (
     ended,
     example,
     experiment_started,
+    features,
+    forgotten,
     given,
+    halves,
     paused,
     policy_set,
     registered,
@@ -91,7 +96,7 @@ def _task(rng: random.Random, number: int) -> list[Event[Fact]]:
     """Return the facts of one task, in order; it may stop anywhere."""
     task_id, at = f"task-{number}", number * 900.0 + rng.random()
     put_in = assigned(rng.choice("ab"), unit=f"unit-{number % 5}") if number % 2 else None
-    seen = context(assignment=put_in, kind=rng.choice(("law", "maths", None)))
+    seen = context(assignment=put_in, kind=rng.choice(("law", "maths", None)), features=_features(number))
     story = [submitted(task_id, at), admitted(task_id, at + 1, context=seen)]
     for attempt in range(1, rng.randint(1, 3) + 1):
         story += _attempt(rng, task_id, attempt, at + 10 * attempt, seen)
@@ -101,10 +106,20 @@ def _task(rng: random.Random, number: int) -> list[Event[Fact]]:
     outcome = "completed" if getattr(last, "outcome", "") == "completed" else rng.choice(("failed", "cancelled", "expired"))
     story.append(ended(outcome, task_id, at + 60, agent=getattr(last, "agent", None), reason=None, detail="done"))
     story = story[: rng.randint(1, 2 * len(story))]
+    if number % 5 == 0:
+        story.append(forgotten(task_id, at + 65))
     for rater in ("ann", "bob")[: rng.randint(0, 2)]:
         story.append(given(rng.random(), task_id, at + 70, rater=rater, attempt=rng.choice((None, 1))))
         story += [revised(rng.random(), turn, task_id, at + 80, rater=rater) for turn in range(1, rng.randint(1, 3))]
     return story
+
+
+def _features(number: int) -> Features:
+    """Return features of a task; the vector of one in three cannot be compared."""
+    rng = random.Random(number)
+    numbers = [rng.gauss(0, 10.0 ** rng.randint(-6, 2)) for _ in range(384)]
+    bad = {0: halves(numbers[1:]), 1: halves([nan, *numbers[1:]]), 2: halves([0.0] * 384)}
+    return features(embedding=bad.get(number % 9, halves([-0.0, *numbers[1:]])))
 
 
 def _attempt(rng: random.Random, task_id: str, attempt: int, at: float, seen: object) -> list[Event[Fact]]:

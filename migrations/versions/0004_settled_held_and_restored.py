@@ -58,7 +58,7 @@ _SHAPE_BEFORE, _SHAPE = "dc9a411d0baba3c7", "90f7e6de0e22a2e0"
 
 def upgrade() -> None:
     """What is there stays as it is: no dead letter was settled, no key waits, and logs are remembered from now on."""
-    op.execute("drop view public.dead_letters")
+    shown = _without_views()
     for generation in _generations():
         for column in _settlement():
             op.add_column("dead_letters_v1", column, schema=generation)
@@ -66,12 +66,12 @@ def upgrade() -> None:
     _known_logs()
     _restored()
     _made_as(_SHAPE_BEFORE, _SHAPE)
-    _view(_VIEW)
+    _with_views(shown, _VIEW)
 
 
 def downgrade() -> None:
     """Forget it."""
-    op.execute("drop view public.dead_letters")
+    shown = _without_views()
     op.drop_table("restored", schema="ops")
     op.drop_table("known_log", schema="ops")
     op.drop_index("held_record_place", table_name="held_record", schema="ops")
@@ -81,7 +81,7 @@ def downgrade() -> None:
         for column in reversed(_settlement()):  # a generation that does not serve has a view of its own: it goes, too
             op.execute(f"alter table {generation}.dead_letters_v1 drop column {column.name} cascade")
     _made_as(_SHAPE, _SHAPE_BEFORE)
-    _view(_VIEW_BEFORE)
+    _with_views(shown, _VIEW_BEFORE)
 
 
 def _generations() -> list[str]:
@@ -100,12 +100,26 @@ def _made_as(before: str, now: str) -> None:
     )
 
 
-def _view(statements: tuple[str, ...]) -> None:
-    """Make the view over the generation that serves."""
-    rows = op.get_bind().execute(sa.text("select name from ops.read_generation where state = 'serving'"))
-    serving = rows.scalar_one()
-    for statement in statements:
-        op.execute(statement.replace("from g1.", f"from {serving}."))
+def _without_views() -> list[tuple[str, str]]:
+    """Drop the view in public and those that generations have in their own schemas; return each with whose table it shows."""
+    rows = op.get_bind().execute(
+        sa.text(
+            "select 'public', name from ops.read_generation where state = 'serving' "
+            "union all select name, name from ops.read_generation "
+            "where state <> 'dropped' and to_regclass(name || '.dead_letters') is not null order by 1"
+        )
+    )
+    shown = [(schema, generation) for schema, generation in rows]
+    for schema, _ in shown:
+        op.execute(f"drop view {schema}.dead_letters")
+    return shown
+
+
+def _with_views(shown: list[tuple[str, str]], statements: tuple[str, ...]) -> None:
+    """Make the views again where they were."""
+    for schema, generation in shown:
+        for statement in statements:
+            op.execute(statement.replace("from g1.", f"from {generation}.").replace("public.", f"{schema}."))
 
 
 def _settlement() -> list[sa.Column]:

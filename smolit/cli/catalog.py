@@ -30,6 +30,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("task list", "cli.task_read:list_tasks"),
     Command("task watch", "cli.task_read:watch"),
     Command("task cancel", "cli.task_change:cancel"),
+    Command("task similar", "cli.similar:similar"),
+    Command("task forget", "cli.task_change:forget"),
     Command("feedback give", "cli.task_change:give"),
     Command("feedback revise", "cli.task_change:revise"),
     Command("agent list", "cli.agent:list_agents"),

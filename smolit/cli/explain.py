@@ -1,9 +1,12 @@
 """A choice in words that people understand."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from projections.decision import DecisionRow
+from projections.similar import Like
 
 _BY = {
     "default": "It is the policy that serves where nobody says otherwise.",
@@ -34,6 +37,21 @@ def explained(choice: DecisionRow) -> Iterator[str]:
     yield _BY.get(choice.decided_by) or f"Experiment {choice.experiment} gave this task its variant {choice.variant}."
     for one in choice.left_out:
         yield f"Not a candidate: {one['agent']} {_LEFT_OUT.get(one['reason'], one['reason'])}{_near(one)}."
+
+
+def how_like_tasks_went(alike: Sequence[Like]) -> Iterator[str]:
+    """Yield how the tasks went that are most like one, by agent, the best first; nothing where there are none."""
+    by_agent: dict[str, list[float | None]] = defaultdict(list)
+    for one in alike:
+        if one.agent is not None:
+            by_agent[one.agent].append(one.reward)
+    if not by_agent:
+        return
+    yield f"Of the {len(alike)} tasks most like it (cosine {alike[-1].cosine:.2f} to {alike[0].cosine:.2f}), as known now:"
+    told = [(agent, len(rewards), [one for one in rewards if one is not None]) for agent, rewards in by_agent.items()]
+    for agent, count, known in sorted(told, key=lambda one: (-fmean(one[2] or [-1.0]), one[0])):
+        earned = f"mean reward {fmean(known):.3g} on {len(known)} of them" if known else "no reward known"
+        yield f"- {agent} did {count}: {earned}."
 
 
 def _why(choice: DecisionRow, ranked: list[dict[str, Any]]) -> str:

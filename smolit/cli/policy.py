@@ -13,13 +13,15 @@ from events.topics import DEFAULT_TENANT, LEARNING, TASKS
 from events.wire import Incoming
 from projections.decision import DecisionRow, decisions_of
 from projections.policy import PolicyChange, policy_history
+from projections.similar import Like, Wanted, like, vector_of_task
 from smolit.cli import out
 from smolit.cli.desk import Desk, ask_for, open_desk, read
-from smolit.cli.explain import explained
+from smolit.cli.explain import explained, how_like_tasks_went
 from smolit.cli.option import DryRun, Json, Limit, Scope, TaskIdArgument, Tenant
 from smolit.client import ends, places_of, reading
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
 from smolit.folder import choice_secret
+from store.postgres import Connection
 
 Name = Annotated[str | None, typer.Argument(metavar="[POLICY]", help="Policy to put in force.")]
 GiveBack = Annotated[bool, typer.Option("--give-back", help="Let the default, or an experiment, choose again.")]
@@ -61,14 +63,16 @@ def put(
 
 def explain(task_id: TaskIdArgument, attempt: Number = None, as_json: Json = False) -> None:
     """Say why a task got the agent it got, who came second, and what the policy knew."""
-    found = [one for one in read(open_desk(), lambda db: decisions_of(db, task_id)) if attempt in (None, one.attempt)]
-    if not found:
+    choices, alike = read(open_desk(), lambda connection: _choices(connection, task_id, attempt))
+    if not choices:
         raise NothingFound(f"no choice for task {task_id!r} is known (yet)")
     if as_json:
-        out.json(found)
+        out.json([{**msgspec.structs.asdict(one), "like_tasks": alike} for one in choices])
         return
-    for one in found:
+    for one in choices:
         _explain(one)
+    for sentence in how_like_tasks_went(alike):
+        out.line(sentence)
 
 
 def verify(report: Report = None) -> None:
@@ -84,6 +88,16 @@ def verify(report: Report = None) -> None:
     if not found.equal:
         raise CheckFailed(f"{len(found.mismatches)} figure(s) of {found.choices} recorded choices come out otherwise")
     out.say(f"{found.choices} recorded choices were made again from {found.examples} examples: all the same")
+
+
+async def _choices(connection: Connection, task_id: str, attempt: int | None) -> tuple[list[DecisionRow], list[Like]]:
+    """Return a task's choices, and the past tasks of its scope that are most like it."""
+    choices = [one for one in await decisions_of(connection, task_id) if attempt in (None, one.attempt)]
+    vector = await vector_of_task(connection, choices[0].tenant, task_id) if choices else None
+    if vector is None:
+        return choices, []
+    wanted = Wanted(tenant=choices[0].tenant, scope=choices[0].scope, but=task_id)
+    return choices, await like(connection, vector, wanted)
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""`smolit task cancel` and `smolit feedback`: what people have to say about a task."""
+"""`smolit task cancel`, `smolit task forget` and `smolit feedback`: what people have to say about a task."""
 
 import getpass
 from typing import Annotated, Any
 
 import typer
 
-from events.request import CancelTask, GiveFeedback, ReviseFeedback
+from events.request import CancelTask, ForgetTask, GiveFeedback, ReviseFeedback
 from events.topics import DEFAULT_TENANT
 from projections.feedback import feedback_on
 from smolit.cli.desk import ask_for, open_desk, read
@@ -25,6 +25,11 @@ Revision = Annotated[int | None, typer.Option("--revision", min=1, help="Number 
 def cancel(task_id: TaskIdArgument, reason: Reason = "", tenant: Tenant = DEFAULT_TENANT, dry_run: DryRun = False) -> None:
     """Ask for a task to be cancelled; `task show` tells whether it was in time."""
     ask_for(tenant, CancelTask(task_id=task_named(task_id), reason=reason), dry_run, f"asked to cancel {task_id}")
+
+
+def forget(task_id: TaskIdArgument, reason: Reason = "", tenant: Tenant = DEFAULT_TENANT, dry_run: DryRun = False) -> None:
+    """Let nobody find a task by likeness any more: its vector is deleted, its history stays."""
+    ask_for(tenant, ForgetTask(task_id=task_named(task_id), reason=reason), dry_run, f"{task_id} is no longer found by likeness")
 
 
 def give(

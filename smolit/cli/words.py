@@ -51,6 +51,11 @@ def _ended(said: Payload) -> str:
     return f"{said['outcome']} after {said['attempts']} attempt(s){f' ({why})' if why else ''}"
 
 
+def _forgotten(said: Payload) -> str:
+    why = f": {said['reason']}" if said.get("reason") else ""
+    return f"no longer found by likeness{why}"
+
+
 def _feedback(said: Payload) -> str:
     told = [said["kind"], *(str(said[part]) for part in ("value", "comment", "correction") if said.get(part) is not None)]
     changed = f" (revision {said['revision']})" if said.get("revision") else ""
@@ -99,6 +104,7 @@ _WORDS: Mapping[str, Callable[[Payload], str]] = {
     "attempt.started": _started,
     "attempt.ended": _attempt_ended,
     "task.cancel_requested": lambda said: f"cancellation asked for by {said['requested_by']}: {said['reason']}",
+    "task.forgotten": _forgotten,
     "task.ended": _ended,
     "feedback.given": _feedback,
     "feedback.revised": _feedback,

@@ -8,14 +8,14 @@ from tests.cli_docs import documented, parsers, reference
 
 # Every command stands in exactly one of these, so a new one has to say what it is.
 READS = {
-    "status", "doctor", "task show", "task list", "task watch", "agent list", "agent show", "policy show", "policy explain",
-    "policy verify", "experiment list", "experiment show", "events tail", "events trace", "events catalog", "events export",
-    "plot learning", "plot agents", "plot cost",
-    "projection list", "projection verify", "projection lag", "dlq list", "dlq inspect",
+    "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "policy show",
+    "policy explain", "policy verify", "experiment list", "experiment show", "events tail", "events trace", "events catalog",
+    "events export", "plot learning", "plot agents", "plot cost", "projection list", "projection verify", "projection lag",
+    "dlq list", "dlq inspect",
 }  # fmt: skip
 CHANGES = {
-    "down", "task cancel", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume", "agent retire",
-    "policy set", "experiment start", "experiment stop", "projection rebuild", "projection drop",
+    "down", "task cancel", "task forget", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume",
+    "agent retire", "policy set", "experiment start", "experiment stop", "projection rebuild", "projection drop",
     "dlq replay", "dlq purge", "restore",
 }  # fmt: skip
 OTHERS = {"up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export"}

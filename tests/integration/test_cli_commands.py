@@ -228,6 +228,7 @@ def test_a_dry_run_publishes_nothing(smolit: Smolit, settings: Settings) -> None
         smolit(*words, "--dry-run").code
         for words in (
             ("task", "cancel", task),
+            ("task", "forget", task),
             ("feedback", "give", task, "--good"),
             ("feedback", "revise", task, "--good", "--revision", "3"),
             ("agent", "register", spec),
@@ -251,9 +252,9 @@ def test_every_read_gives_json(smolit: Smolit) -> None:
     """With --json, standard output is JSON and nothing else."""
     task = ended(smolit, "5 + 5")
     reads = [
-        ("status",), ("task", "show", task), ("task", "list"), ("agent", "list"), ("agent", "show", "arithmetic"),
-        ("policy", "show"), ("policy", "explain", task), ("experiment", "list"), ("events", "trace", task),
-        ("events", "catalog"), ("projection", "list"), ("projection", "lag"), ("dlq", "list"),
+        ("status",), ("task", "show", task), ("task", "list"), ("task", "similar", task), ("agent", "list"),
+        ("agent", "show", "arithmetic"), ("policy", "show"), ("policy", "explain", task), ("experiment", "list"),
+        ("events", "trace", task), ("events", "catalog"), ("projection", "list"), ("projection", "lag"), ("dlq", "list"),
     ]  # fmt: skip
 
     for words in reads:
@@ -419,6 +420,7 @@ def test_what_is_not_there_is_said(smolit: Smolit) -> None:
     for words in (
         ("task", "show", nobody),
         ("task", "watch", nobody),
+        ("task", "similar", nobody),
         ("policy", "explain", nobody),
         ("events", "trace", nobody),
         ("agent", "show", "nobody"),
@@ -447,6 +449,36 @@ def test_a_cancellation_that_comes_too_late_is_still_heard(smolit: Smolit) -> No
     assert said.code == 0
     until(lambda: smolit("task", "show", task, "--json"), lambda now: bool(now.json["task"]["cancel_requested_at"]))
     assert smolit("task", "show", task, "--json").json["task"]["outcome"] == "completed"
+
+
+def test_like_tasks_are_found_told_and_forgotten(smolit: Smolit) -> None:
+    """A task finds one that asks the same, so does its text, and a choice is explained by it; a forgotten one is never found."""
+    text = "117 * 119 + 123"
+    first, second = ended(smolit, text), ended(smolit, f"{text} + 2")
+    smolit("feedback", "give", first, "--value", "0.25", "--rater", "ann")
+
+    def like(*more: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = smolit("task", "similar", *more, "--kind", "arithmetic", "--k", "3", "--json").json
+        return found
+
+    until(
+        lambda: smolit("task", "similar", second, "--json"),
+        lambda said: any((one["task_id"], one["reward"]) == (first, 0.25) for one in said.json),
+    )
+    nearest, by_text, told = like(second)[0], like("--text", text)[0], smolit("policy", "explain", second)
+
+    assert (nearest["task_id"], nearest["agent"], nearest["outcome"]) == (first, "arithmetic", "completed")
+    assert (by_text["task_id"], by_text["cosine"]) == (first, pytest.approx(1.0, abs=1e-3))
+    assert first in smolit("task", "similar", second).out
+    assert "tasks most like it (cosine" in told.out
+    assert "- arithmetic did" in told.out
+    assert smolit("policy", "explain", second, "--json").json[0]["like_tasks"][0]["task_id"] == first
+    assert smolit("task", "similar").code == smolit("task", "similar", second, "--text", text).code == 2
+
+    assert smolit("task", "forget", first, "--reason", "private").code == 0
+    until(lambda: smolit("task", "similar", first), lambda said: said.code == 1)
+    assert first not in [one["task_id"] for one in like(second) + like("--text", text)]
+    assert "no longer found by likeness: private" in smolit("events", "tail", "--no-follow").out
 
 
 def test_doctor_finds_nothing_wrong(smolit: Smolit) -> None:

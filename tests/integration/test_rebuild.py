@@ -151,6 +151,23 @@ async def test_a_changed_read_model_is_shipped_by_a_rebuild(namespace: Namespace
     assert check(namespace.postgres) != []  # until this release's read models are the declared ones, too
 
 
+async def test_who_runs_while_a_migration_adds_a_read_model_stops(namespace: Namespace) -> None:
+    """It would go on without that read model: its next step writes nothing, and it says why."""
+    upgrade(namespace.postgres)
+    await publish(namespace, FACTS)
+    old = Process(namespace)
+    await old.reaches(lambda lag: lag == 0)
+    async with _connected(namespace) as connection:
+        before = await positions(connection, "g1")
+        await connection.execute('update ops.read_generation set shape = shape || \'{"more": "of a newer release"}\'')
+
+        await publish(namespace, life("later"))
+        with pytest.raises(GenerationForeign, match="more"):
+            await old.task
+
+        assert await positions(connection, "g1") == before
+
+
 async def test_a_past_moment_is_kept_beside_and_never_serves(namespace: Namespace) -> None:
     """By records of each partition, by offsets, and by time: the state is what the log said then, for as long as one wants it."""
     upgrade(namespace.postgres)

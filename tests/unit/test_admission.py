@@ -13,6 +13,7 @@ from events.model import PolicySet
 from events.request import (
     CancelTask,
     ChangeAgent,
+    ForgetTask,
     GiveFeedback,
     RegisterAgent,
     Request,
@@ -22,7 +23,7 @@ from events.request import (
     StopExperiment,
     SubmitTask,
 )
-from events.task import Assignment, CancelRequested, FeedbackGiven, FeedbackRevised, TaskAdmitted, TaskSubmitted
+from events.task import Assignment, CancelRequested, FeedbackGiven, FeedbackRevised, TaskAdmitted, TaskForgotten, TaskSubmitted
 from learning.statistics import uniformity
 from streams.admission import Asked, Reading, Refused, Rules, admit_task, facts_about_task
 from streams.change import control_fact
@@ -135,21 +136,24 @@ def test_nobody_is_assigned_any_more(ending: Event[Fact]) -> None:
     assert read.context.assignment is None
 
 
-def about_task(request: CancelTask | GiveFeedback | ReviseFeedback) -> Fact:
+def about_task(request: CancelTask | ForgetTask | GiveFeedback | ReviseFeedback) -> Fact:
     """Return the fact of a request about a task."""
     return facts_about_task(asked(request), request)
 
 
-def test_feedback_and_cancellation_become_facts() -> None:
-    """What somebody thinks of a task, and the wish to stop it, are facts about that task."""
+def test_feedback_cancellation_and_forgetting_become_facts() -> None:
+    """What somebody thinks of a task, and the wish to stop or to forget it, are facts about that task."""
     given = about_task(GiveFeedback(task_id=TASK, rater="ann", value=1.0))
     revised = about_task(ReviseFeedback(task_id=TASK, rater="ann", revision=2, value=0.5))
     cancelled = about_task(CancelTask(task_id=TASK))
+    forgotten = about_task(ForgetTask(task_id=TASK, reason="private"))
 
     assert isinstance(given, FeedbackGiven)
     assert isinstance(revised, FeedbackRevised)
     assert revised.revision == 2
     assert isinstance(cancelled, CancelRequested)
+    assert isinstance(forgotten, TaskForgotten)
+    assert (forgotten.task_id, forgotten.reason) == (TASK, "private")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What the command line says of events and choices."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,7 +10,8 @@ from events.catalog import FACTS, NOTICES
 from events.event import Message
 from projections.decision import DecisionRow
 from projections.event_log import EventRow
-from smolit.cli.explain import explained
+from projections.similar import Like
+from smolit.cli.explain import explained, how_like_tasks_went
 from smolit.cli.trace import show_tree, tree
 from smolit.cli.words import words
 from tests.golden.sample import sample
@@ -156,3 +158,28 @@ def test_a_lone_candidate_has_no_runner_up() -> None:
     alone = decision(candidates=[{"agent": "bert", "score": 0.7, "parts": {}, "probability": 1.0}], propensity=1.0)
 
     assert "runner-up" not in " ".join(explained(alone))
+
+
+def alike(agent: str | None, reward: float | None, cosine: float) -> Like:
+    """Return a past task that is like another one."""
+    fields: dict[str, Any] = {"scope": "default", "kind": None, "admitted_at": START, "outcome": "completed", "text": "t"}
+    return Like(task_id="t", agent=agent, reward=reward, cosine=cosine, **fields)
+
+
+def test_how_like_tasks_went_is_told_by_agent() -> None:
+    """The agent that did best on them comes first; what nobody judged and what nobody did is said as it is."""
+    found = [
+        alike("anna", 0.5, 0.9),
+        alike("bert", 1.0, 0.8),
+        alike("anna", None, 0.7),
+        alike("carl", None, 0.6),
+        alike(None, None, 0.5),
+    ]
+
+    assert list(how_like_tasks_went(found)) == [
+        "Of the 5 tasks most like it (cosine 0.50 to 0.90), as known now:",
+        "- bert did 1: mean reward 1 on 1 of them.",
+        "- anna did 2: mean reward 0.5 on 1 of them.",
+        "- carl did 1: no reward known.",
+    ]
+    assert list(how_like_tasks_went([])) == list(how_like_tasks_went([alike(None, None, 0.5)])) == []

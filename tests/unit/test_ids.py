@@ -28,6 +28,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "attempt.started": ("tenant", "task_id", "attempt"),
     "attempt.ended": ("tenant", "task_id", "attempt"),
     "task.cancel_requested": ("tenant", "task_id"),
+    "task.forgotten": ("tenant", "task_id"),
     "task.ended": ("tenant", "task_id"),
     "feedback.given": ("tenant", "task_id", "attempt", "rater"),
     "feedback.revised": ("tenant", "task_id", "attempt", "rater", "revision"),
