@@ -73,7 +73,7 @@ class ForgetTask(Request, frozen=True, kw_only=True):
     """Let nobody find this task by likeness any more."""
 
     task_id: TaskId
-    reason: Sentence = ""
+    reason: Reason = ""
 
 
 @event("feedback.give", version=1, topic=REQUESTS, key="task_id")
