@@ -12,14 +12,16 @@ from psycopg import sql
 from sqlalchemy import Table
 
 from store.fold import fold_position
+from store.generation import read_generation
 from store.known_log import known_log
 from store.lease import relay_lease
 from store.metadata import OPS
 from store.postgres import Connection
 from store.tables import TABLES
 
-# Leases run out, and the logs that a restore makes are others: these two begin anew.
-DUMPED: tuple[Table, ...] = tuple(table for table in TABLES if table not in (relay_lease, known_log))
+# Leases run out, the logs that a restore makes are others, and read models are folded into the generation that is there.
+_ANEW = (relay_lease, known_log, read_generation)
+DUMPED: tuple[Table, ...] = tuple(table for table in TABLES if table not in _ANEW)
 # Read models are folded from offset 0 after a restore, so their positions are left out.
 _WHERE: Mapping[str, str] = {fold_position.name: "where consumer not like 'projections.%'"}
 _COLUMNS = """
