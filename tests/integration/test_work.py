@@ -432,7 +432,8 @@ async def test_what_is_no_fact_becomes_a_dead_letter_and_the_rest_flows_on(names
         good = encode("test.tasks.v1", asked())
         kinds = [b"smolit.task.submitted.v1", b"smolit.task.unheard_of.v1", b"smolit.agent.chosen.v9"]
         headers = [tuple((name, kind if name == "ce_type" else told) for name, told in good.headers) for kind in kinds]
-        broken = [Incoming(good.topic, 0, place, b"k", told, b"{}") for place, told in enumerate(headers)]
+        # Each has a key of its own: what bears the key of a dead letter waits behind it.
+        broken = [Incoming(good.topic, 0, place, b"k%d" % place, told, b"{}") for place, told in enumerate(headers)]
         whole = Incoming(good.topic, 0, 3, good.key, good.headers, good.value)
         dispatcher = Dispatcher(hall.roads, now, lambda: 0.0, Retry(), hall.count)
 
