@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from bus.address import options
-from bus.cluster import PATIENCE_S, client, look, unreachable
+from bus.cluster import PATIENCE_S, look, unreachable
 from bus.errors import WrongTopics
 
 
@@ -18,10 +18,8 @@ async def broker_time(kafka: str, topic: str) -> datetime:
         KafkaUnreachable: nobody answers.
         WrongTopics: the topic is missing.
     """
-    if topic not in await look(kafka):
+    if topic not in await look(kafka):  # which has a limit; a producer waits for its first broker without end
         raise WrongTopics(f"topics are missing: {topic}; make them with `smolit up`")
-    async with client(kafka):
-        pass  # a producer waits for its first broker without end; this has a limit
     producer = AIOKafkaProducer(**options(kafka), acks="all", request_timeout_ms=int(PATIENCE_S * 1000))
     try:
         async with asyncio.timeout(PATIENCE_S):

@@ -72,11 +72,8 @@ _BOUND = frozenset({"retention.ms", "retention.bytes", "max.message.bytes"})
 
 def _channel(address: str, topic: Topic) -> Json:
     """Return one topic: its address, what travels on it, and how the broker keeps it."""
-    kept = topic.config
-    settings = {
-        "cleanup.policy": [kept.pop("cleanup.policy")],
-        **{name: int(value) for name, value in kept.items() if name in _BOUND},
-    }
+    bound = {name: int(value) for name, value in topic.config.items() if name in _BOUND}
+    settings = {"cleanup.policy": [topic.cleanup], **bound}
     return {
         "address": address,
         "description": topic.holds,

@@ -138,16 +138,9 @@ def facts_about_task(asked: Asked, request: CancelTask | ForgetTask | GiveFeedba
         Refused: the feedback's value does not fit its kind.
     """
     match request:
-        case CancelTask():
-            return CancelRequested(
-                tenant=asked.tenant,
-                task_id=request.task_id,
-                request_id=asked.envelope.id,
-                requested_by=asked.envelope.source,
-                reason=request.reason,
-            )
-        case ForgetTask():
-            return TaskForgotten(
+        case CancelTask() | ForgetTask():
+            fact = CancelRequested if isinstance(request, CancelTask) else TaskForgotten
+            return fact(
                 tenant=asked.tenant,
                 task_id=request.task_id,
                 request_id=asked.envelope.id,
