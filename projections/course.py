@@ -9,10 +9,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from projections.performance import Z
 from projections.projection import fetch
 from store.postgres import Connection
-
-Z = 1.959964  # the two-sided 95 % quantile of the normal distribution
 
 
 class Stretch(Struct, frozen=True, kw_only=True):

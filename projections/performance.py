@@ -18,6 +18,7 @@ from projections.projection import Logged, Projection, compared, fetch
 from projections.view import View, view_of
 from store.postgres import Connection
 
+Z = 1.959964  # the two-sided 95 % quantile of the normal distribution
 # Upper bounds in microseconds: twelve a decade (the E12 series), so a percentile is at most 25 % too high.
 _E12 = (10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82)
 BOUNDS_US = (*(step * 10**decade for decade in range(10) for step in _E12), 10**11)
@@ -71,7 +72,7 @@ def interval(count: str, total: str, squares: str) -> str:
     """Return SQL for count, mean and 95 % interval of rewards, from exact sums in millionths."""
     mean = f"{total}::numeric / nullif({count}, 0)"
     spread = f"{squares} - {total}::numeric ^ 2 / {count}"
-    half = f"case when {count} > 1 then 1.959964 * sqrt(greatest({spread}, 0) / ({count} - 1) / {count}) end"
+    half = f"case when {count} > 1 then {Z} * sqrt(greatest({spread}, 0) / ({count} - 1) / {count}) end"
     ends = (mean, f"({mean} - {half})", f"({mean} + {half})")
     return f"{count}, " + ", ".join(f"({end} / 1000000)::float8" for end in ends)
 
