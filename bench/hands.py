@@ -40,6 +40,7 @@ from events.wire import Outgoing, decode, encode
 from handlers import dispatch, relay, watchdog, workshop
 from handlers.count import uncounted
 from handlers.ending import Roads
+from handlers.purge import Keep
 from handlers.worker import Shift
 from learning.outcomes import Outcomes, Prompt
 
@@ -64,7 +65,7 @@ async def hand(role: str, kafka: str, dsn: str, prefix: str) -> None:
         dispatcher = dispatch.Dispatcher(roads, clock, random.random, dispatch.Retry(), uncounted)
         async with asyncio.TaskGroup() as group:
             group.create_task(dispatch.run(kafka, dsn, names, dispatcher, stopped))
-            group.create_task(watchdog.run(dsn, roads, stopped, clock, uncounted))
+            group.create_task(watchdog.run(dsn, roads, stopped, clock, time.monotonic, uncounted, Keep(days=7)))
     else:
         outcomes = Outcomes.load(ROOT / "bench" / "data", "mmlupro_mid9")
         before = time.process_time()

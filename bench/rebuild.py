@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 
@@ -36,7 +37,7 @@ _PUBLISH = 500
 def life(number: int) -> list[Event[Fact]]:
     """Return the facts of one task that nobody had to choose an agent for."""
     task, now = f"bench-{number}", datetime.now(UTC)
-    told = {"task_id": task, "tenant": DEFAULT_TENANT}
+    told: dict[str, Any] = {"task_id": task, "tenant": DEFAULT_TENANT}
     facts: list[Fact] = [
         TaskSubmitted(
             **told, request_id=task, requested_by="bench", kind="sum", scope="bench", text="1 + 1", text_sha256="0" * 64,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """One command: what one types after `smolit`, and `module:function` below `smolit`, imported only when it is asked for.
+    """One command: what one types after `smolit`, and the `module:function` behind it, imported only when it is asked for.
 
     The function's docstring is its help. Importing them all would double the time that each takes.
     """
@@ -27,5 +27,5 @@ class Command(NamedTuple):
     def function(self) -> Callable[..., None]:
         """Return what is behind it."""
         module, name = self.where.split(":")
-        found: Callable[..., None] = getattr(import_module(f"smolit.{module}"), name)
+        found: Callable[..., None] = getattr(import_module(module), name)
         return found
