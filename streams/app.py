@@ -100,6 +100,7 @@ class Brain:
             await self._processor.process([_incoming(event.message) for event in events])
             for event in events:
                 event.ack()
+            self._app.consumer.settle()
 
     async def _batches(self) -> AsyncIterator[list[Any]]:
         while True:
