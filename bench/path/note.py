@@ -44,9 +44,10 @@ class Notebook:
         """Note a topic that is published to."""
         self._add(Note(self._process, publishes=topic))
 
-    def encodes_here(self) -> None:
-        """Note that this thread reads texts."""
-        self._add(Note(self._process, thread=threading.get_native_id()))
+    def reads_texts(self) -> None:
+        """Note the thread that reads texts; agents' descriptions are read by the main one, which does all else, too."""
+        if threading.current_thread() is not threading.main_thread():
+            self._add(Note(self._process, thread=threading.get_native_id()))
 
     def _add(self, note: Note) -> None:
         if note not in self._known:
@@ -92,7 +93,7 @@ class NotedTexts:
 
     def read(self, text: str) -> Reading:
         """Note, then read."""
-        self._book.encodes_here()
+        self._book.reads_texts()
         return self._inner.read(text)
 
 

@@ -18,6 +18,7 @@ Row = tuple[str, str, str]
 class Report(Struct, frozen=True, kw_only=True):
     """What `smolit bench path --json` writes. Processor times are of all processes on the cores that they shared.
 
+    `ratio` compares tasks/s, `cpu_ratio` what a task costs: others on the machine move the one, hardly the other.
     `encoder_share` (live encoding alone): tasks/s over the texts/s that the encoder by itself does on the cores left to it.
     """
 
@@ -35,6 +36,7 @@ class Report(Struct, frozen=True, kw_only=True):
     floor_seconds: float
     floor_per_s: float
     ratio: float
+    cpu_ratio: float
     half_load_tasks: int
     half_load_per_s: float
     choice_ms_p50: float
@@ -94,6 +96,7 @@ def report(seen: Measured) -> Report:
         floor_seconds=floor.spent.seconds,
         floor_per_s=floor.tasks_per_s,
         ratio=full.tasks_per_s / floor.tasks_per_s,
+        cpu_ratio=(floor.spent.total / floor.tasks) / (full.spent.total / full.landed.examples),
         half_load_tasks=half.landed.examples,
         half_load_per_s=half.tasks_per_s,
         **_waits(half),
@@ -151,6 +154,11 @@ def figures(made: Report) -> Iterator[Row]:
     yield "tasks per second, whole path", f"{made.tasks_per_s:.1f}", f"{made.tasks} tasks, {made.in_flight} under way"
     yield "tasks per second, floor", f"{made.floor_per_s:.1f}", f"{made.floor_tasks} tasks, {made.in_flight} under way"
     yield "ratio to the floor", f"{made.ratio:.3f}", f"asked with recorded features: at least {RATIO}"
+    yield (
+        "ratio of processor times per task",
+        f"{made.cpu_ratio:.3f}",
+        "floor over whole path; others on the machine hardly move it",
+    )
     yield from _encoder(made)
     load = f"{made.half_load_per_s:.1f} tasks/s"
     yield "request to choice, p50", f"{made.choice_ms_p50:.1f} ms", f"at {load}; asked: {CHOICE_P50_MS:.0f} ms"

@@ -16,9 +16,10 @@ from tests.stacks import Namespace
 
 TASKS, IN_FLIGHT = 12, 4
 KEYS = {
-    "tasks_per_s", "floor_per_s", "ratio", "choice_ms_p50", "choice_ms_p99", "answer_ms_p50", "answer_ms_p99", "effect_ms_p50",
-    "effect_ms_p95", "cpu_ms_per_task", "floor_cpu_ms_per_task", "cpu_s", "floor_cpu_s", "published_bytes_per_task",
-    "read_bytes_per_task", "postgres_log_bytes_per_task", "encoder_texts_per_s", "encoder_share", "others_cores", "calibration",
+    "tasks_per_s", "floor_per_s", "ratio", "cpu_ratio", "choice_ms_p50", "choice_ms_p99", "answer_ms_p50", "answer_ms_p99",
+    "effect_ms_p50", "effect_ms_p95", "cpu_ms_per_task", "floor_cpu_ms_per_task", "cpu_s", "floor_cpu_s", "fact_bytes",
+    "published_bytes_per_task", "read_bytes_per_task", "postgres_log_bytes_per_task", "encoder_texts_per_s", "encoder_share",
+    "others_cores", "calibration",
 }  # fmt: skip
 
 
