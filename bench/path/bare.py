@@ -157,14 +157,14 @@ def _groups(ground: Ground, parts: Mapping[Slot, Process]) -> dict[str, Sequence
 @asynccontextmanager
 async def _processes(ground: Ground) -> AsyncIterator[dict[Slot, Process]]:
     """Yield the processes of the floor, ready; they die with us."""
-    path = ground.folder / "floor.plan"
+    path, log = ground.folder / "floor.plan", ground.folder / "floor.log"
     path.write_bytes(msgspec.msgpack.encode(ground.plan))
     wanted = slots(ground.workers)
     pipes = {slot: os.pipe() for slot in wanted if slot.name in HEARING}
     parts: dict[Slot, Process] = {}
     try:
         for slot in wanted:
-            parts[slot] = await _start(slot, path, pipes)
+            parts[slot] = await _start(slot, path, log, pipes)
         await asyncio.gather(*(_heard(part, "ready") for part in parts.values()))
         yield parts
     finally:
@@ -173,7 +173,7 @@ async def _processes(ground: Ground) -> AsyncIterator[dict[Slot, Process]]:
         await asyncio.gather(*(_end(part) for part in parts.values()))
 
 
-async def _start(slot: Slot, plan: Path, pipes: Mapping[Slot, tuple[int, int]]) -> Process:
+async def _start(slot: Slot, plan: Path, log: Path, pipes: Mapping[Slot, tuple[int, int]]) -> Process:
     """Start one process with the ends of the pipes that it needs."""
     told_to = {process for duty in duties(slot.name).values() for process in duty.tell}
     tell = [(other.name, pipe[1]) for other, pipe in pipes.items() if other.name in told_to]
@@ -182,7 +182,8 @@ async def _start(slot: Slot, plan: Path, pipes: Mapping[Slot, tuple[int, int]]) 
     argv += [word for end in hear for word in ("--hear", str(end))]
     argv += [word for name, end in tell for word in ("--tell", f"{name}={end}")]
     ends = (*hear, *(end for _, end in tell))
-    return await asyncio.create_subprocess_exec(*argv, stdin=PIPE, stdout=PIPE, pass_fds=ends, process_group=0)
+    with log.open("ab") as said:
+        return await asyncio.create_subprocess_exec(*argv, stdin=PIPE, stdout=PIPE, stderr=said, pass_fds=ends, process_group=0)
 
 
 async def _heard(part: Process, word: str) -> None:

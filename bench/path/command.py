@@ -56,6 +56,7 @@ def _carry_out(settings: Settings, asked: "Asked") -> "Report":
     """Start an empty stack, measure, and remove it; after a failure its logs stay until the next run."""
     from bench.path.cpu import pin
     from bench.path.run import Where, run
+    from smolit.chaos.command import quiet
     from smolit.demo.stage import leave
     from smolit.stack import local
 
@@ -63,7 +64,8 @@ def _carry_out(settings: Settings, asked: "Asked") -> "Report":
     before, cores, done = signal.signal(signal.SIGTERM, leave), pin(), False
     try:
         endpoints = local.up(settings, out.say)
-        made = run(Where(settings, endpoints, settings.data_dir, tuple(cores)), asked, out.say)
+        with quiet(settings.data_dir / "bench.log"):
+            made = run(Where(settings, endpoints, settings.data_dir, tuple(cores)), asked, out.say)
         done = True
         return made
     finally:

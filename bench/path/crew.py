@@ -50,9 +50,7 @@ def pids(children: Children) -> dict[str, list[int]]:
 def require_alive(children: Children) -> None:
     """Raise CheckFailed if a process has ended."""
     if ended := [slot.identity for slot, child in children.items() if child.poll() is not None]:
-        raise CheckFailed(
-            f"{', '.join(ended)} ended in the middle of the run, so it measured nothing; {LOG.name} says why"
-        )
+        raise CheckFailed(f"{', '.join(ended)} ended in the middle of the run, so it measured nothing; {LOG.name} says why")
 
 
 def _argv(slot: Slot, notes: Path, recorded: Path | None) -> list[str]:
