@@ -11,6 +11,7 @@ from bench.path.phase import Phase
 from smolit.demo.report import percentile
 from smolit.process.roster import PROCESSES
 
+QUIET_CORES = 0.1  # that others may keep busy before tasks/s and waiting times say more about them than about us
 RATIO, SHARE, CHOICE_P50_MS, CHOICE_P99_MS, EFFECT_P95_MS = 0.25, 0.8, 10.0, 60.0, 500.0
 Row = tuple[str, str, str]
 
@@ -19,11 +20,13 @@ class Report(Struct, frozen=True, kw_only=True):
     """What `smolit bench path --json` writes. Processor times are of all processes on the cores that they shared.
 
     `ratio` compares tasks/s, `cpu_ratio` what a task costs: others on the machine move the one, hardly the other.
+    `quiet`: others kept so little of our cores busy, in every part of the run, that tasks/s and waiting times are ours.
     `encoder_share` (live encoding alone): tasks/s over the texts/s that the encoder by itself does on the cores left to it.
     """
 
     features: str
     cores: int
+    quiet: bool
     in_flight: int
     seed: int
     tasks: int
@@ -81,9 +84,15 @@ def report(seen: Measured) -> Report:
     """Return the figures of a run."""
     full, half, floor = seen.full, seen.half, seen.floor
     left = cores_left(full, seen.cores) if seen.features == "live" else None
+    others = {
+        "full_load": full.spent.others_cores,
+        "half_load": half.spent.others_cores,
+        "floor": floor.spent.others_cores,
+    }
     return Report(
         features=seen.features,
         cores=seen.cores,
+        quiet=max(others.values()) <= QUIET_CORES,
         in_flight=seen.in_flight,
         seed=seen.seed,
         tasks=len(full.course.runs),
@@ -113,11 +122,7 @@ def report(seen: Measured) -> Report:
         encoder_texts_per_s=seen.texts_per_s,
         encoder_cores_left=left,
         encoder_share=full.tasks_per_s / (seen.texts_per_s * left) if left else None,
-        others_cores={
-            "full_load": full.spent.others_cores,
-            "half_load": half.spent.others_cores,
-            "floor": floor.spent.others_cores,
-        },
+        others_cores=others,
         calibration=seen.calibration,
     )
 
@@ -151,6 +156,12 @@ def _waits(half: Phase) -> dict[str, float]:
 
 def figures(made: Report) -> Iterator[Row]:
     """Yield what was measured, with what was asked for beside it."""
+    if not made.quiet:
+        yield (
+            "NOT A QUIET MACHINE",
+            "",
+            "tasks/s, their ratio and waiting times say more about others than about us; processor times hold",
+        )
     yield "tasks per second, whole path", f"{made.tasks_per_s:.1f}", f"{made.tasks} tasks, {made.in_flight} under way"
     yield "tasks per second, floor", f"{made.floor_per_s:.1f}", f"{made.floor_tasks} tasks, {made.in_flight} under way"
     yield "ratio to the floor", f"{made.ratio:.3f}", f"asked with recorded features: at least {RATIO}"

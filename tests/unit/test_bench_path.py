@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from bench.floor import HOPS, Fact
 from bench.path import load
-from bench.path.cpu import Spent, Used, spent, thread_seconds, used
+from bench.path.bare import Floor
+from bench.path.cpu import Calibration, Spent, Used, spent, thread_seconds, used
 from bench.path.note import Notebook, noted_ports, read_notes
 from bench.path.phase import Landed, Phase
 from bench.path.recorded import Recorded, TextNotRecorded, record, store
-from bench.path.report import cores_left
+from bench.path.report import Measured, cores_left, figures, report
 from learning.hashed import HashedEncoder
 from learning.language import LanguageTagger
 from learning.outcomes import Prompt
@@ -125,6 +127,22 @@ def test_processor_time_of_a_process_is_seen() -> None:
 
     assert after.by["me"] > before.by["me"]
     assert after.machine > before.machine
+
+
+def measured(others: float) -> Measured:
+    """Return a run in which a task cost four times what it costs on the floor, which others kept busy."""
+    facts = {hop.name: Fact(hop.name, "", 1, None, (), 1.0, 2.0, 3.0) for hop in HOPS}
+    floor, loops = Floor(1, Spent(2.0, {"all": 0.5}, others)), {"then": Calibration(100.0, 90.0)}
+    return Measured("recorded", 4, 1, 2, phase(2.0, 0.0), phase(1.0, 0.0), floor, facts, 70.0, loops)
+
+
+@pytest.mark.parametrize(("others", "quiet"), [(0.0, True), (1.8, False)])
+def test_a_run_beside_others_says_so(others: float, quiet: bool) -> None:
+    """What others did to the floor alone would flatter us: the ratio of tasks/s is marked, that of processor times holds."""
+    made = report(measured(others))
+
+    assert (made.quiet, made.cpu_ratio, made.ratio) == (quiet, 0.25, 0.2)
+    assert any("NOT A QUIET MACHINE" in row for row in figures(made)) is not quiet
 
 
 @pytest.mark.parametrize(
