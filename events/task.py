@@ -214,9 +214,9 @@ class CancelRequested(Fact, frozen=True, kw_only=True):
 class TaskForgotten(Fact, frozen=True, kw_only=True):
     """Nobody finds this task by likeness any more: its vector is deleted where like tasks are looked up; its history stays."""
 
-    task_id: str
-    request_id: str
-    requested_by: str
+    task_id: TaskRef
+    request_id: Annotated[str, says("`ce_id` of the request.")]
+    requested_by: Annotated[str, says("`ce_source` of the request.")]
     reason: str
 
     def slot(self) -> tuple[str | int, ...]:

@@ -114,7 +114,9 @@ class ContextMap:
         parts = spread(from_half(embedding, width), from_half(form, SURFACE_WIDTH), self.arrays)
         values = project(parts, self.arrays)
         length = float(np.sqrt(np.sum(values * values)))
-        return np.append(values * min(1.0, NORM_LIMIT / length) if length else values, 1.0)
+        context = np.append(values * min(1.0, NORM_LIMIT / length) if length else values, 1.0)
+        context.setflags(write=False)  # whoever remembers it gives it to several
+        return context
 
 
 def project(parts: tuple[Array, Array, Array], arrays: Mapping[str, Array]) -> Array:

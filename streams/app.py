@@ -10,18 +10,18 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import faust
 from faust.exceptions import ConsumerNotStarted
-from faust.transport.drivers import aiokafka as driver
 
 from bus.address import security_of
 from bus.tolerant import tolerate
 from events.topics import MAX_RECORD_BYTES
 from events.wire import Incoming, event_type
+from streams.consumer import Transport
 from streams.errors import SleptTooLong, StreamCrashed
 from streams.processor import Processor
 
@@ -43,7 +43,7 @@ class Brain:
         self._tasks: list[asyncio.Task[None]] = []
         tolerate()
         self._app = _app(kafka, group, instance, data_dir)
-        self._app.transport = _Transport(self._app.conf.broker_consumer, self._app, processor.gather_s)
+        self._app.transport = Transport(self._app.conf.broker_consumer, self._app, processor.gather_s, self._wanted)
         self._attach()
 
     async def start(self) -> None:
@@ -97,11 +97,10 @@ class Brain:
     async def _loop(self) -> None:
         """Process greedy batches: as many as are here, never waiting for more."""
         async for events in self._batches():
-            wanted = [record for event in events if (record := self._wanted(event)) is not None]
-            if wanted:
-                await self._processor.process(wanted)
+            await self._processor.process([_incoming(event.message) for event in events])
             for event in events:
                 event.ack()
+            self._app.consumer.settle()
 
     async def _batches(self) -> AsyncIterator[list[Any]]:
         while True:
@@ -110,20 +109,9 @@ class Brain:
                 events.append(self._queue.get_nowait())
             yield events
 
-    def _wanted(self, event: Any) -> Incoming | None:
-        """Return the record if the processor reads its type; on a request topic everything is read."""
-        message = event.message
-        headers: Sequence[tuple[str, bytes]] = message.headers or ()
-        if self._processor.wants and event_type(headers) not in self._processor.wants:
-            return None
-        return Incoming(
-            topic=message.topic,
-            partition=message.partition,
-            offset=message.offset,
-            key=message.key,
-            headers=tuple(headers),
-            value=message.value,
-        )
+    def _wanted(self, message: Any) -> bool:
+        """Return whether the processor reads this type; on a request topic everything is read."""
+        return not self._processor.wants or event_type(message.headers or ()) in self._processor.wants
 
     async def _notice_crash(self) -> None:
         """Raise when a part of Faust crashed: a killed broker can end its fetcher for good (seen once in 245 kills)."""
@@ -138,23 +126,16 @@ class Brain:
             self.failed.set()
 
 
-class _Consumer(driver.Consumer):
-    """Lets records gather in the broker between two deliveries: each fetch costs both sides a millisecond, full or not."""
-
-    async def _getmany(self, *wanted: Any, **limits: Any) -> Any:
-        transport: Any = self.transport
-        await asyncio.sleep(transport.gather_s)
-        return await super()._getmany(*wanted, **limits)
-
-
-class _Transport(driver.Transport):
-    """Faust's way to Kafka, with our consumer."""
-
-    Consumer = _Consumer
-
-    def __init__(self, url: Any, app: Any, gather_s: float) -> None:
-        super().__init__(url, app)
-        self.gather_s = gather_s
+def _incoming(message: Any) -> Incoming:
+    """Return a message of Faust as a record of ours."""
+    return Incoming(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        headers=tuple(message.headers or ()),
+        value=message.value,
+    )
 
 
 async def _notice_sleep() -> None:

@@ -44,7 +44,7 @@ class Learning:
     name = "learning"
     wants = frozenset(cls.event_type.wire_name for cls in (AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised))
     batch = 200
-    gather_s = 0.1  # feedback may take this much longer to have its effect
+    gather_s = 0.2  # feedback may take this much longer to have its effect
 
     def __init__(
         self,

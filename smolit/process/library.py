@@ -1,5 +1,7 @@
 """The states of all policies, as every process that needs them follows them."""
 
+from functools import lru_cache
+
 from learning.book import PolicyKey
 from learning.encoder import ENCODER_NAME
 from learning.features import ContextMap
@@ -7,6 +9,8 @@ from learning.hashed import HashedEncoder
 from learning.policies import DEFAULT
 from smolit.process.place import Place
 from streams.library import Library
+
+_REMEMBERED = 1_000  # contexts: two megabytes with what they were made from
 
 
 def default_policy() -> PolicyKey:
@@ -17,6 +21,7 @@ def default_policy() -> PolicyKey:
 def library(place: Place, client_id: str, gather_s: float) -> Library:
     """Return the states of all policies, to be followed from the learning log."""
     context_map = ContextMap.load(ENCODER_NAME if place.settings.encoder == "minilm" else HashedEncoder().name)
+    apply = lru_cache(_REMEMBERED)(context_map.apply)  # the task that was chosen for comes back as an example
     return Library(
         place.endpoints.kafka,
         client_id,
@@ -24,7 +29,7 @@ def library(place: Place, client_id: str, gather_s: float) -> Library:
         default_policy(),
         context_map.width,
         context_map.digest,
-        lambda features: context_map.apply(features.embedding, features.surface),
+        lambda features: apply(features.embedding, features.surface),
         make_reader=place.ports.reader,
         gather_s=gather_s,
     )

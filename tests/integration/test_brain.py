@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from bus.admin import provision
 from bus.producer import Publisher
+from bus.refill import group_offsets
 from events.topics import TASKS, Names
-from events.wire import Incoming, Outgoing
+from events.wire import TYPE_HEADER, Incoming, Outgoing
 from streams.app import Brain
 from streams.errors import StreamCrashed
 from tests.stacks import Namespace
@@ -22,14 +24,16 @@ class Noting:
     """A processor that notes what it reads, and fails on a value that says so."""
 
     name = "noting"
-    wants: frozenset[str] = frozenset()
     batch = 10
     gather_s = 0.0
 
-    def __init__(self, topic: str, fails: bool = False) -> None:
+    def __init__(self, topic: str, fails: bool = False, wants: frozenset[str] = frozenset()) -> None:
+        self.wants = wants
         self.topics: tuple[str, ...] = (topic,)
         self.outcomes: Counter[str] = Counter()
         self.seen: list[bytes | None] = []
+        self.free = asyncio.Event()
+        self.free.set()
         self._fails = fails
 
     async def start(self) -> None:
@@ -45,6 +49,7 @@ class Noting:
         """Note the batch, or fail."""
         if self._fails:
             raise ValueError("planted")
+        await self.free.wait()
         self.seen += [record.value for record in batch]
 
 
@@ -53,12 +58,12 @@ def brain_of(processor: Noting, namespace: Namespace, folder: Path) -> Brain:
     return Brain(processor, kafka=namespace.kafka, group=f"{namespace.topic_prefix}-noting", instance="1", data_dir=folder)
 
 
-async def publish(namespace: Namespace, topic: str, values: Sequence[bytes]) -> None:
-    """Publish values to a topic."""
+async def publish(namespace: Namespace, topic: str, values: Sequence[bytes], kind: str = "plain") -> None:
+    """Publish values to one partition of a topic, as events of a type."""
     publisher = Publisher(namespace.kafka, "tests")
     await publisher.start()
     try:
-        await publisher.publish([Outgoing(topic, b"key", (), value) for value in values])
+        await publisher.publish([Outgoing(topic, b"key", ((TYPE_HEADER, kind.encode()),), value) for value in values])
     finally:
         await publisher.stop()
 
@@ -68,6 +73,24 @@ async def until_seen(processor: Noting, values: Sequence[bytes]) -> None:
     async with asyncio.timeout(WAIT_S):
         while processor.seen != list(values):  # noqa: ASYNC110 a condition with a deadline
             await asyncio.sleep(0.05)
+
+
+async def publish_in_a_transaction(namespace: Namespace, topic: str, value: bytes) -> None:
+    """Publish a value as plain producers may: the log gets a marker after it, which nobody ever reads."""
+    async with AIOKafkaProducer(bootstrap_servers=namespace.kafka, transactional_id="tests") as producer, producer.transaction():
+        await producer.send(topic, value, b"key")
+
+
+async def acknowledged(namespace: Namespace) -> int:
+    """Return the offset that the group has committed."""
+    return max((await group_offsets(namespace.kafka, f"{namespace.topic_prefix}-noting")).values(), default=0)
+
+
+async def until_acknowledged(namespace: Namespace, end: int) -> None:
+    """Wait until the group has committed this offset."""
+    async with asyncio.timeout(WAIT_S):
+        while await acknowledged(namespace) < end:  # noqa: ASYNC110 a condition with a deadline
+            await asyncio.sleep(0.2)
 
 
 async def topic_for(namespace: Namespace) -> str:
@@ -95,6 +118,48 @@ async def test_a_batch_that_failed_is_read_again(namespace: Namespace, tmp_path:
         await brain.stop()
 
     assert working.seen == [b"one", b"two"]
+
+
+async def test_what_nobody_reads_is_passed_over_and_acknowledged(namespace: Namespace, tmp_path: Path) -> None:
+    """Records of other types never reach the processor, and the offset moves past them, and past markers, to the end."""
+    topic = await topic_for(namespace)
+    processor = Noting(topic, wants=frozenset({"wanted"}))
+    brain = brain_of(processor, namespace, tmp_path)
+    await publish(namespace, topic, [b"one"], "wanted")
+    await publish(namespace, topic, [b"no"] * 10, "other")
+    await publish_in_a_transaction(namespace, topic, b"no")
+    await publish(namespace, topic, [b"two", b"three"], "wanted")
+    await brain.start()
+    try:
+        await until_seen(processor, [b"one", b"two", b"three"])
+        await publish(namespace, topic, [b"no"] * 13, "other")
+        await until_acknowledged(namespace, 1 + 10 + 2 + 2 + 13)  # a marker is a record, too
+    finally:
+        await brain.stop()
+
+    assert processor.seen == [b"one", b"two", b"three"]
+
+
+async def test_nothing_is_acknowledged_over_the_head_of_a_record_at_work(namespace: Namespace, tmp_path: Path) -> None:
+    """As long as a record is being worked on the group's offset stays at it, whatever was passed over behind it."""
+    topic = await topic_for(namespace)
+    processor = Noting(topic, wants=frozenset({"wanted"}))
+    processor.free.clear()
+    brain = brain_of(processor, namespace, tmp_path)
+    await publish(namespace, topic, [b"no"], "other")
+    await publish(namespace, topic, [b"one"], "wanted")
+    await publish(namespace, topic, [b"no"] * 5, "other")
+    await brain.start()
+    try:
+        await until_acknowledged(namespace, 1)
+        await asyncio.sleep(2.5)  # two commits of Faust
+        held = await acknowledged(namespace)
+        processor.free.set()
+        await until_acknowledged(namespace, 7)
+    finally:
+        await brain.stop()
+
+    assert held == 1
 
 
 async def test_a_part_of_faust_that_died_ends_the_stream(namespace: Namespace, tmp_path: Path) -> None:
