@@ -23,7 +23,7 @@ KEYS = {
 }  # fmt: skip
 
 
-@pytest.mark.timeout(400)  # two sets of processes start one after the other
+@pytest.mark.timeout(600)  # two sets of processes start one after the other
 def test_a_small_run_measures_the_path_and_its_floor(
     stack: local.Endpoints, stack_settings: Settings, namespace: Namespace
 ) -> None:
@@ -34,6 +34,7 @@ def test_a_small_run_measures_the_path_and_its_floor(
         kafka=namespace.kafka,
         postgres=namespace.postgres,
         encoder="hashed",
+        workers=1,
         start_timeout_s=200.0,
     )
     endpoints = local.Endpoints(namespace.kafka, namespace.postgres, ours=False)
