@@ -66,7 +66,7 @@ def _carry_out(stack: Settings, kills: int, seed: int, planted: bool, keep: bool
     claim(stack.data_dir)
     ok = False
     try:
-        with _telling() as told, _quiet(stack.data_dir / "harness.log"):
+        with _telling() as told, quiet(stack.data_dir / "harness.log"):
             bugs = tuple(BUGS.values()) if planted else ()
             made = asyncio.run(_on_ground(stack, Asked(kills, seed, bugs), told))
         ok = made.ok
@@ -92,8 +92,8 @@ async def _on_ground(stack: Settings, asked: "Asked", told: "Told") -> "Report":
 
 
 @contextmanager
-def _quiet(log: Path) -> Iterator[None]:
-    """Send what libraries say of servers that are away to a file: it is what we came for."""
+def quiet(log: Path) -> Iterator[None]:
+    """Send what libraries say of servers that are away, or busy, to a file."""
     handler, root = logging.FileHandler(log), logging.getLogger()
     root.addHandler(handler)
     try:

@@ -13,6 +13,7 @@ NOUNS: dict[str, str] = {
     "plot": "How well it goes, as a picture: in the terminal, or as PNG.",
     "projection": "The read models, how far they are, and whether they are true.",
     "dlq": "What could not be handled, why, and what is to become of it.",
+    "bench": "What it costs, measured here.",
 }
 COMMANDS: tuple[Command, ...] = (
     Command("up", "smolit.cli.stack:up"),
@@ -66,4 +67,5 @@ COMMANDS: tuple[Command, ...] = (
     Command("dlq inspect", "smolit.cli.dlq:inspect"),
     Command("dlq replay", "smolit.cli.dlq_change:replay"),
     Command("dlq purge", "smolit.cli.dlq_change:purge"),
+    Command("bench path", "bench.path.command:path"),
 )

@@ -48,13 +48,13 @@ async def _one_after_another(asking: Asking, waiting: Iterator[Prompt], window: 
             prompt = next(waiting, None)
             if prompt is None:
                 return
-            run = await _ask(asking, prompt)
+            run = await ask(asking, prompt)
         if run.chosen is not None:
             window.told(run.chosen - run.acknowledged)
         ticked()
 
 
-async def _ask(asking: Asking, prompt: Prompt) -> Run:
+async def ask(asking: Asking, prompt: Prompt) -> Run:
     """Submit one question, wait for its answer, and judge it by the recorded outcome."""
     request_id = f"{asking.run_id}/{prompt.prompt_id}"
     task = task_id(asking.origin.tenant, asking.origin.source, request_id)

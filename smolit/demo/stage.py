@@ -35,7 +35,7 @@ def staged(settings: Settings, say: Say) -> Iterator[Endpoints]:
     before = status(settings)
     had_servers = before.kafka.running and before.postgres.running
     had_processes = live_runner(settings.data_dir) is not None
-    before_signal = signal.signal(signal.SIGTERM, _leave)
+    before_signal = signal.signal(signal.SIGTERM, leave)
     try:
         endpoints = local.up(settings, say)
         asyncio.run(prepare(settings, endpoints, say))
@@ -51,7 +51,7 @@ def staged(settings: Settings, say: Say) -> Iterator[Endpoints]:
         signal.signal(signal.SIGTERM, before_signal)
 
 
-def _leave(number: int, _frame: object) -> NoReturn:
+def leave(number: int, _frame: object) -> NoReturn:
     """Leave as at Ctrl-C: whatever is open is closed on the way out."""
     raise SystemExit(_BY_SIGNAL + number)
 

@@ -14,7 +14,7 @@ from smolit.demo.course import Course
 
 _READ = frozenset(cls.event_type.wire_name for cls in (AgentChosen, AnswerGiven, RequestRefused, ExampleRecorded))
 
-_FOLLOWED = (TASKS, LEARNING, ANSWERS)
+FOLLOWED = (TASKS, LEARNING, ANSWERS)
 
 
 class Watch:
@@ -25,11 +25,11 @@ class Watch:
         self._course, self._monotonic = course, monotonic
         self.kept: list[AgentChosen] = []
         self._answers: dict[str, asyncio.Future[AnswerGiven | RequestRefused]] = {}
-        self._broadcast = Broadcast(kafka, "demo-watch", tuple(names.of(topic) for topic in _FOLLOWED))
+        self._broadcast = Broadcast(kafka, "demo-watch", tuple(names.of(topic) for topic in FOLLOWED))
 
     async def start(self) -> None:
         """Follow from the ends as of now."""
-        await self._broadcast.start(self._take, await ends(self._kafka, places_of(self._names, _FOLLOWED)))
+        await self._broadcast.start(self._take, await ends(self._kafka, places_of(self._names, FOLLOWED)))
 
     async def stop(self) -> None:
         """Follow no longer."""

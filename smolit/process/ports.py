@@ -14,6 +14,8 @@ from streams.processor import Processor
 if TYPE_CHECKING:
     import httpx  # only workers call services: the others need not load it
 
+    from streams.intake import Reader
+
 
 def utc_now() -> datetime:
     """Return the wall clock in UTC: the time on facts, never their order."""
@@ -32,9 +34,14 @@ def as_it_is(processor: Processor) -> Processor:
     return processor
 
 
+def opened(open_reader: "Callable[[], Reader]") -> "Reader":
+    """Return what reads texts, as the settings name it."""
+    return open_reader()
+
+
 @dataclass(frozen=True)
 class Ports:
-    """Makers of everything outward: clock, Kafka out and in, Postgres, HTTP, the fold that moves positions, the processor."""
+    """Makers of what faces outward: clock, Kafka out and in, Postgres, HTTP, fold, processor, and what reads texts."""
 
     clock: Callable[[], datetime] = utc_now
     publisher: MakePublisher = Publisher
@@ -43,3 +50,4 @@ class Ports:
     fold: MakeFold = DurableFold
     http: Callable[[], "httpx.AsyncClient"] = http_client
     processor: Callable[[Processor], Processor] = as_it_is
+    texts: "Callable[[Callable[[], Reader]], Reader]" = opened

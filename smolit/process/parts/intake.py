@@ -21,7 +21,7 @@ def build(place: Place) -> Runnable:
         names=place.names,
         tenants=settings.tenants,
         rules=_rules(place),
-        reader=text_reader(settings),
+        reader=ports.texts(lambda: text_reader(settings)),
         inline_limit_bytes=settings.inline_limit_bytes,
         clock=ports.clock,
         connect=place.connect("smolit-intake"),
