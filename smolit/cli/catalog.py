@@ -12,6 +12,7 @@ NOUNS: dict[str, str] = {
     "events schema": "The contract with producers and readers in other languages.",
     "plot": "How well it goes, as a picture: in the terminal, or as PNG.",
     "projection": "The read models, how far they are, and whether they are true.",
+    "bench": "What it costs, measured here.",
     "dlq": "What could not be handled, why, and what is to become of it.",
 }
 COMMANDS: tuple[Command, ...] = (
@@ -62,6 +63,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("projection lag", "smolit.cli.projection:lag"),
     Command("projection rebuild", "smolit.cli.rebuild:make_anew"),
     Command("projection drop", "smolit.cli.rebuild:drop_generation"),
+    Command("bench projections", "bench.command_projections:projections"),
     Command("dlq list", "smolit.cli.dlq:list_letters"),
     Command("dlq inspect", "smolit.cli.dlq:inspect"),
     Command("dlq replay", "smolit.cli.dlq_change:replay"),
