@@ -19,12 +19,17 @@ def rss_bytes(processes: Iterable[psutil.Process]) -> int:
 
 def server_of(connection: Connection) -> list[psutil.Process]:
     """Return the Postgres that a connection leads to, if it runs on this machine."""
+    parents = [backend.parent() for backend in backend_of(connection)]
+    return [parent for parent in parents if parent is not None]
+
+
+def backend_of(connection: Connection) -> list[psutil.Process]:
+    """Return the one process of Postgres that serves a connection, if it runs on this machine."""
     try:
         backend = psutil.Process(connection.info.backend_pid)
-        parent = backend.parent()
+        return [backend] if "postgres" in backend.name() else []
     except psutil.NoSuchProcess:
         return []
-    return [parent] if parent is not None and "postgres" in backend.name() else []
 
 
 def _used_s(process: psutil.Process) -> float:

@@ -5,7 +5,7 @@ texts, agents and rewards are the recorded ones of `bench/data`; embeddings are 
 as real ones. The same number gives the same facts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -43,11 +43,19 @@ SPACING = timedelta(milliseconds=25)
 _WIDTH = 384
 
 
+def soon_after(moment: datetime) -> datetime:
+    """Return a deadline as the demo sets it."""
+    return moment + timedelta(minutes=15)
+
+
 class Stories:
     """Makes the facts of any number of tasks; `name` keeps two histories apart."""
 
-    def __init__(self, outcomes: Outcomes, name: str = "bench", scope: str = "default") -> None:
-        self._outcomes, self._name, self._scope = outcomes, name, scope
+    def __init__(
+        self, outcomes: Outcomes, name: str = "bench", scope: str = "default", due: Callable[[datetime], datetime] = soon_after
+    ) -> None:
+        """Make tasks of a scope; `due` says until when one that was asked for at a moment is wanted."""
+        self._outcomes, self._name, self._scope, self._due = outcomes, name, scope, due
 
     def history(self, first: int, tasks: int, in_flight: int = IN_FLIGHT) -> Iterator[Event[Fact]]:
         """Yield the facts of so many tasks, `in_flight` of them under way at a time."""
@@ -71,6 +79,11 @@ class Stories:
             for place, fact in enumerate(facts)
         ]
 
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Return who does the tasks."""
+        return self._outcomes.models
+
     def task_id(self, number: int) -> str:
         """Return the id of a task."""
         return derived_id("task", self._name, number)
@@ -86,7 +99,7 @@ class Stories:
     def _asked(self, task: str, number: int, at: datetime) -> list[Fact]:
         """Return how a task comes in, and who is to do it."""
         prompt, told = self._prompt(number), _told(task)
-        deadline, agent = at + timedelta(minutes=15), self.agent(number)
+        deadline, agent = self._due(at), self.agent(number)
         context = ChoiceContext(
             self._scope, "question", self.features(number), 5, deadline, 3, seen={f"{self._name}.agents.v1/0": 11}
         )

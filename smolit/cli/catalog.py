@@ -64,6 +64,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("projection rebuild", "smolit.cli.rebuild:make_anew"),
     Command("projection drop", "smolit.cli.rebuild:drop_generation"),
     Command("bench projections", "bench.command_projections:projections"),
+    Command("bench growth", "bench.command_growth:growth"),
+    Command("bench start", "bench.command_start:start"),
     Command("dlq list", "smolit.cli.dlq:list_letters"),
     Command("dlq inspect", "smolit.cli.dlq:inspect"),
     Command("dlq replay", "smolit.cli.dlq_change:replay"),

@@ -1,6 +1,8 @@
 """`smolit up`, `down` and `status`: the servers and the processes, together."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -27,7 +29,9 @@ Wipe = Annotated[bool, typer.Option("--wipe", help="Delete all that the local st
 def up() -> None:
     """Start the local Kafka and Postgres, prepare them, and start all processes in the background."""
     settings = load_settings()
-    with out.progress() as shown:
+    # Alembic and ONNX are slow to import, and only this command needs them: it does so while the servers start.
+    with out.progress() as shown, ThreadPoolExecutor(max_workers=1) as aside:
+        making = aside.submit(import_module, "smolit.process.prepare")
         told = shown.add_task("starting")
 
         def say(what: str) -> None:
@@ -36,9 +40,7 @@ def up() -> None:
                 out.say(what)
 
         endpoints = local.up(settings, say)
-        from smolit.process.prepare import prepare  # Alembic and ONNX are slow to import, and only this command needs them
-
-        asyncio.run(prepare(settings, endpoints, say))
+        asyncio.run(making.result().prepare(settings, endpoints, say))
         background.launch(settings)
         standings = background.wait_ready(settings, say)
     out.say(
@@ -48,7 +50,7 @@ def up() -> None:
 
 def prepare() -> None:
     """Make what is missing in the Kafka and Postgres of the settings: topics, tables, the encoder, the agents that come along."""
-    from smolit.process.prepare import prepare as make  # as above
+    from smolit.process.prepare import prepare as make  # slow to import, as in `up`
 
     settings = load_settings()
     asyncio.run(make(settings, locate(settings), out.say))

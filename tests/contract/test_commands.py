@@ -20,6 +20,7 @@ CHANGES = {
 }  # fmt: skip
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench projections",
+    "bench growth", "bench start",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]
