@@ -55,7 +55,7 @@ def growth(
     partitions: Annotated[str, typer.Option("--partitions", help="Numbers of partitions; empty: none.")] = "4,16,64",
     workers: Annotated[str, typer.Option("--workers", help="Numbers of workers; empty: none.")] = "1,2,4",
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Measurements at each size.")] = 5,
-    tasks: Annotated[int, typer.Option("--tasks", min=1, help="Tasks of one measurement.")] = 100,
+    tasks: Annotated[int, typer.Option("--tasks", min=4, help="Tasks of one measurement.")] = 100,
     idle_s: Annotated[float, typer.Option("--idle-s", min=0.1, help="Seconds for which an idle reader is watched.")] = 5.0,
     soak_tasks: Annotated[int, typer.Option("--soak-tasks", min=0, help="Tasks of a soak that watches memory; 0: none.")] = 0,
     json: Annotated[Path | None, typer.Option("--json", help="File to write the figures to, as JSON.")] = None,

@@ -13,7 +13,7 @@ from bench import hands
 from bench.calibration import loop_s
 from bench.cpu import backend_of, rss_bytes, used_s
 from bench.ground import Ground
-from bench.pieces import Choices, Job, Piece, forget, made
+from bench.pieces import Choices, Job, Piece, forget, pieces
 from bench.story import FACTS, Stories
 from bus.admin import provision
 from bus.producer import Publisher
@@ -22,7 +22,7 @@ from events.topics import Topic
 from events.wire import Outgoing, encode
 from learning.outcomes import Outcomes
 from smolit.settings import PROJECT
-from store.postgres import Connection, connect
+from store.postgres import Connection
 
 _GROWN = 250  # tasks at a time while a history grows
 _SOAKED, _FORGET_EVERY = 100, 10
@@ -62,31 +62,29 @@ class Plan(Struct, frozen=True):
 async def history(url: str, place: Ground, sizes: Sequence[int], plan: Plan, say: Say) -> list[Point]:
     """Grow a history of events to each size, and measure each piece there."""
     points: list[Point] = []
-    connection = await connect(url, "bench")
-    pieces = await made(_stories(), place.names, url, connection)
-    done = 0
-    for size in sizes:
-        done = await _grown(pieces, done, size // FACTS)
-        for _ in range(plan.repeats):
-            points += [await _point("history", one, size, one.job(done, plan.tasks), plan, connection) for one in pieces]
-            done += plan.tasks
-        say(f"history of {size} events: {_told(points[-len(pieces) :])}")
-    await connection.close()
+    async with pieces(_stories(), place.names, url) as (connection, every):
+        done = 0
+        for size in sizes:
+            done = await _grown(every, done, size // FACTS)
+            for _ in range(plan.repeats):
+                points += [await _point("history", one, size, one.job(done, plan.tasks), plan, connection) for one in every]
+                done += plan.tasks
+            say(f"history of {size} events: {_told(points[-len(every) :])}")
     return points
 
 
 async def agents(sizes: Sequence[int], plan: Plan, say: Say) -> list[Point]:
     """Measure the choice among more and more agents, each of which the policy has met; sizes take turns."""
     stories = _stories()
-    pieces = {size: Choices(stories, [f"agent-{number:04}" for number in range(size)]) for size in sizes}
-    for piece in pieces.values():
+    choices = {size: Choices(stories, [f"agent-{number:04}" for number in range(size)]) for size in sizes}
+    for piece in choices.values():
         piece.meet_all()
     points = [
         await _point("agents", piece, size, piece.job(turn * plan.tasks, plan.tasks), plan)
         for turn in range(plan.repeats)
-        for size, piece in pieces.items()
+        for size, piece in choices.items()
     ]
-    say(f"choices among {max(sizes)} agents: {_told(points[-len(pieces) :])}")
+    say(f"choices among {max(sizes)} agents: {_told(points[-len(choices) :])}")
     return points
 
 
@@ -108,7 +106,7 @@ def workers(place: Ground, sizes: Sequence[int], plan: Plan, say: Say) -> list[P
     for _ in range(plan.repeats):
         for size in sizes:
             with place.database() as url:
-                loop, found = loop_s(), hands.measure(place.kafka, url, max(64, plan.tasks), 32, size)
+                loop, found = loop_s(), hands.measure(place.kafka, url, plan.tasks, min(32, plan.tasks // 2), size)
             rss = sum(found["rss_mb"].values())
             points.append(Point("workers", "hands", size, found["cpu_ms_per_task_all"], rss, loop))
             say(f"{size} workers: {_told(points[-1:])}")
@@ -117,19 +115,18 @@ def workers(place: Ground, sizes: Sequence[int], plan: Plan, say: Say) -> list[P
 
 async def soak(url: str, place: Ground, tasks: int, say: Say) -> list[Sample]:
     """Do so many tasks in one process, and let go of what ended; return the memory on the way."""
-    connection = await connect(url, "bench")
-    pieces = await made(_stories(timedelta(seconds=5)), place.names, url, connection)
     samples: list[Sample] = []
     kept = 0
-    for number, first in enumerate(range(0, tasks, _SOAKED), 1):
-        for piece in pieces:
-            await piece.job(first, min(_SOAKED, tasks - first))()
-        kept += min(_SOAKED, tasks - first)
-        if number % _FORGET_EVERY == 0:
-            kept -= await forget(connection)
-            say(f"{first + _SOAKED} tasks: {_rss():.1f} MiB, {kept} in the queue")
-        samples.append(Sample(min(first + _SOAKED, tasks), _rss(), kept))
-    await connection.close()
+    async with pieces(_stories(timedelta(seconds=5)), place.names, url) as (connection, every):
+        for number, first in enumerate(range(0, tasks, _SOAKED), 1):
+            some = min(_SOAKED, tasks - first)
+            for piece in every:
+                await piece.job(first, some)()
+            kept += some
+            if number % _FORGET_EVERY == 0:
+                kept -= await forget(connection)
+                say(f"{first + some} tasks: {_rss():.1f} MiB, {kept} in the queue")
+            samples.append(Sample(first + some, _rss(), kept))
     return samples
 
 
@@ -138,10 +135,10 @@ def after_warming(samples: Sequence[Sample]) -> list[tuple[float, float]]:
     return [(one.tasks / 1_000, one.rss_mib) for one in samples[int(len(samples) * _WARM) :]]
 
 
-async def _grown(pieces: Sequence[Piece], done: int, wanted: int) -> int:
+async def _grown(every: Sequence[Piece], done: int, wanted: int) -> int:
     """Do tasks until there were as many as wanted; return how many there were."""
     for first in range(done, wanted, _GROWN):
-        for piece in pieces:
+        for piece in every:
             await piece.job(first, min(_GROWN, wanted - first))()
     return max(done, wanted)
 

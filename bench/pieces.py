@@ -5,7 +5,8 @@ the product keeps it. So a million events are a matter of minutes, and what is m
 """
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -206,14 +207,20 @@ async def forget(connection: Connection) -> int:
     return gone
 
 
-async def made(stories: Stories, names: Names, url: str, connection: Connection) -> list[Piece]:
-    """Return all pieces, ready: those with tables on one connection, but learning, which has its own."""
-    work = Work(Log(stories, names), names, connection)
-    await work.enrol()
+@asynccontextmanager
+async def pieces(stories: Stories, names: Names, url: str) -> AsyncIterator[tuple[Connection, list[Piece]]]:
+    """Yield all pieces, ready, and the connection that those with tables share, but for learning, which has its own."""
+    connection = await connect(url, "bench")
     learning = Learning(names=names, clock=_clock, connect=lambda: connect(url, "bench learning"))
     await learning.start()
-    choices = Choices(stories, stories.agents)
-    return [ReadModels(Log(stories, names), names, connection), Examples(Log(stories, names), learning), choices, work]
+    try:
+        work = Work(Log(stories, names), names, connection)
+        await work.enrol()
+        examples, choices = Examples(Log(stories, names), learning), Choices(stories, stories.agents)
+        yield connection, [ReadModels(Log(stories, names), names, connection), examples, choices, work]
+    finally:
+        await learning.stop()
+        await connection.close()
 
 
 def _clock() -> datetime:

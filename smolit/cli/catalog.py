@@ -18,7 +18,7 @@ NOUNS: dict[str, str] = {
 COMMANDS: tuple[Command, ...] = (
     Command("up", "smolit.cli.stack:up"),
     Command("down", "smolit.cli.stack:down"),
-    Command("status", "smolit.cli.stack:status"),
+    Command("status", "smolit.cli.status:status"),
     Command("doctor", "smolit.cli.doctor:doctor"),
     Command("prepare", "smolit.cli.stack:prepare"),
     Command("run", "smolit.cli.run:run"),
