@@ -8,6 +8,7 @@ Kept as sums and an inverse that moves by rank one (Sherman & Morrison 1950). Ev
 `einsum` of two small arrays: no BLAS, so no thread count can change a bit.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class RidgeHeads:
         self._slopes = np.zeros((1, 2, width))  # the inverse times each of these
         self._pooled = PRIOR
         self._scratch = np.empty((width, width))
+        self._marks: dict[int, bytes] = {}  # of the rows that did not move since they were asked for
 
     @property
     def examples(self) -> int:
@@ -91,6 +93,10 @@ class RidgeHeads:
         """Return the agents met so far, sorted."""
         return sorted(self._rows)
 
+    def marks(self) -> list[bytes]:
+        """Return the sha256 of each agent's sums and inverse, in the order of `agents`."""
+        return [self._mark(self._rows[agent]) for agent in self.agents()]
+
     def arrays(self) -> dict[str, Vector]:
         """Return what the heads consist of, one row per agent in sorted order."""
         rows = [self._rows[agent] for agent in self.agents()]
@@ -123,8 +129,16 @@ class RidgeHeads:
             self._slopes = np.concatenate([self._slopes, np.zeros((1, 2, self._width))])
         return self._rows[agent]
 
+    def _mark(self, row: int) -> bytes:
+        """Return the sha256 of one row, little-endian as in a state."""
+        if row not in self._marks:
+            parts = (self._means[row], self._sums[row], self._inverses[row])
+            self._marks[row] = hashlib.sha256(b"".join(np.asarray(part, dtype="<f8").tobytes() for part in parts)).digest()
+        return self._marks[row]
+
     def _refresh(self, row: int) -> None:
         """Recompute what the sums and the inverse imply."""
+        self._marks.pop(row, None)
         np.einsum("de,ie->id", self._inverses[row], self._sums[row], out=self._slopes[row])
 
     def _pool(self) -> None:

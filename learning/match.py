@@ -39,9 +39,10 @@ def match(agents: Sequence[tuple[str, KnownAgent]], context: ChoiceContext, is_l
             able.append(agent_id)
         elif agent.state != "retired":
             left_out.append(reason)
-    live = [agent_id for agent_id in able if is_live(agent_id)]
+    served = {agent_id: is_live(agent_id) for agent_id in able}
+    live = [agent_id for agent_id in able if served[agent_id]]
     if live:
-        left_out += [LeftOut(agent_id, "no_live_worker") for agent_id in able if agent_id not in live]
+        left_out += [LeftOut(agent_id, "no_live_worker") for agent_id in able if not served[agent_id]]
     return Match(tuple(live or able), tuple(sorted(left_out, key=lambda one: one.agent)))
 
 

@@ -55,7 +55,7 @@ _NAMES = ", ".join(column.name for column in event_log.columns)
 _INSERT = f"""
 insert into {event_log.name} ({_NAMES})
 select {_NAMES} from jsonb_to_recordset(%s::jsonb) as told ({typed(event_log)})
-on conflict (event_id) do nothing returning event_id"""  # noqa: S608 names are our own
+on conflict (event_id) do nothing returning event_id::text"""  # noqa: S608 names are our own
 
 
 def partitions(schema: str) -> list[str]:
@@ -95,7 +95,7 @@ async def take_in(connection: Connection, facts: Sequence[tuple[Logged, bytes]])
     if not told:
         return []
     cursor = await connection.execute(_INSERT.encode(), (_ENCODER.encode(told).decode(),))
-    fresh = {str(row[0]) for row in await cursor.fetchall()}
+    fresh = {event_id for (event_id,) in await cursor.fetchall()}
     return [logged for logged, _ in facts if logged.event.id in fresh and first[logged.event.id][0] is logged]
 
 

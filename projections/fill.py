@@ -7,7 +7,9 @@ from msgspec import Struct
 
 from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
+from events.topics import Names
 from events.wire import Incoming
+from projections.ahead import Ahead
 from projections.runner import BATCH
 from store.fold import DurableFold
 from store.follow import Apply, apply_batch
@@ -40,8 +42,9 @@ Told = Callable[[Pace], None]
 class Filler:
     """Folds into one generation; its positions are durable, so whoever comes after a kill goes on from there."""
 
-    def __init__(self, reader: PartitionReader, fold: DurableFold, positions: dict[Place, int], told: Told) -> None:
+    def __init__(self, reader: PartitionReader, names: Names, fold: DurableFold, positions: dict[Place, int], told: Told) -> None:
         self._reader, self._fold, self._told = reader, fold, told
+        self._ahead = Ahead(reader, names)
         self.positions = positions
         self._records, self._spent_s = 0, 0.0
 
@@ -62,11 +65,11 @@ class Filler:
             LogChanged: the log ends before a mark.
         """
         behind = self._behind(marks)
-        self._reader.turn_to(behind)
+        await self._turn_to(behind)
         heard = time.monotonic()
         while behind:
             begun = time.monotonic()
-            fetched = await self._reader.fetch(BATCH)
+            fetched = await self._ahead.fetch(BATCH)
             wanted = [record for record in fetched if record.offset < marks.get((record.topic, record.partition), 0)]
             if wanted:
                 await self._fold_in(wanted, marks, apply, begun)
@@ -75,7 +78,8 @@ class Filler:
                 raise LogChanged(f"the log ends before the mark: {sorted(behind)}")
             behind = self._behind(marks)
             if len(wanted) < len(fetched):
-                self._reader.turn_to(behind)  # those that are there must not send us what nobody wants
+                await self._turn_to(behind)  # those that are there must not send us what nobody wants
+        await self._ahead.forget()
 
     async def _fold_in(self, records: Sequence[Incoming], marks: Mapping[Place, int], apply: Apply, begun: float) -> None:
         """Apply a batch, move the positions with it, and say how far we are."""
@@ -83,6 +87,11 @@ class Filler:
         self._records += len(records)
         self._spent_s += time.monotonic() - begun
         self._told(Pace(self._records, self._records + self.missing(marks), self._spent_s))
+
+    async def _turn_to(self, behind: Mapping[Place, int]) -> None:
+        """Read these partitions alone, each from where we stand."""
+        await self._ahead.forget()
+        self._reader.turn_to(behind)
 
     def _behind(self, marks: Mapping[Place, int]) -> dict[Place, int]:
         """Return where we stand in each partition whose mark is ahead."""

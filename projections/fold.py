@@ -12,7 +12,7 @@ from projections.dead_letter import park
 from projections.errors import GenerationMoved
 from projections.event_log import take_in
 from projections.projection import Logged, Projection
-from projections.sorting import Parked, chunks, sort_record
+from projections.sorting import Parked, chunks, sorted_of
 from projections.tally import count
 from store.generation import State, consumer_of, enter
 from store.postgres import Connection
@@ -64,13 +64,14 @@ class ProjectionFold:
 
     async def _write(self, connection: Connection, records: Sequence[Incoming]) -> None:
         """Write the log, every read model, the dead letters and the tally."""
-        sorted_records = [(sort_record(record, self._names), record.value or b"") for record in records]
-        parked = [item for item, _ in sorted_records if isinstance(item, Parked)]
-        fresh = await take_in(connection, [(item, value) for item, value in sorted_records if isinstance(item, Logged)])
-        for projection in self._projections:
-            await projection.apply(connection, fresh)
-        await park(connection, parked)
-        await count(connection, records, fresh, parked)
+        found = [sorted_of(record, self._names) for record in records]
+        parked = [one.found for one in found if isinstance(one.found, Parked)]
+        fresh = await take_in(connection, [(one.found, one.value or b"") for one in found if isinstance(one.found, Logged)])
+        async with connection.pipeline():  # the rows of the next read model are made while Postgres writes the last one's
+            for projection in self._projections:
+                await projection.apply(connection, fresh)
+            await park(connection, parked)
+            await count(connection, records, fresh, parked)
 
     async def _park(self, connection: Connection, record: Incoming, error: DataError) -> None:
         """Set one record aside that Postgres refuses."""

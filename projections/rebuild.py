@@ -177,7 +177,7 @@ async def _begin(where: Where, wanted: Wanted, connection: Connection, stack: As
     stack.push_async_callback(reader.stop)
     mine = await _resumed(connection, where, wanted) or await _made(connection, where, wanted, live, reader)
     fold = DurableFold(mine.consumer, connection)
-    return _Work(where, live, mine, connection, Filler(reader, fold, await fold.positions(every), told))
+    return _Work(where, live, mine, connection, Filler(reader, where.names, fold, await fold.positions(every), told))
 
 
 async def _resumed(connection: Connection, where: Where, wanted: Wanted) -> Generation | None:

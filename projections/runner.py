@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from bus.reader import MakeReader, PartitionReader, Place
 from events.topics import FACT_TOPICS, Names
 from events.wire import Incoming
+from projections.ahead import Ahead
 from projections.catalog import PROJECTIONS
 from projections.errors import GenerationMoved
 from projections.fold import ProjectionFold
@@ -103,11 +104,12 @@ class Projector:
         memory = ProjectionFold(self._names, self._projections, generation.name, shape=generation.shape)
         positions = await fold.positions(self._places)
         self._reader = self._make_reader(self._kafka, generation.consumer)
+        ahead = Ahead(Gathering(self._reader), self._names)
         try:
             await self._reader.start(positions)
             self._positions = positions
             async with tended(lambda: self._connect(self._dsn, f"{OWNER}.index"), generation.name):
-                await follow(Gathering(self._reader), fold, positions, memory.apply, stopped, BATCH)
+                await follow(ahead, fold, positions, memory.apply, stopped, BATCH)
         except GenerationMoved:
             return  # another one serves now, or this one was migrated: nothing of this step was written
         except Fenced:
@@ -116,6 +118,7 @@ class Projector:
             # It was dropped with its positions, as soon as another one served: that one is next.
         finally:
             self._positions = {}
+            await ahead.forget()
             await self._reader.stop()
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import astuple
 
 from events.dead_letter import DeadLetter, DeadLetterSettled
 from events.errors import EventError
@@ -31,12 +31,26 @@ class Parked(Struct, frozen=True):
     detail: str
 
 
+class SortedRecord(Incoming, frozen=True):
+    """A record that was read out: what it is, beside what it was."""
+
+    found: "Logged | Parked"
+
+
 class Unfit(Exception):
     """A record that decodes and still cannot be a fact of ours."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
+
+
+def sorted_of(record: Incoming, names: Names) -> SortedRecord:
+    """Return a record read out; one that is stays as it is."""
+    if isinstance(record, SortedRecord):
+        return record
+    found = sort_record(record, names)
+    return SortedRecord(record.topic, record.partition, record.offset, record.key, record.headers, record.value, found)
 
 
 def sort_record(record: Incoming, names: Names) -> Logged | Parked:
@@ -114,9 +128,28 @@ def _impossible(fact: Fact) -> str | None:
 
 def _integers(fact: Fact) -> Iterator[int]:
     """Yield the integers that become columns."""
-    yield from (item for item in astuple(fact) if isinstance(item, int))
+    for name in _may_be_integer(type(fact)):
+        if isinstance(item := getattr(fact, name), int):
+            yield item
     if isinstance(fact, AgentChosen):
         yield from (fact.policy.version, fact.policy.upto)
+
+
+@cache
+def _may_be_integer(kind: type[Fact]) -> tuple[str, ...]:
+    """Return the fields of a fact that can hold an integer."""
+    told = msgspec.inspect.type_info(kind)
+    fields = told.fields if isinstance(told, msgspec.inspect.StructType) else ()
+    return tuple(field.name for field in fields if _takes_integer(field.type))
+
+
+def _takes_integer(told: msgspec.inspect.Type) -> bool:
+    """Tell whether a field of this type can hold an integer."""
+    if isinstance(told, msgspec.inspect.Metadata):
+        return _takes_integer(told.type)
+    if isinstance(told, msgspec.inspect.UnionType):
+        return any(_takes_integer(one) for one in told.types)
+    return isinstance(told, msgspec.inspect.IntType | msgspec.inspect.BoolType | msgspec.inspect.AnyType)
 
 
 def _addends(*amounts: int) -> bool:

@@ -72,6 +72,11 @@ class RidgeIgw:
         heads = self._heads
         return pack(self.name, self.version, self._width, self.settings, heads.agents(), heads.arrays())
 
+    def essence(self) -> bytes:
+        """Return the settings and a mark of each agent's sums and inverse: what one example moves is all that is read again."""
+        heads = self._heads
+        return pack(self.name, self.version, self._width, self.settings, heads.agents(), {}) + b"".join(heads.marks())
+
     @classmethod
     def load(cls, state: bytes, width: int) -> Self:
         """Continue from a state."""

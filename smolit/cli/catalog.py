@@ -18,7 +18,7 @@ NOUNS: dict[str, str] = {
 COMMANDS: tuple[Command, ...] = (
     Command("up", "smolit.cli.stack:up"),
     Command("down", "smolit.cli.stack:down"),
-    Command("status", "smolit.cli.stack:status"),
+    Command("status", "smolit.cli.status:status"),
     Command("doctor", "smolit.cli.doctor:doctor"),
     Command("prepare", "smolit.cli.stack:prepare"),
     Command("run", "smolit.cli.run:run"),
@@ -63,6 +63,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("projection lag", "smolit.cli.projection:lag"),
     Command("projection rebuild", "smolit.cli.rebuild:make_anew"),
     Command("projection drop", "smolit.cli.rebuild:drop_generation"),
+    Command("bench projections", "bench.command_projections:projections"),
+    Command("bench growth", "bench.command_growth:growth"),
+    Command("bench start", "bench.command_start:start"),
     Command("dlq list", "smolit.cli.dlq:list_letters"),
     Command("dlq inspect", "smolit.cli.dlq:inspect"),
     Command("dlq replay", "smolit.cli.dlq_change:replay"),

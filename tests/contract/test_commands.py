@@ -18,7 +18,10 @@ CHANGES = {
     "agent retire", "policy set", "experiment start", "experiment stop", "projection rebuild", "projection drop",
     "dlq replay", "dlq purge", "restore",
 }  # fmt: skip
-OTHERS = {"up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path"}
+OTHERS = {
+    "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
+    "bench projections", "bench growth", "bench start",
+}  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]
 

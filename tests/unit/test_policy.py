@@ -1,5 +1,6 @@
 """Choosing, the inverse-gap weights, and recomputing a recorded choice."""
 
+import hashlib
 import math
 from dataclasses import replace
 
@@ -207,3 +208,26 @@ def test_a_state_with_arrays_of_another_shape_is_refused() -> None:
 
     with pytest.raises(UnreadableState, match="arrays"):
         RidgeIgw.load(state, 3)
+
+
+def test_every_example_and_every_correction_moves_the_digest() -> None:
+    """What the policy holds of one agent is read again whenever it moved, and a loaded copy is marked alike."""
+    policy, seen = create("ridge_igw", 3), set[str]()
+    for agent in (*AGENTS, "coder"):
+        policy.learn(Example(CONTEXT, agent, 0.5, 0.75))
+        seen.add(digest(policy))
+    policy.revise(Example(CONTEXT, "poet", 0.5, 0.25), 0.75)
+    seen.add(digest(policy))
+
+    assert len(seen) == 5
+    assert digest(RidgeIgw.load(policy.dump(), 3)) == digest(policy)
+
+
+def test_a_choice_recorded_with_the_digest_of_the_whole_state_is_still_true() -> None:
+    """Releases before wrote the digest of the state's bytes; those records stay what they are."""
+    policy = experienced()
+    before = replace(recorded(policy), digest=hashlib.sha256(policy.dump()).hexdigest())
+
+    assert before.digest != digest(policy)
+    assert recompute(policy, before).equal
+    assert not recompute(policy, replace(before, digest="0" * 64)).equal

@@ -1,0 +1,79 @@
+"""Reading ahead: records in order, each once, and nothing of what was given up."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from bus.errors import LogChanged
+from events.wire import Incoming
+from projections.ahead import Ahead
+from projections.projection import Logged
+from projections.sorting import SortedRecord
+from tests.builders import NAMES
+from tests.histories import history
+
+
+class Tape:
+    """A source that plays its batches one after the other, and breaks at the end if it is to."""
+
+    def __init__(self, batches: Sequence[Sequence[Incoming]], ends_with: Exception | None = None) -> None:
+        self._left, self._ends_with = [list(batch) for batch in batches], ends_with
+        self.fetched = 0
+
+    async def fetch(self, limit: int = 500, wait_ms: int = 200) -> list[Incoming]:
+        """Return the next batch."""
+        self.fetched += 1
+        if self._left:
+            return self._left.pop(0)
+        if self._ends_with is not None:
+            raise self._ends_with
+        return []
+
+
+async def test_records_come_once_in_order_and_read_out() -> None:
+    """What is handed out is what the source gave, each record with the fact in it."""
+    records = history(1)
+    ahead = Ahead(Tape([records[:100], records[100:]]), NAMES)
+
+    got = [*await ahead.fetch(), *await ahead.fetch()]
+    await ahead.forget()
+
+    assert [record.origin for record in got] == [record.origin for record in records]
+    assert all(isinstance(record, SortedRecord) for record in got)
+    assert any(isinstance(record.found, Logged) for record in got if isinstance(record, SortedRecord))
+
+
+async def test_the_next_batch_is_fetched_while_this_one_is_in_hand() -> None:
+    """Whoever writes a batch finds the next one read out already."""
+    tape = Tape([history(1)[:50], history(2)[:50]])
+    ahead = Ahead(tape, NAMES)
+
+    await ahead.fetch()
+    await asyncio.sleep(0)
+    await ahead.forget()
+
+    assert tape.fetched == 2
+
+
+async def test_what_was_read_ahead_is_given_up_when_the_source_is_turned() -> None:
+    """After that only what the source gives anew is handed out, and a failure of what was given up is nobody's."""
+    records = history(1)[:60]
+    ahead = Ahead(Tape([records[:20], records[20:40], records[40:]]), NAMES)
+
+    await ahead.fetch()
+    await asyncio.sleep(0)
+    await ahead.forget()
+    got = await ahead.fetch()
+    await ahead.forget()
+
+    assert [record.origin for record in got] == [record.origin for record in records[40:]]
+
+
+async def test_a_failure_meets_whoever_fetches_next() -> None:
+    """What broke while it was read ahead is told once it is asked for."""
+    ahead = Ahead(Tape([history(1)[:10]], LogChanged("gone")), NAMES)
+    await ahead.fetch()
+
+    with pytest.raises(LogChanged):
+        await ahead.fetch()
