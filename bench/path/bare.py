@@ -84,7 +84,7 @@ class Asker:
             await one.stop()
 
     async def drive(self, numbers: Iterable[int], in_flight: int) -> None:
-        """Keep so many tasks under way until all were answered and judged, and until all were learned from."""
+        """Keep so many tasks under way until all were answered and judged."""
         waiting = iter(numbers)
 
         async def one_after_another() -> None:

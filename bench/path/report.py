@@ -19,7 +19,7 @@ Row = tuple[str, str, str]
 class Report(Struct, frozen=True, kw_only=True):
     """What `smolit bench path --json` writes. Processor times are of all processes on the cores that they shared.
 
-    `ratio` compares tasks/s, `cpu_ratio` what a task costs: others on the machine move the one, hardly the other.
+    `ratio` compares tasks/s, `cpu_ratio` what a task costs: others on the machine move the one, and less so the other.
     `quiet`: others kept so little of our cores busy, in every part of the run, that tasks/s and waiting times are ours.
     `encoder_share` (live encoding alone): tasks/s over the texts/s that the encoder by itself does on the cores left to it.
     """
@@ -160,7 +160,7 @@ def figures(made: Report) -> Iterator[Row]:
         yield (
             "NOT A QUIET MACHINE",
             "",
-            "tasks/s, their ratio and waiting times say more about others than about us; processor times hold",
+            "tasks/s, their ratio and waiting times say more about others than about us",
         )
     yield "tasks per second, whole path", f"{made.tasks_per_s:.1f}", f"{made.tasks} tasks, {made.in_flight} under way"
     yield "tasks per second, floor", f"{made.floor_per_s:.1f}", f"{made.floor_tasks} tasks, {made.in_flight} under way"
@@ -168,7 +168,7 @@ def figures(made: Report) -> Iterator[Row]:
     yield (
         "ratio of processor times per task",
         f"{made.cpu_ratio:.3f}",
-        "floor over whole path; others on the machine hardly move it",
+        "floor over whole path; others on the machine move it less",
     )
     yield from _encoder(made)
     load = f"{made.half_load_per_s:.1f} tasks/s"

@@ -138,7 +138,7 @@ def measured(others: float) -> Measured:
 
 @pytest.mark.parametrize(("others", "quiet"), [(0.0, True), (1.8, False)])
 def test_a_run_beside_others_says_so(others: float, quiet: bool) -> None:
-    """What others did to the floor alone would flatter us: the ratio of tasks/s is marked, that of processor times holds."""
+    """What others did to the floor alone would flatter us: such a run is marked, with the ratio of processor times beside it."""
     made = report(measured(others))
 
     assert (made.quiet, made.cpu_ratio, made.ratio) == (quiet, 0.25, 0.2)
