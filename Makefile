@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 UV ?= uv
-HOUSE := events learning bus store agents streams handlers projections smolit
+HOUSE := events learning bus store agents streams handlers projections smolit bench
 # Hashes are checked for every file; only wheels are taken, so that no package runs code while it is installed.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --quiet --require-hashes --no-deps --no-compile --only-binary :all:
