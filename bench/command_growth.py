@@ -141,9 +141,10 @@ def _show(figures: Figures) -> None:
     rows = []
     for axis, piece, size in dict.fromkeys((one.axis, one.piece, one.size) for one in figures.points):
         mine = [one for one in figures.points if (one.axis, one.piece, one.size) == (axis, piece, size)]
-        middles = [statistics.median(getattr(one, name) for one in mine) for name in ("cpu_ms", "rss_mib", "loop_s")]
-        rows.append((axis, piece, size, *middles))
-    out.table(("axis", "piece", "size", "CPU ms a task", "memory MiB", "loop s"), rows, "medians")
+        middles = [statistics.median(getattr(one, name) for one in mine) for name in ("cpu_ms", "loop_s", "rss_mib")]
+        rows.append((axis, piece, size, *middles, statistics.median(one.cpu_ms / one.loop_s for one in mine)))
+    columns = ("axis", "piece", "size", "CPU ms a task", "loop s", "memory MiB", "CPU ms for each second of the loop")
+    out.table(columns, rows, "medians")
     slopes = [(one.axis, one.piece, one.cost_ms, one.per_tenfold_ms.told, f"{one.share:+.1%}") for one in figures.slopes]
     out.table(("axis", "piece", "mean ms", "ms more for ten times the size (95 %)", "of the mean"), slopes, "slopes")
     if (soak := figures.soak) is not None:

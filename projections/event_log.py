@@ -89,12 +89,12 @@ _READ = ", ".join(EventRow.__struct_fields__).replace("event_id", "event_id::tex
 
 
 async def take_in(connection: Connection, facts: Sequence[tuple[Logged, bytes]]) -> list[Logged]:
-    """Add facts, each with its bytes in Kafka, and return those whose id is new, in order; call it inside the step."""
-    first = {logged.event.id: (logged, value) for logged, value in reversed(facts)}
-    told = [_row(*first[event_id]) for event_id in sorted(first)]
-    if not told:
+    """Add facts, each with its row (`row_of`), and return those whose id is new, in order; call it inside the step."""
+    first = {logged.event.id: (logged, row) for logged, row in reversed(facts)}
+    if not first:
         return []
-    cursor = await connection.execute(_INSERT.encode(), (_ENCODER.encode(told).decode(),))
+    told = b"[" + b",".join(first[event_id][1] for event_id in sorted(first)) + b"]"
+    cursor = await connection.execute(_INSERT.encode(), (told.decode(),))
     fresh = {event_id for (event_id,) in await cursor.fetchall()}
     return [logged for logged, _ in facts if logged.event.id in fresh and first[logged.event.id][0] is logged]
 
@@ -123,10 +123,10 @@ async def events_of_type(
     return await fetch(connection, EventRow, query, (name, *after, limit))
 
 
-def _row(logged: Logged, value: bytes) -> dict[str, Any]:
-    """Return the log's row of a fact."""
+def row_of(logged: Logged, value: bytes) -> bytes:
+    """Return the log's row of a fact as JSON, with the digest of its bytes in Kafka."""
     envelope, fact = logged.event.envelope, logged.event.fact
-    return {
+    row = {
         "event_id": envelope.id,
         "type": fact.event_type.name,
         "version": fact.event_type.version,
@@ -143,3 +143,4 @@ def _row(logged: Logged, value: bytes) -> dict[str, Any]:
         "payload": fact,
         "value_sha256": bytea(sha256(value).digest()),
     }
+    return _ENCODER.encode(row)

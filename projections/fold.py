@@ -66,7 +66,7 @@ class ProjectionFold:
         """Write the log, every read model, the dead letters and the tally."""
         found = [sorted_of(record, self._names) for record in records]
         parked = [one.found for one in found if isinstance(one.found, Parked)]
-        fresh = await take_in(connection, [(one.found, one.value or b"") for one in found if isinstance(one.found, Logged)])
+        fresh = await take_in(connection, [(one.found, one.row) for one in found if isinstance(one.found, Logged)])
         async with connection.pipeline():  # the rows of the next read model are made while Postgres writes the last one's
             for projection in self._projections:
                 await projection.apply(connection, fresh)

@@ -15,6 +15,7 @@ from events.task import AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevise
 from events.text import unstorable
 from events.topics import Names
 from events.wire import Incoming, decode
+from projections.event_log import row_of
 from projections.projection import Logged
 
 # The largest integer that a column holds; durations and costs are sums, so none of them may come near it.
@@ -32,9 +33,10 @@ class Parked(Struct, frozen=True):
 
 
 class SortedRecord(Incoming, frozen=True):
-    """A record that was read out: what it is, beside what it was."""
+    """A record that was read out: what it is, and, if it is a fact, its row in the event log as JSON."""
 
     found: "Logged | Parked"
+    row: bytes
 
 
 class Unfit(Exception):
@@ -50,7 +52,8 @@ def sorted_of(record: Incoming, names: Names) -> SortedRecord:
     if isinstance(record, SortedRecord):
         return record
     found = sort_record(record, names)
-    return SortedRecord(record.topic, record.partition, record.offset, record.key, record.headers, record.value, found)
+    row = row_of(found, record.value or b"") if isinstance(found, Logged) else b""
+    return SortedRecord(record.topic, record.partition, record.offset, record.key, record.headers, record.value, found, row)
 
 
 def sort_record(record: Incoming, names: Names) -> Logged | Parked:

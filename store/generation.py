@@ -38,8 +38,10 @@ _COLUMNS = "name, state, shape, asked, anew, until, made_at, changed_at"
 _ALL = f"select {_COLUMNS} from ops.read_generation where state <> 'dropped' order by made_at, name"  # noqa: S608 ours
 _NEXT = "select 'g' || coalesce(max(substr(name, 2)::int), 0) + 1 from ops.read_generation"
 _ADD = "insert into ops.read_generation (name, state, shape, asked, anew, until) values (%s, 'building', %s, %s, %s, %s)"
+# A step does not wait for the disk: its rows and its positions are in one transaction, so what a crash takes it takes whole,
+# and it is read again. The switch does wait, and with it all that was committed before.
 _ENTER = """
-select set_config('search_path', name, true) from ops.read_generation
+select set_config('search_path', name, true), set_config('synchronous_commit', 'off', true) from ops.read_generation
 where name = %s and state = %s and shape = coalesce(%s, shape) for share"""
 _HOLD = "select state from ops.read_generation where name = %s for update"
 _TURN = "update ops.read_generation set state = %s, changed_at = now() where name = %s"

@@ -9,6 +9,7 @@ from bus.reader import PartitionReader, Place
 from events.topics import Names
 from projections import performance
 from projections.catalog import PROJECTIONS
+from projections.column import SCHEMA
 from projections.fold import CONSUMER, ProjectionFold
 from projections.merge import Row
 from projections.performance import AGENT_PERFORMANCE
@@ -18,6 +19,7 @@ from projections.verify import read_live, read_log, verify
 from store.errors import Fenced
 from store.fold import DurableFold
 from store.follow import apply_batch
+from store.generation import enter
 from store.migrate import upgrade
 from store.postgres import Connection, connect
 from tests.builders import dead_letter, example, given, life, registered
@@ -88,6 +90,21 @@ async def test_a_zombie_writes_nothing(namespace: Namespace) -> None:
     await connection.close()
 
     assert after == before
+
+
+async def test_a_step_alone_does_not_wait_for_the_disk(namespace: Namespace) -> None:
+    """Rows and position of a step go together, so a crash may take both; whatever else is committed waits."""
+    upgrade(namespace.postgres)
+    connection = await connect(namespace.postgres, "tests")
+
+    async with connection.transaction():
+        entered = await enter(connection, SCHEMA, "serving")
+        within = await (await connection.execute("show synchronous_commit")).fetchone()
+    after = await (await connection.execute("show synchronous_commit")).fetchone()
+    await connection.close()
+
+    assert entered
+    assert (within, after) == (("off",), ("on",))
 
 
 async def test_a_wrong_sign_is_caught(namespace: Namespace) -> None:
