@@ -12,6 +12,7 @@ NOUNS: dict[str, str] = {
     "events schema": "The contract with producers and readers in other languages.",
     "plot": "How well it goes, as a picture: in the terminal, or as PNG.",
     "projection": "The read models, how far they are, and whether they are true.",
+    "bench": "What it costs, measured here.",
     "dlq": "What could not be handled, why, and what is to become of it.",
 }
 COMMANDS: tuple[Command, ...] = (
@@ -66,4 +67,5 @@ COMMANDS: tuple[Command, ...] = (
     Command("dlq inspect", "smolit.cli.dlq:inspect"),
     Command("dlq replay", "smolit.cli.dlq_change:replay"),
     Command("dlq purge", "smolit.cli.dlq_change:purge"),
+    Command("bench selection", "bench.selection.command:selection"),
 )

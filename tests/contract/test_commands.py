@@ -18,7 +18,18 @@ CHANGES = {
     "agent retire", "policy set", "experiment start", "experiment stop", "projection rebuild", "projection drop",
     "dlq replay", "dlq purge", "restore",
 }  # fmt: skip
-OTHERS = {"up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export"}
+OTHERS = {
+    "up",
+    "prepare",
+    "run",
+    "backup",
+    "demo",
+    "chaos",
+    "task submit",
+    "agent lint",
+    "events schema export",
+    "bench selection",
+}
 
 WORDS = [command.words for command in COMMANDS]
 
