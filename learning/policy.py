@@ -92,6 +92,10 @@ class Policy(Protocol):
         """Return the state in its one canonical form (see `learning.state`)."""
         ...
 
+    def essence(self) -> bytes:
+        """Return what the digest is made of at every choice: the state, or what of a large one tells it from any other."""
+        ...
+
     @classmethod
     def load(cls, state: bytes, width: int) -> Self:
         """Continue from a state; raises UnreadableState for one of another policy, version or width, or not finite."""
@@ -99,8 +103,8 @@ class Policy(Protocol):
 
 
 def digest(policy: Policy) -> str:
-    """Return the sha256 of the policy's state: equal for two that folded the same examples with the same settings."""
-    return hashlib.sha256(policy.dump()).hexdigest()
+    """Return the sha256 of the policy's essence: equal for two that folded the same examples with the same settings."""
+    return hashlib.sha256(policy.essence()).hexdigest()
 
 
 def choose(decision: Decision, draw: float) -> Choice:

@@ -56,6 +56,10 @@ class Fixed:
         """Return a header without arrays."""
         return pack(self.name, self.version, self._width, self.settings, [], {})
 
+    def essence(self) -> bytes:
+        """Return the state itself: it is small."""
+        return self.dump()
+
     @classmethod
     def load(cls, state: bytes, width: int) -> Self:
         """Continue from a state."""

@@ -72,6 +72,10 @@ class RidgeIgw:
         heads = self._heads
         return pack(self.name, self.version, self._width, self.settings, heads.agents(), heads.arrays())
 
+    def essence(self) -> bytes:
+        """Return the state itself: it is small."""
+        return self.dump()
+
     @classmethod
     def load(cls, state: bytes, width: int) -> Self:
         """Continue from a state."""

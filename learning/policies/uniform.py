@@ -48,6 +48,10 @@ class Uniform:
         """Return a header without arrays."""
         return pack(self.name, self.version, self._width, self.settings, [], {})
 
+    def essence(self) -> bytes:
+        """Return the state itself: it is small."""
+        return self.dump()
+
     @classmethod
     def load(cls, state: bytes, width: int) -> Self:
         """Continue from a state."""
