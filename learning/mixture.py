@@ -1,7 +1,7 @@
 """What is learned of agents and texts: a regression that is fast, a forest that is strong, and who has become worse.
 
 What an agent is expected to earn is its own mean, moved by the text: w by the regression and 1 - w by the forest, with
-w = blend x 600 / (600 + examples). The forest is planted anew at 60 records and whenever there are a fifth more; in between
+w = blend x 600 / (600 + examples). The forest is planted anew at 60 records and whenever there are a quarter more; in between
 its leaves' sums move. A watch sums up by how much an agent earns less than was expected of it; an alarm forgets what the
 agent did before. All that is not a sum over records is either kept in `arrays` or planted again from the records as they were.
 """
@@ -20,7 +20,7 @@ from learning.joint import JointRegression
 from learning.memory import REWARD, Memory, Points, Vector, Whole, whole
 from learning.roots import roots
 
-FIRST, GROWTH = 60, 1.2  # records of the first planting, and how many times as many call for the next
+FIRST, GROWTH = 60, 1.25  # records of the first planting, and how many times as many call for the next
 HALF_LIFE = 600.0  # examples after which the regression's weight is half of what it was
 SLACK, TRIED = 0.15, 30.0  # how much less than expected is nothing, and how often an agent must have been tried to be watched
 MAPPED, LEADING = 65, ((0, 6), (24, 4), (40, 6))  # width of the shipped context map, and where its parts begin

@@ -32,7 +32,7 @@ class SharedForest:
     def __init__(
         self,
         width: int,
-        trees: float = 60.0,
+        trees: float = 30.0,
         least: float = 20.0,
         keep: float = 6000.0,
         alarm: float = 6.0,
