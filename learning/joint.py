@@ -63,11 +63,6 @@ class JointRegression:
         found: Vector = np.einsum("ki,i->k", self._slopes, point)
         return found
 
-    def text(self, point: Vector) -> Vector:
-        """Return by how much a text moves the expected reward of every agent from its level, the last one never met."""
-        found: Vector = np.einsum("ki,i->k", self._slopes[:, 1:], point[1:])
-        return found
-
     def arrays(self) -> dict[str, Vector]:
         """Return what the regression consists of."""
         return {"spread": self._spread, "told": self._told, "spreads": self._spreads, "sums": self._sums}

@@ -1,11 +1,9 @@
 """What is learned of agents and texts: a regression that is fast, a forest that is strong, and who has become worse.
 
-What an agent is expected to earn is its own mean, moved by the text: by `blend` of what the regression says of the text
-(not of the agent's level: the mean knows that better) and by (1 - blend) n / (n + 600) of what the forest says, n examples
-being known: a forest grown on few records, or on those of one favourite, moves too far. The forest is planted anew at 60
-records and whenever there are a quarter more; in between its leaves' sums move. A watch sums up by how much an agent earns
-less than was expected of it; an alarm forgets what the agent did before. All that is not a sum over records is either
-kept in `arrays` or planted again from the records as they were.
+What an agent is expected to earn is its own mean, moved by the text: w by the regression and 1 - w by the forest, with
+w = blend x 600 / (600 + examples). The forest is planted anew at 60 records and whenever there are a quarter more; in between
+its leaves' sums move. A watch sums up by how much an agent earns less than was expected of it; an alarm forgets what the
+agent did before. All that is not a sum over records is either kept in `arrays` or planted again from the records as they were.
 """
 
 import bisect
@@ -23,7 +21,7 @@ from learning.memory import REWARD, Memory, Points, Vector, Whole, whole
 from learning.roots import roots
 
 FIRST, GROWTH = 60, 1.25  # records of the first planting, and how many times as many call for the next
-RIPE = 600.0  # examples after which the forest has half of its weight
+HALF_LIFE = 600.0  # examples after which the regression's weight is half of what it was
 SLACK, TRIED = 0.15, 30.0  # how much less than expected is nothing, and how often an agent must have been tried to be watched
 MAPPED, LEADING = 65, ((0, 6), (24, 4), (40, 6))  # width of the shipped context map, and where its parts begin
 _AGENT = ("counts", "earned", "worry", "calm")
@@ -89,13 +87,12 @@ class Mixture:
         return self._expect(self._seen(point), None if self._forest is None else self._forest.leaves(point))
 
     def _expect(self, seen: Vector, leaves: Whole | None) -> Expected:
-        means, blend = self._roots.means, self._habits.blend
-        linear = blend * self._joint.text(seen)
+        means, share = self._roots.means, self._habits.blend * HALF_LIFE / (HALF_LIFE + self._examples)
+        linear = share * (self._joint.worth(seen) - means)
         if self._forest is None or leaves is None:
             forest = np.zeros_like(linear)
         else:
-            ripe = self._examples / (self._examples + RIPE)
-            forest = (1.0 - blend) * ripe * (self._forest.worth(leaves, means) - means)
+            forest = (1.0 - share) * (self._forest.worth(leaves, means) - means)
         return Expected(self._roots.pooled, means - self._roots.pooled, forest, linear)
 
     def add(self, point: Points, agent: str, reward: float) -> None:

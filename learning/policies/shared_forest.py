@@ -39,7 +39,7 @@ class SharedForest:
         blend: float = 0.5,
         optimism: float = 1.0,
         release: float = 0.0,
-        floor: float = 0.0005,
+        floor: float = 0.002,
     ) -> None:
         self._width = width
         given = {"trees": trees, "least": least, "keep": keep, "alarm": alarm, "blend": blend}

@@ -70,16 +70,6 @@ def test_a_moved_reward_is_as_if_it_had_been_right() -> None:
     assert wrong.worth(rows[0]) == pytest.approx(right.worth(rows[0]), abs=1e-12)
 
 
-def test_what_a_text_says_is_what_is_left_beside_the_level() -> None:
-    """What the regression says of a text is its expectation there less that of the mean text, of agents met and not."""
-    joint, rows = JointRegression(4, 2), np.concatenate([np.ones((30, 1)), points(30, 3)], axis=1).astype(float)
-    for at, row in enumerate(rows):
-        joint.add(row, at % 2, float(row[1] > 0))
-
-    assert joint.text(rows[0]) == pytest.approx(joint.worth(rows[0]) - joint.worth(np.array([1.0, 0, 0, 0])))
-    assert joint.text(np.array([1.0, 0, 0, 0])).tolist() == [0.0, 0.0, 0.0]
-
-
 def test_trees_part_texts_where_agents_differ() -> None:
     """Where one number tells which of two agents is good, the forest tells them apart on both sides."""
     bits, texts = np.random.default_rng(2), points(600)
