@@ -99,7 +99,7 @@ def _started(environ: Mapping[str, str], number: int) -> Start:
     loop, begun = loop_s(), time.monotonic()
     told = _up(environ, begun)
     up_s = time.monotonic() - begun
-    answer = _smolit(environ, "task", "submit", _ASKED, "--wait")
+    answer = _smolit(environ, "task", "submit", _ASKED, "--kind", "arithmetic", "--wait")
     found = Start(round(up_s, 3), round(time.monotonic() - begun, 3), _ANSWER in answer, told, loop)
     out.say(f"start {number}: up after {found.up_s:.1f} s, the first answer after {found.answer_s:.1f} s")
     _smolit(environ, "down")

@@ -90,7 +90,7 @@ class Stories:
 
     def features(self, number: int) -> Features:
         """Return what a policy sees of a task's text."""
-        return _features(self._prompt(number).text, number % 4096)
+        return _features(self._prompt(number).text, number % len(self._outcomes.prompts))
 
     def agent(self, number: int) -> str:
         """Return who does a task."""
