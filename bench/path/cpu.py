@@ -9,7 +9,6 @@ import psutil
 from msgspec import Struct
 
 CORES = 2
-_ROUNDS = 2_000_000
 
 
 class Used(Struct, frozen=True):
@@ -38,13 +37,6 @@ class Spent(Struct, frozen=True):
         return sum(self.by.values())
 
 
-class Calibration(Struct, frozen=True):
-    """How long a fixed loop of Python takes here and now: by the clock, and in processor time."""
-
-    wall_ms: float
-    cpu_ms: float
-
-
 def pin() -> list[int]:
     """Keep this process, and all that it will start, on two cores, and return which; where no system call does that, on all."""
     if not hasattr(os, "sched_setaffinity"):
@@ -71,14 +63,6 @@ def thread_seconds(pid: int, thread: int) -> float:
     """Return what one thread used up to now; 0 where the system does not tell."""
     found = [one for one in psutil.Process(pid).threads() if one.id == thread]
     return sum(one.user_time + one.system_time for one in found)
-
-
-def calibration() -> Calibration:
-    """Time a fixed loop, so that figures of two machines, or of a busy and an idle one, can be told apart."""
-    wall, cpu, total = time.perf_counter(), time.process_time(), 0
-    for number in range(_ROUNDS):
-        total += number * number
-    return Calibration(1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu))
 
 
 def _seconds(pid: int) -> float:

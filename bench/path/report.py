@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from bench.calibration import Calibration
 from bench.floor import HOPS, PRODUCER, Fact, published_bytes, read_bytes
 from bench.path.bare import Floor
-from bench.path.cpu import Calibration, Spent
+from bench.path.cpu import Spent
 from bench.path.phase import Phase
 from smolit.demo.report import percentile
 from smolit.process.roster import PROCESSES

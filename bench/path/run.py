@@ -11,10 +11,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from agents import spec
+from bench.calibration import Calibration, calibration
 from bench.floor import PRODUCER, TRAVELLED, Fact, differences
 from bench.floor_part import Plan
 from bench.path.bare import Floor, Ground, run_floor
-from bench.path.cpu import Calibration, calibration, thread_seconds
+from bench.path.cpu import thread_seconds
 from bench.path.crew import Children, running
 from bench.path.load import closed_loop, open_loop
 from bench.path.note import read_notes, traffic_of

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.calibration import Calibration
 from bench.floor import HOPS, Fact
 from bench.path import load
 from bench.path.bare import Floor
-from bench.path.cpu import Calibration, Spent, Used, spent, thread_seconds, used
+from bench.path.cpu import Spent, Used, spent, thread_seconds, used
 from bench.path.note import Notebook, noted_ports, read_notes
 from bench.path.phase import Landed, Phase
 from bench.path.recorded import Recorded, TextNotRecorded, record, store
