@@ -107,7 +107,8 @@ class Broadcast:
     async def _follow(self, on_event: OnEvent) -> None:
         while True:
             await self._deliver(on_event)
-            await asyncio.sleep(self._gather_s)
+            if self._gather_s:
+                await self._reader.rest(self._gather_s)
 
     async def _deliver(self, on_event: OnEvent) -> None:
         """Fetch once and hand over what came."""

@@ -1,5 +1,6 @@
 """The way in for plain consumers: partitions assigned by hand, read from the positions that Postgres holds."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -99,6 +100,16 @@ class PartitionReader:
             place = TopicPartition(topic, partition)
             consumer.seek(place, position)
             consumer.resume(place)
+
+    async def rest(self, seconds: float) -> None:
+        """Let records gather: nothing is asked for meanwhile, not even ahead, so that the next fetch brings all of them."""
+        consumer = self._connected()
+        awake = consumer.assignment() - consumer.paused()
+        consumer.pause(*awake)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            consumer.resume(*awake)
 
     async def position(self, topic: str, partition: int) -> int:
         """Return the offset of the record that `fetch` would return next."""

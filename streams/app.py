@@ -30,6 +30,7 @@ SESSION_S = 10
 HEARTBEAT_S = 2
 TICK_S = 0.5
 STOP_S = 10.0
+TURNS = 2  # of the loop, that a record takes at most from a fetch to our queue; one was seen
 
 
 class Brain:
@@ -37,7 +38,7 @@ class Brain:
 
     def __init__(self, processor: Processor, *, kafka: str, group: str, instance: str, data_dir: Path) -> None:
         self._processor = processor
-        self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
+        self._queue: asyncio.Queue[tuple[Any, Incoming]] = asyncio.Queue(QUEUE)  # Faust's event, and its record
         self.failed = asyncio.Event()
         self.error: BaseException | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -85,7 +86,9 @@ class Brain:
 
         async def read(stream: Any) -> None:
             async for event in stream.noack().events():
-                await self._queue.put(event)
+                record = _incoming(event.message)
+                self._processor.foresee(record)
+                await self._queue.put((event, record))
 
         self._app.agent(topic, name=f"{self._app.conf.id}.read")(read)
 
@@ -95,19 +98,28 @@ class Brain:
         self._app.on_partitions_assigned.connect(moved, weak=False)
 
     async def _loop(self) -> None:
-        """Process greedy batches: as many as are here, never waiting for more."""
-        async for events in self._batches():
-            await self._processor.process([_incoming(event.message) for event in events])
-            for event in events:
+        """Process greedy batches: as many as have been fetched, never waiting for more."""
+        async for batch in self._batches():
+            await self._processor.process([record for _, record in batch])
+            for event, _ in batch:
                 event.ack()
             self._app.consumer.settle()
 
-    async def _batches(self) -> AsyncIterator[list[Any]]:
+    async def _batches(self) -> AsyncIterator[list[tuple[Any, Incoming]]]:
         while True:
-            events = [await self._queue.get()]
-            while len(events) < self._processor.batch and not self._queue.empty():
-                events.append(self._queue.get_nowait())
-            yield events
+            batch = [await self._queue.get()]
+            await self._let_come()
+            while len(batch) < self._processor.batch and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            yield batch
+
+    async def _let_come(self) -> None:
+        """Let the rest of a fetch come through Faust, which takes some turns of the loop for each record of it."""
+        before = -1
+        while before < self._queue.qsize() < self._processor.batch:
+            before = self._queue.qsize()
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
 
     def _wanted(self, message: Any) -> bool:
         """Return whether the processor reads this type; on a request topic everything is read."""

@@ -18,8 +18,26 @@ from faust.transport.drivers import aiokafka as driver
 Wanted = Callable[[Any], bool]  # of a message of Faust
 
 
+class Thread(driver.AIOKafkaConsumerThread):
+    """Lets records gather in the broker between two deliveries: each fetch costs both sides a millisecond, full or not.
+
+    Nothing is read ahead meanwhile: what was would be delivered next, and all that gathered after it one turn later.
+    """
+
+    async def _fetch_records(self, consumer: Any, *wanted: Any, **limits: Any) -> Any:
+        transport: Any = self.transport
+        if not transport.gather_s:
+            return await super()._fetch_records(consumer, *wanted, **limits)
+        await asyncio.sleep(transport.gather_s)
+        consumer.resume(*consumer.paused())
+        try:
+            return await super()._fetch_records(consumer, *wanted, **limits)
+        finally:
+            consumer.pause(*consumer.assignment())
+
+
 class Consumer(driver.Consumer):
-    """Lets records gather in the broker between two deliveries: each fetch costs both sides a millisecond, full or not."""
+    """Delivers a fetch by one task, and acknowledges in order."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,10 +58,8 @@ class Consumer(driver.Consumer):
         self._in_order.clear()
         await super().perform_seek()
 
-    async def _getmany(self, *wanted: Any, **limits: Any) -> Any:
-        transport: Any = self.transport
-        await asyncio.sleep(transport.gather_s)
-        return await super()._getmany(*wanted, **limits)
+    def _new_consumer_thread(self) -> Thread:
+        return Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Deliver fetch by fetch until told to stop."""

@@ -33,7 +33,8 @@ from streams.outgoing import fact_record, refusal
 from streams.positions import Positions
 
 SOURCE = "smolit/intake"
-Readings = Mapping[str, "asyncio.Future[Reading]"]
+Readings = Mapping[str, "asyncio.Future[Reading]"]  # by the origin of the record with the text
+Foreseen = tuple[Healthy | Sick, "asyncio.Future[Reading] | None"]
 
 
 class Reader(Protocol):
@@ -72,6 +73,7 @@ class Intake:
         self._inline_limit = inline_limit_bytes
         self._connect, self._publisher, self._control, self._make_fold = connect, publisher, control, fold
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")  # in order: the first of a batch is ready first
+        self._seen: dict[str, Foreseen] = {}  # by origin, until its turn
         self._connection: Connection
         self._positions: Positions
 
@@ -90,17 +92,24 @@ class Intake:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def assigned(self) -> None:
-        """Read positions anew: another process may have moved them."""
+        """Read positions anew: another process may have moved them. Of records that came before, some may never have a turn."""
         self._positions.forget()
+        self._seen.clear()
+
+    def foresee(self, record: Incoming) -> None:
+        """Look at a record, and let the thread read its text: it is done when those before it have been published."""
+        one = inspect(record, self._names.tenant_of(record.topic), self._inline_limit)
+        self._seen[record.origin] = (one, self._start_reading(one))
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Turn a batch into facts and refusals, and return when the broker has them and the positions moved."""
         self._control.check()
+        foreseen = {record.origin: self._foreseen(record) for record in batch}
         fresh = await self._positions.fresh(batch)
         if not fresh:
             return
-        judged = [inspect(record, self._names.tenant_of(record.topic), self._inline_limit) for record in fresh]
-        readings = self._start_reading(judged)
+        judged = [foreseen[record.origin][0] for record in fresh]
+        readings = {origin: reading for origin, (_, reading) in foreseen.items() if reading is not None}
         await self._publish(await self._claimed(judged), readings)
         async with self._positions.step(fresh):
             pass  # intake's rows are its claims; only the positions are left to move
@@ -131,11 +140,16 @@ class Intake:
         self.outcomes["repeated"] += 1
         return None
 
-    def _start_reading(self, judged: Sequence[Healthy | Sick]) -> Readings:
-        """Let the thread read the texts of a batch in their order, while their keys are claimed."""
-        texts = dict.fromkeys(text for one in judged if (text := _text(one)) is not None)
-        loop = asyncio.get_running_loop()
-        return {text: loop.run_in_executor(self._thread, self._reader.read, text) for text in texts}
+    def _foreseen(self, record: Incoming) -> Foreseen:
+        """Return what a record is, and the reading of its text, which was begun when it came."""
+        if record.origin not in self._seen:
+            self.foresee(record)
+        return self._seen.pop(record.origin)
+
+    def _start_reading(self, one: Healthy | Sick) -> "asyncio.Future[Reading] | None":
+        """Let the thread read the text of a submission."""
+        text = _text(one)
+        return None if text is None else asyncio.get_running_loop().run_in_executor(self._thread, self._reader.read, text)
 
     async def _publish(self, work: Sequence[Healthy | Sick], readings: Readings) -> None:
         """Publish all that follows, in order; what changes what is in force is published and folded on its own."""
@@ -167,7 +181,7 @@ class Intake:
                 facts = admit_task(
                     one.asked,
                     request,
-                    await readings[request.text],
+                    await readings[one.record.origin],
                     self._control.control,
                     self._control.seen(),
                     self._rules,

@@ -75,6 +75,9 @@ class Learning:
         """Read positions anew: another process may have moved them."""
         self._positions.forget()
 
+    def foresee(self, record: Incoming) -> None:
+        """Nothing can be begun before its turn."""
+
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Fold a batch and commit what it taught, or do neither."""
         fresh = await self._positions.fresh(batch)

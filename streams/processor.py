@@ -32,6 +32,10 @@ class Processor(Protocol):
         """Disconnect."""
         ...
 
+    def foresee(self, record: Incoming) -> None:
+        """Begin what can be begun before a record's turn comes; called once for each, in order within a partition."""
+        ...
+
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Take in records, in order within each partition."""
         ...

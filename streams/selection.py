@@ -75,6 +75,9 @@ class Selection:
     def assigned(self) -> None:
         """Nothing is cached by partition."""
 
+    def foresee(self, record: Incoming) -> None:
+        """Nothing can be begun before its turn."""
+
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Publish what was decided about every record of the batch."""
         for follower in (self._control, self._library, self._live):

@@ -62,6 +62,10 @@ class AcksFirst:
         """Tell it that partitions moved."""
         self._inner.assigned()
 
+    def foresee(self, record: Incoming) -> None:
+        """Tell it of a record that came."""
+        self._inner.foresee(record)
+
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Put a batch aside for later; whoever called acknowledges it now."""
         await self._queue.put(batch)

@@ -152,6 +152,10 @@ class WatchedProcessor:
         """Tell it that partitions moved."""
         self._inner.assigned()
 
+    def foresee(self, record: Incoming) -> None:
+        """Tell it of a record that came."""
+        self._inner.foresee(record)
+
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Process a batch; whoever called acknowledges before the loop comes to what is put on it here."""
         await self._inner.process(batch)

@@ -87,6 +87,10 @@ class ToldProcessor:
         """Tell it that partitions moved."""
         self._inner.assigned()
 
+    def foresee(self, record: Incoming) -> None:
+        """Tell it of a record that came."""
+        self._inner.foresee(record)
+
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Process a batch, then tell."""
         await self._inner.process(batch)

@@ -38,6 +38,9 @@ class Endless:
     def assigned(self) -> None:
         """Nothing is cached."""
 
+    def foresee(self, record: Incoming) -> None:
+        """Nothing is begun early."""
+
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Do nothing."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,10 +25,12 @@ class Noting:
 
     name = "noting"
     batch = 10
-    gather_s = 0.0
 
-    def __init__(self, topic: str, fails: bool = False, wants: frozenset[str] = frozenset()) -> None:
+    def __init__(self, topic: str, fails: bool = False, wants: frozenset[str] = frozenset(), gather_s: float = 0.0) -> None:
         self.wants = wants
+        self.gather_s = gather_s
+        self.foreseen: list[bytes | None] = []
+        self.batches: list[int] = []
         self.topics: tuple[str, ...] = (topic,)
         self.outcomes: Counter[str] = Counter()
         self.seen: list[bytes | None] = []
@@ -45,12 +47,17 @@ class Noting:
     def assigned(self) -> None:
         """Nothing is cached."""
 
+    def foresee(self, record: Incoming) -> None:
+        """Note that it came."""
+        self.foreseen.append(record.value)
+
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Note the batch, or fail."""
         if self._fails:
             raise ValueError("planted")
         await self.free.wait()
         self.seen += [record.value for record in batch]
+        self.batches.append(len(batch))
 
 
 def brain_of(processor: Noting, namespace: Namespace, folder: Path) -> Brain:
@@ -68,11 +75,16 @@ async def publish(namespace: Namespace, topic: str, values: Sequence[bytes], kin
         await publisher.stop()
 
 
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until something is true."""
+    async with asyncio.timeout(WAIT_S):
+        while not true():  # noqa: ASYNC110 a condition with a deadline
+            await asyncio.sleep(0.05)
+
+
 async def until_seen(processor: Noting, values: Sequence[bytes]) -> None:
     """Wait until the processor has noted these values."""
-    async with asyncio.timeout(WAIT_S):
-        while processor.seen != list(values):  # noqa: ASYNC110 a condition with a deadline
-            await asyncio.sleep(0.05)
+    await until(lambda: processor.seen == list(values))
 
 
 async def publish_in_a_transaction(namespace: Namespace, topic: str, value: bytes) -> None:
@@ -160,6 +172,46 @@ async def test_nothing_is_acknowledged_over_the_head_of_a_record_at_work(namespa
         await brain.stop()
 
     assert held == 1
+
+
+async def test_a_record_is_foreseen_while_those_before_it_are_at_work(namespace: Namespace, tmp_path: Path) -> None:
+    """What can be begun early is begun when a record comes, not when its turn comes."""
+    topic = await topic_for(namespace)
+    processor = Noting(topic)
+    processor.free.clear()
+    brain = brain_of(processor, namespace, tmp_path)
+    await brain.start()
+    try:
+        await publish(namespace, topic, [b"one"])
+        await until(lambda: processor.foreseen == [b"one"])
+        await publish(namespace, topic, [b"two"])
+        await until(lambda: processor.foreseen == [b"one", b"two"])
+        early = list(processor.seen)
+        processor.free.set()
+        await until_seen(processor, [b"one", b"two"])
+    finally:
+        await brain.stop()
+
+    assert early == []
+
+
+async def test_what_gathered_comes_at_once(namespace: Namespace, tmp_path: Path) -> None:
+    """Between two deliveries nothing is read ahead: what came in the meantime is one batch, not its first record alone."""
+    topic = await topic_for(namespace)
+    processor = Noting(topic, gather_s=2.0)
+    brain = brain_of(processor, namespace, tmp_path)
+    await brain.start()
+    try:
+        await publish(namespace, topic, [b"one"])
+        await until_seen(processor, [b"one"])
+        await publish(namespace, topic, [b"two"])
+        await asyncio.sleep(0.5)  # long enough for a fetch to bring it, if one were under way
+        await publish(namespace, topic, [b"three", b"four"])
+        await until_seen(processor, [b"one", b"two", b"three", b"four"])
+    finally:
+        await brain.stop()
+
+    assert processor.batches == [1, 3]
 
 
 async def test_a_part_of_faust_that_died_ends_the_stream(namespace: Namespace, tmp_path: Path) -> None:

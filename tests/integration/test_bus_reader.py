@@ -49,6 +49,21 @@ async def test_an_idle_topic_gives_nothing_and_no_error(kafka: str) -> None:
         assert await source.fetch(wait_ms=50) == []
 
 
+async def test_what_gathers_while_a_reader_rests_comes_at_once(kafka: str) -> None:
+    """Nothing is asked for during a rest, so that the next fetch brings all there is, not what came first."""
+    async with kit.a_topic(kafka) as topic, kit.reader(kafka, {(topic, 0): 0}) as source:
+        await kit.publish(kafka, kit.records(topic, 1))
+        await kit.read(source, 1)
+        resting = asyncio.create_task(source.rest(1.5))
+        await asyncio.sleep(0.3)
+        await kit.publish(kafka, kit.records(topic, 1))
+        await asyncio.sleep(0.3)
+        await kit.publish(kafka, kit.records(topic, 2))
+        await resting
+
+        assert len(await source.fetch(wait_ms=5_000)) == 3
+
+
 async def test_partitions_are_those_of_the_broker(kafka: str) -> None:
     """Partition numbers are asked for, and a topic that is not there has none."""
     async with kit.a_topic(kafka, partitions=3) as topic:
