@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from bench.make_sample import SAMPLE_SET
-from learning.encoder import Encoder, TextEncoder
+from learning.encoder import Encoder
+from learning.encoding import TextEncoder
 from learning.hashed import HashedEncoder
 from learning.outcomes import Outcomes
+from learning.static import StaticEncoder
 
 ROOT = Path(__file__).parent.parent
 LABELLED = ROOT / "tests" / "data" / "labelled_tasks.json"
@@ -46,7 +48,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=300)
     options = parser.parse_args()
     questions = [prompt.text for prompt in Outcomes.load(ROOT / "bench" / "data", SAMPLE_SET).prompts[: options.texts]]
-    for encoder in (Encoder.load(options.encoder), HashedEncoder()):
+    for encoder in (Encoder.load(options.encoder), StaticEncoder.load(), HashedEncoder()):
         answers = routed(encoder)
         share = {
             language: np.mean([domain == chosen for domain, spoken, chosen in answers if language in ("all", spoken)])

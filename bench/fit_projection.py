@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.make_sample import SAMPLE_SET, read_rows
-from learning.encoder import Encoder, TextEncoder
+from learning.encoder import Encoder
+from learning.encoding import TextEncoder
 from learning.features import ARTEFACTS, MAP_VERSION, from_half, map_stem, project, spread, to_half
 from learning.hashed import HashedEncoder
+from learning.static import StaticEncoder
 from learning.surface import SURFACE_NAMES, SURFACE_VERSION, SURFACE_WIDTH, surface
 
 SETS = ("llmrouter", "mmlupro")
@@ -121,7 +123,7 @@ def main() -> None:
     parser.add_argument("--target", type=Path, default=ARTEFACTS)
     options = parser.parse_args()
     texts = prompts_to_fit(options.source, Path(__file__).parent / "data")
-    for encoder in (HashedEncoder(), Encoder.load(options.encoder)):
+    for encoder in (HashedEncoder(), StaticEncoder.load(), Encoder.load(options.encoder)):
         embeddings, forms = raw_features(texts, encoder, options.cache)
         arrays = fit(embeddings, forms, AXES)
         digest = store(arrays, encoder, len(texts), options.target)

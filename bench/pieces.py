@@ -27,6 +27,7 @@ from handlers.desk import Desk
 from handlers.dispatch import Dispatcher, Retry
 from handlers.ending import Finish, Roads
 from learning.book import Page, PolicyKey
+from learning.encoding import STATIC
 from learning.features import ContextMap
 from learning.policies import DEFAULT
 from learning.policy import Context
@@ -121,7 +122,7 @@ class Choices:
     name = "selection"
 
     def __init__(self, stories: Stories, agents: Sequence[str]) -> None:
-        self._map, self._stories, self._agents = ContextMap.load(), stories, agents
+        self._map, self._stories, self._agents = ContextMap.load(STATIC), stories, agents
         self._control = Control(agents={(DEFAULT_TENANT, one): _known(one) for one in agents})
         self._serving = Served(PolicyKey.of(DEFAULT, {}), "default")
         self._page = Page(self._serving.key.make(self._map.width))

@@ -1,4 +1,4 @@
-"""Turn one text into one unit vector with a small ONNX model; `learning.hashed` is the floor where it is not built.
+"""Turn one text into one unit vector with a small ONNX model; what the others are is in `learning.encoders`.
 
 Every text is encoded alone: the int8 graph scales its activations per call, so a vector would depend on its batch.
 Empty text gives the vector of the empty sentence; of a long text the first 8,192 characters and 128 tokens count;
@@ -8,39 +8,30 @@ lone surrogates count as U+FFFD. Nothing here opens a socket.
 import hashlib
 import json
 from pathlib import Path
-from typing import Protocol, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]  # the wheel has no annotations
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from learning.errors import LearningError
+from learning.encoding import (
+    MAX_TOKENS,
+    MINILM,
+    WIDTH,
+    EncoderMismatch,
+    EncoderMissing,
+    Vector,
+    file_sha256,
+    open_tokenizer,
+)
 from learning.text import readable
 
-ENCODER_NAME = "minilm-int8-128"
-WIDTH = 384
-MAX_TOKENS = 128
 RECIPE = 2  # which graph `encoder_build` writes; another number is built anew
 GRAPH_FILE, TOKENIZER_FILE, MANIFEST_FILE = "encoder.int8.onnx", "tokenizer.json", "manifest.json"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 # Fused, residual and norm took 0.38 ms each (110 tokens, onnxruntime 1.32); apart they take 0.1 ms.
 SLOW_FUSIONS = ["SkipLayerNormFusion"]
-
-Vector = NDArray[np.float32]
-
-
-class EncoderError(LearningError):
-    """The encoder cannot be used."""
-
-
-class EncoderMissing(EncoderError):
-    """No encoder has been built where one was expected, or its weights are not installed."""
-
-
-class EncoderMismatch(EncoderError):
-    """A file of the encoder is not the one its manifest names."""
 
 
 class Manifest(TypedDict):
@@ -55,35 +46,6 @@ class Manifest(TypedDict):
     max_tokens: int
     opset: int
     versions: dict[str, str]
-
-
-class TextEncoder(Protocol):
-    """What every encoder offers; safe to call from several threads."""
-
-    @property
-    def name(self) -> str:
-        """Which method, to be read by people."""
-        ...
-
-    @property
-    def width(self) -> int:
-        """How many numbers a vector has."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Names everything that a vector depends on, as hexadecimal sha256."""
-        ...
-
-    def encode(self, text: str) -> Vector:
-        """Return the unit vector of one text: float32, shape (width,)."""
-        ...
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def built_by(folder: Path) -> int:
@@ -124,21 +86,13 @@ def open_session(graph: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS)
 
 
-def open_tokenizer(path: Path) -> Tokenizer:
-    """Open the model's tokenizer without the padding that its file has baked in."""
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    return tokenizer
-
-
 class Encoder:
     """all-MiniLM-L6-v2 on onnxruntime: float32 unit vectors of 384 numbers.
 
     Source: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2; built by `learning.encoder_build`.
     """
 
-    name = ENCODER_NAME
+    name = MINILM
     width = WIDTH
 
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, digest: str) -> None:

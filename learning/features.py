@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.encoder import ENCODER_NAME, TextEncoder
+from learning.encoding import TextEncoder
 from learning.errors import LearningError
 from learning.surface import SURFACE_NAMES, SURFACE_VERSION, SURFACE_WIDTH, surface
 
@@ -87,7 +87,7 @@ class ContextMap:
     arrays: Mapping[str, Array]
 
     @classmethod
-    def load(cls, encoder_name: str = ENCODER_NAME, folder: Path = ARTEFACTS) -> "ContextMap":
+    def load(cls, encoder_name: str, folder: Path = ARTEFACTS) -> "ContextMap":
         """Open the map fitted for an encoder; raises `ContextMapUnreadable`."""
         stem = map_stem(encoder_name)
         try:

@@ -13,9 +13,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.encoding import HASHED, WIDTH
 from learning.text import readable
-
-WIDTH = 384  # as wide as the model it stands in for
 
 
 def signed_buckets(grams: Iterable[str], width: int) -> NDArray[np.float32]:
@@ -53,7 +52,7 @@ def word_grams(text: str) -> Iterator[str]:
 class HashedEncoder:
     """The encoder for tests and for where no weights are installed: hashed words, word pairs and characters."""
 
-    name = "hashed-words-1"
+    name = HASHED
     width = WIDTH
     digest = hashlib.sha256(b"hashed-words-1: crc32, words 1-2, characters 3-5, 384 buckets").hexdigest()
 

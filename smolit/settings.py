@@ -60,8 +60,9 @@ class Settings(BaseSettings):
     admins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("default",), description="Tenants that may change agents, experiments and policies, separated by commas."
     )
-    encoder: Literal["minilm", "hashed"] = Field(
-        default="minilm", description="What turns texts into vectors: the sentence encoder, or hashed words (no weights)."
+    encoder: Literal["static", "minilm", "hashed"] = Field(
+        default="static",
+        description="What turns texts into vectors: the table of token vectors, the sentence encoder, or hashed words.",
     )
     reply_topics: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Topics besides the common one that a request may name for its answer, separated by commas."

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from events.task import Features
-from learning.encoder import TextEncoder
+from learning.encoding import TextEncoder
 from learning.features import extract, features_version
 from streams.admission import Reading
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from learning.encoder import TextEncoder, Vector
+from learning.encoding import TextEncoder, Vector
 from learning.errors import LearningError
 from learning.language import LanguageTagger
 from streams.admission import Reading

@@ -24,8 +24,7 @@ from bench.path.recorded import Recording, record, store
 from bench.path.report import Measured, Report, report
 from bench.path.tally import tally
 from events.topics import Names
-from learning.encoder import Encoder
-from learning.hashed import HashedEncoder
+from learning.encoders import open_encoder
 from learning.outcomes import Outcomes
 from smolit.client import Client, Origin
 from smolit.demo.command import DATA, SET
@@ -125,7 +124,7 @@ def _measured(
 def _recorded(where: Where, asked: Asked, outcomes: Outcomes) -> Recording:
     """Read every text that the run will bring; where they are encoded live, enough of them to know how fast that goes."""
     settings = where.settings
-    encoder = Encoder.load(settings.cache / "encoder") if settings.encoder == "minilm" else HashedEncoder()
+    encoder = open_encoder(settings.encoder, settings.cache / "encoder")
     questions = [prompt.text for prompt in outcomes.prompts[: max(asked.tasks, asked.warm)]]
     if asked.features == "live":
         return record(questions[:TIMED_TEXTS], encoder)

@@ -17,6 +17,8 @@ from bench.selection.peer import installed
 from bench.selection.report import Report, bound_rows, rows_of
 from bench.selection.routing import POOLS, Routing, RoutingInvalid, apart, held_out, open_set, told_domains
 from bench.selection.table import COLUMNS, cost_lines, drift_lines, lines
+from learning.encoders import Kind, open_encoder
+from learning.encoding import TextEncoder
 from smolit.cli import out
 from smolit.errors import UsageInvalid
 from smolit.settings import load_settings
@@ -37,7 +39,10 @@ Delay = Annotated[int, typer.Option(min=0, help="Tasks that are chosen for befor
 Drift = Annotated[bool, typer.Option("--drift", help="Let the best agent fail from half-way.")]
 Domain = Annotated[bool, typer.Option("--domain", help="Tell policies each text's domain.")]
 Costs = Annotated[float, typer.Option(metavar="W", min=0.0, max=0.99, help="Weight of cost in the reward.")]
-Features = Annotated[Literal["recorded", "live"], typer.Option(help="Take the set's vectors, or encode its texts now.")]
+Features = Annotated[
+    Literal["recorded", "live", "static", "minilm", "hashed"],
+    typer.Option(help="Vectors: the set's own, or made now by the encoder that serves (live) or another."),
+]
 Jobs = Annotated[int, typer.Option(min=1, max=256, help="Replays at a time.")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write every figure as JSON.")]
 
@@ -56,7 +61,7 @@ def selection(
     drift: Drift = False,
     domain: Domain = False,
     costs: Costs = 0.0,
-    features: Features = "recorded",
+    features: Features = "live",
     jobs: Jobs = 1,
     json: Json = None,
 ) -> None:
@@ -64,8 +69,7 @@ def selection(
     if json is not None and not json.absolute().parent.is_dir():
         raise UsageInvalid(f"there is no folder {json.parent} to write {json.name} to")
     entries, missing = _entries(policy or [], peers)
-    live = load_settings().cache / "encoder" if features == "live" else None
-    stream, test_rows, vectors = _parts(data, name, _named(agents), test, hold_out, live)
+    stream, test_rows, vectors = _parts(data, name, _named(agents), test, hold_out, _encoder(features))
     if domain:
         known = sorted(set(stream.domains))
         stream, test_rows = told_domains(stream, known), told_domains(test_rows, known)
@@ -114,15 +118,23 @@ def _named(agents: str) -> tuple[str, ...]:
     return POOLS.get(agents) or tuple(one.strip() for one in agents.split(",") if one.strip())
 
 
+def _encoder(features: Literal["recorded", "live"] | Kind) -> TextEncoder | None:
+    """Return what makes the vectors; None where they are recorded."""
+    if features == "recorded":
+        return None
+    settings = load_settings()
+    return open_encoder(settings.encoder if features == "live" else features, settings.cache / "encoder")
+
+
 def _parts(
-    data: Path, name: str, agents: Sequence[str], test: Path | None, hold_out: float, live: Path | None
+    data: Path, name: str, agents: Sequence[str], test: Path | None, hold_out: float, encoder: TextEncoder | None
 ) -> tuple[Routing, Routing, str]:
     """Return stream, test, and what the vectors are."""
-    stream, vectors = open_set(data, name, agents, live)
+    stream, vectors = open_set(data, name, agents, encoder)
     if test is None:
         stream, rows = held_out(stream, hold_out)
     else:
-        rows = apart(stream, open_set(test, name, stream.agents, live)[0])
+        rows = apart(stream, open_set(test, name, stream.agents, encoder)[0])
         if not rows.keys:
             raise RoutingInvalid(f"the set {name} in {test} holds no text that the stream does not hold, too")
     if len(stream.keys) < 2:

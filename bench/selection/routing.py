@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.make_sample import MID9
-from learning.encoder import Encoder, TextEncoder
+from learning.encoding import MINILM, TextEncoder
 from learning.errors import LearningError
 from learning.features import ContextMap, to_half
-from learning.hashed import HashedEncoder
 from learning.outcomes import Outcomes
 from learning.surface import surface
 
@@ -86,17 +85,19 @@ def read(
     )
 
 
-def open_set(folder: Path, name: str, agents: Sequence[str], live: Path | None) -> tuple[Routing, str]:
-    """Read a set, and say what its vectors are: encoded now by the encoder in `live`, recorded, or hashed words."""
-    texts = [prompt.text for prompt in Outcomes.load(folder, name).prompts]
+def open_set(folder: Path, name: str, agents: Sequence[str], encoder: TextEncoder | None) -> tuple[Routing, str]:
+    """Read a set, and say what its vectors are: made now by an encoder, or recorded, as the sentence encoder made them.
+
+    Raises:
+        RoutingInvalid: vectors are wanted that nobody recorded.
+    """
+    if encoder is not None:
+        texts = [prompt.text for prompt in Outcomes.load(folder, name).prompts]
+        return read(folder, name, agents, ContextMap.load(encoder.name), [encoder.encode(text) for text in texts]), encoder.name
     stored = folder / f"{name}.emb.npy"
-    if live is not None:
-        encoder: TextEncoder = Encoder.load(live)
-        return read(folder, name, agents, ContextMap.load(), [encoder.encode(text) for text in texts]), "encoded now"
-    if stored.exists():
-        return read(folder, name, agents, ContextMap.load(), list(np.load(stored))), "recorded"
-    hashed = HashedEncoder()
-    return read(folder, name, agents, ContextMap.load(hashed.name), [hashed.encode(text) for text in texts]), "hashed words"
+    if not stored.exists():
+        raise RoutingInvalid(f"no vectors are recorded in {stored.name}; name an encoder with --features")
+    return read(folder, name, agents, ContextMap.load(MINILM), list(np.load(stored))), "recorded"
 
 
 def key_of(text: str) -> str:

@@ -142,15 +142,12 @@ async def _in_force(desk: Desk, tenant: str, scope: str) -> dict[str, Any]:
 
 async def _verify(desk: Desk) -> Any:
     """Read both topics whole and verify."""
-    from learning.encoder import ENCODER_NAME  # as above
-    from learning.features import ContextMap
-    from learning.hashed import HashedEncoder
+    from learning.encoders import context_maps  # as above
     from smolit.recompute import sort_log
     from smolit.recompute import verify as verify_log
 
-    maps = [ContextMap.load(name) for name in (ENCODER_NAME, HashedEncoder().name)]
     secret = choice_secret(desk.settings).get_secret_value().encode()
-    return verify_log(sort_log(await _whole(desk)), {one.digest: one for one in maps}, secret)
+    return verify_log(sort_log(await _whole(desk)), context_maps(), secret)
 
 
 async def _whole(desk: Desk) -> list[Incoming]:

@@ -3,9 +3,7 @@
 from functools import lru_cache
 
 from learning.book import PolicyKey
-from learning.encoder import ENCODER_NAME
-from learning.features import ContextMap
-from learning.hashed import HashedEncoder
+from learning.encoders import context_map
 from learning.policies import DEFAULT
 from smolit.process.place import Place
 from streams.library import Library
@@ -20,15 +18,15 @@ def default_policy() -> PolicyKey:
 
 def library(place: Place, client_id: str, gather_s: float) -> Library:
     """Return the states of all policies, to be followed from the learning log."""
-    context_map = ContextMap.load(ENCODER_NAME if place.settings.encoder == "minilm" else HashedEncoder().name)
-    apply = lru_cache(_REMEMBERED)(context_map.apply)  # the task that was chosen for comes back as an example
+    seen = context_map(place.settings.encoder)
+    apply = lru_cache(_REMEMBERED)(seen.apply)  # the task that was chosen for comes back as an example
     return Library(
         place.endpoints.kafka,
         client_id,
         place.names,
         default_policy(),
-        context_map.width,
-        context_map.digest,
+        seen.width,
+        seen.digest,
         lambda features: apply(features.embedding, features.surface),
         make_reader=place.ports.reader,
         gather_s=gather_s,

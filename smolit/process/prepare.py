@@ -13,7 +13,6 @@ from events.control import Control
 from events.ids import derived_id
 from events.request import RegisterAgent
 from events.topics import Names
-from learning.encoder_build import ensure_encoder
 from smolit.client import Ask, Client, Origin
 from smolit.process.known import assert_known
 from smolit.settings import PROJECT, Settings
@@ -43,6 +42,8 @@ async def prepare(settings: Settings, endpoints: Endpoints, progress: Progress) 
     progress(f"schema at {migrate.head()}")
     await assert_known(endpoints, Names(settings.topic_prefix), settings.tenants)
     if settings.encoder == "minilm":
+        from learning.encoder_build import ensure_encoder  # what builds graphs takes a second to import
+
         progress("the sentence encoder is checked, and built where there is none")
         await asyncio.to_thread(ensure_encoder, settings.cache / "encoder")
     await register_missing(settings, endpoints, SPECS, progress)

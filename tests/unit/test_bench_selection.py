@@ -16,7 +16,10 @@ from bench.selection.peer import PEERS, Peer, installed
 from bench.selection.report import Spread, rows_of
 from bench.selection.routing import POOLS, Routing, RoutingInvalid, apart, held_out, open_set, told_domains
 from bench.selection.world import ScoreNotEarned, World
+from learning.encoding import WIDTH
 from learning.errors import InvalidPolicySetting, UnknownPolicy
+from learning.hashed import HashedEncoder
+from learning.outcomes import Outcomes
 from learning.policies import DEFAULT
 from smolit.cli.app import run
 
@@ -205,9 +208,19 @@ def test_an_agent_that_the_set_does_not_hold_is_named(tmp_path: Path) -> None:
     write_set(tmp_path)
 
     with pytest.raises(RoutingInvalid, match="'w'; it has x, y, z"):
-        open_set(tmp_path, "small", ["x", "w"], None)
+        open_set(tmp_path, "small", ["x", "w"], HashedEncoder())
     with pytest.raises(RoutingInvalid, match="two agents"):
-        open_set(tmp_path, "small", ["x"], None)
+        open_set(tmp_path, "small", ["x"], HashedEncoder())
+
+
+def test_vectors_that_nobody_recorded_are_not_made_up(tmp_path: Path) -> None:
+    """Whoever asks for recorded vectors gets them, or is told that there are none."""
+    write_set(tmp_path)
+
+    with pytest.raises(RoutingInvalid, match=r"small\.emb\.npy"):
+        open_set(tmp_path, "small", [], None)
+    np.save(tmp_path / "small.emb.npy", np.eye(len(Outcomes.load(tmp_path, "small").prompts), WIDTH))
+    assert open_set(tmp_path, "small", [], None)[1] == "recorded"
 
 
 def test_a_peer_that_is_not_installed_is_left_out() -> None:

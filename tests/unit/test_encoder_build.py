@@ -15,15 +15,12 @@ from learning.encoder import (
     GRAPH_FILE,
     MANIFEST_FILE,
     TOKENIZER_FILE,
-    WIDTH,
     Encoder,
-    EncoderMismatch,
-    EncoderMissing,
     open_session,
-    open_tokenizer,
     read_manifest,
 )
 from learning.encoder_build import WeightFiles, build_encoder, build_float_graph, ensure_encoder, find_weights
+from learning.encoding import WIDTH, EncoderMismatch, EncoderMissing, open_tokenizer
 from learning.hashed import character_grams, signed_buckets
 
 CARD = ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]

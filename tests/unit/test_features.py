@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning.encoder import ENCODER_NAME
+from learning.encoders import NAMES
 from learning.features import (
     ARTEFACTS,
     NORM_LIMIT,
@@ -27,7 +27,6 @@ from learning.hashed import HashedEncoder
 from learning.surface import SURFACE_WIDTH
 
 ENCODER = HashedEncoder()
-NAMES = [ENCODER_NAME, HashedEncoder.name]
 TEXTS = ["What is 3 + 4?", "Which gas is lightest?\nA. helium\nB. hydrogen", "Das Essen war kalt.", ""]
 
 
@@ -53,7 +52,7 @@ def test_half_floats_are_little_endian_and_come_back() -> None:
     assert from_half(stored, 2).tolist() == [1.0, -0.5]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES.values())
 def test_a_shipped_map_is_the_one_its_manifest_names(name: str) -> None:
     """The digest of a loaded map is the sha256 of its artefact, which stays below 300 kB."""
     content = (ARTEFACTS / f"{map_stem(name)}.npz").read_bytes()
@@ -63,7 +62,7 @@ def test_a_shipped_map_is_the_one_its_manifest_names(name: str) -> None:
     assert len(content) < 300_000
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES.values())
 def test_a_context_has_a_bias_and_a_bounded_norm(name: str) -> None:
     """Every context ends in 1, and the rest is never longer than the limit."""
     context_map = ContextMap.load(name)

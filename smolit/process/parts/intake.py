@@ -1,7 +1,6 @@
 """Intake, wired."""
 
-from learning.encoder import Encoder
-from learning.hashed import HashedEncoder
+from learning.encoders import open_encoder
 from learning.language import LanguageTagger
 from smolit.process.brain import BrainProcess, brain
 from smolit.process.place import Place
@@ -38,8 +37,7 @@ def text_reader(settings: Settings) -> TextReader:
     Raises:
         EncoderError: it was not built, or its files are not the ones that were built.
     """
-    encoder = Encoder.load(settings.cache / "encoder") if settings.encoder == "minilm" else HashedEncoder()
-    return TextReader(encoder, LanguageTagger.load())
+    return TextReader(open_encoder(settings.encoder, settings.cache / "encoder"), LanguageTagger.load())
 
 
 def _rules(place: Place) -> Rules:
