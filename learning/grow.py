@@ -7,6 +7,7 @@ Rewards and residuals are summed as whole numbers of 2^-20 and 2^-16: sums are e
 Source of the random pairs: Geurts, Ernst & Wehenkel, "Extremely randomized trees", 2006.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +53,9 @@ class Crop:
         return len(self.root) - 1
 
 
-def grow(crop: Crop, trees: int, least: int, seed: int) -> list[Tree]:
-    """Return so many trees, whose leaves hold `least` records or more; the same seed gives the same ones."""
-    return [_tree(crop, least, np.random.PCG64([seed, number])) for number in range(trees)]
+def grow(crop: Crop, numbers: Iterable[int], least: int, seed: int) -> list[Tree]:
+    """Return the trees of these numbers, whose leaves hold `least` records or more; the same seed gives the same ones."""
+    return [_tree(crop, least, np.random.PCG64([seed, number])) for number in numbers]
 
 
 class _Nodes:

@@ -1,7 +1,7 @@
 """The records that a policy has learned from and may need again: contexts, agents, rewards, in the order they came.
 
 Rewards are whole numbers of 2^-20, so sums of them are exact in any order. `grown` is the reward that a record had when the
-forest was last planted, so that a planting can be repeated after a reward was corrected.
+planting was begun that stands, `sown` when the next one was, so that both can be repeated after a reward was corrected.
 """
 
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ def whole(reward: float) -> float:
 
 
 class Memory:
-    """Growing columns: `points`, `rows` (of agents), `rewards`, `grown`, `numbers` (of examples, counted from 1)."""
+    """Growing columns: `points`, `rows` (of agents), `rewards`, `grown`, `sown`, `numbers` (of examples, counted from 1)."""
 
     def __init__(self, width: int) -> None:
         self._size = 0
         self._points = np.zeros((_ROOM, width), np.float32)
         self._rows = np.zeros(_ROOM, np.int64)
-        self._figures = np.zeros((3, _ROOM))
+        self._figures = np.zeros((4, _ROOM))
 
     def __len__(self) -> int:
         return self._size
@@ -51,20 +51,25 @@ class Memory:
 
     @property
     def grown(self) -> Vector:
-        """What was held to have come of it when the forest was planted."""
+        """What was held to have come of it when the planting that stands was begun."""
         return self._figures[1, : self._size]
+
+    @property
+    def sown(self) -> Vector:
+        """What was held to have come of it when the next planting was begun."""
+        return self._figures[2, : self._size]
 
     @property
     def numbers(self) -> Vector:
         """Which example each record was."""
-        return self._figures[2, : self._size]
+        return self._figures[3, : self._size]
 
     def add(self, point: Points, row: int, reward: float, number: int) -> None:
         """Append a record."""
         if self._size == len(self._rows):
             self._double()
         at = self._size
-        self._points[at], self._rows[at], self._figures[:, at] = point, row, (reward, reward, number)
+        self._points[at], self._rows[at], self._figures[:, at] = point, row, (reward, reward, reward, number)
         self._size += 1
 
     def find(self, point: Points, row: int, reward: float) -> int | None:
@@ -94,7 +99,7 @@ class Memory:
     @staticmethod
     def shapes(records: int, width: int) -> dict[str, tuple[int, ...]]:
         """Return the shapes of `arrays`."""
-        return {"points": (records, width), "rows": (records,), "figures": (3, records)}
+        return {"points": (records, width), "rows": (records,), "figures": (4, records)}
 
     @classmethod
     def of(cls, arrays: Mapping[str, Vector], width: int) -> Self:
@@ -102,7 +107,7 @@ class Memory:
         found = cls(width)
         found._points = arrays["points"].astype(np.float32).reshape(-1, width)
         found._rows = arrays["rows"].astype(np.int64)
-        found._figures = arrays["figures"].reshape(3, -1).copy()
+        found._figures = arrays["figures"].reshape(4, -1).copy()
         found._size = len(found._rows)
         return found
 
@@ -110,4 +115,4 @@ class Memory:
         room = max(len(self._rows), _ROOM)
         self._points = np.concatenate([self._points, np.zeros((room, self._points.shape[1]), np.float32)])
         self._rows = np.concatenate([self._rows, np.zeros(room, np.int64)])
-        self._figures = np.concatenate([self._figures, np.zeros((3, room))], axis=1)
+        self._figures = np.concatenate([self._figures, np.zeros((4, room))], axis=1)

@@ -1,9 +1,10 @@
 """What is learned of agents and texts: a regression that is fast, a forest that is strong, and who has become worse.
 
 What an agent is expected to earn is its own mean, moved by the text: w by the regression and 1 - w by the forest, with
-w = blend x 600 / (600 + examples). The forest is planted anew at 60 records and whenever there are a quarter more; in between
-its leaves' sums move. A watch sums up by how much an agent earns less than was expected of it; an alarm forgets what the
-agent did before. All that is not a sum over records is either kept in `arrays` or planted again from the records as they were.
+w = blend x 600 / (600 + examples). A new forest is begun at 60 records and whenever there are a quarter more, and stands once its
+last tree is grown; in between the leaves' sums of the one that stands move. A watch sums up by how much an agent earns less
+than was expected of it; an alarm forgets what the agent did before. All that is not a sum over records is either kept in
+`arrays` or planted again from the records as they were.
 """
 
 import bisect
@@ -15,9 +16,9 @@ import numpy as np
 from msgspec import Struct
 
 from learning.forest import Forest
-from learning.grow import Crop, grow
 from learning.joint import JointRegression
 from learning.memory import REWARD, Memory, Points, Vector, Whole, whole
+from learning.planting import Planting
 from learning.roots import roots
 
 FIRST, GROWTH = 60, 1.25  # records of the first planting, and how many times as many call for the next
@@ -64,6 +65,8 @@ class Mixture:
         self._axes = leading(width)
         self._joint = JointRegression(len(self._axes) + 1)
         self._forest: Forest | None = None
+        self._planting: Planting | None = None
+        self._begun = 0  # records when it was begun
         self._trust: float | None = None
         self._chain, self._seal = bytes(32), bytes(32)
         self._refresh()
@@ -106,12 +109,12 @@ class Mixture:
         self._figures[0, row] += 1.0
         self._figures[1, row] += earned
         self._joint.add(seen, row, earned / REWARD)
+        if self._forest is not None and leaves is not None:
+            self._forest.add(leaves, row, earned)
         if alarmed:
             self._forget(row)
-        elif self._due():
-            self._plant()
-        elif self._forest is not None and leaves is not None:
-            self._forest.add(leaves, row, earned)
+        else:
+            self._tend()
         self._refresh()
 
     def move(self, point: Points, agent: str, old: float, new: float) -> None:
@@ -131,8 +134,9 @@ class Mixture:
     def essence(self) -> dict[str, Vector]:
         """Return little that stands for all: the sums, and hashes of what was taken in and of the forest as it was planted."""
         hashes = np.frombuffer(self._chain + self._seal, dtype=np.uint8).astype(np.float64)
-        figures = {"agents": self._figures, "progress": np.array([self._examples, self._planted], np.float64), "hashes": hashes}
-        return {**figures, **self._joint.arrays()}
+        grown = 0 if self._planting is None else self._planting.grown
+        progress = np.array([self._examples, self._planted, self._begun, grown], np.float64)
+        return {"agents": self._figures, "progress": progress, "hashes": hashes, **self._joint.arrays()}
 
     def arrays(self) -> dict[str, Vector]:
         """Return all that is needed to go on."""
@@ -144,11 +148,14 @@ class Mixture:
         found = cls(width, habits)
         found.agents, found._rows = list(agents), {agent: row for row, agent in enumerate(agents)}
         found._figures = arrays["agents"].copy()
-        found._examples, found._planted = (int(number) for number in arrays["progress"])
+        found._examples, found._planted, found._begun, grown = (int(number) for number in arrays["progress"])
         hashes = arrays["hashes"].astype(np.uint8).tobytes()
         found._memory, found._joint = Memory.of(arrays, width), JointRegression.of(arrays, len(found._axes) + 1)
         found._chain = hashes[:32]
-        found._grow()
+        found._stand()
+        if found._begun:
+            found._planting = found._sow()
+            found._planting.grow(grown)
         found._refresh()
         return found
 
@@ -157,7 +164,7 @@ class Mixture:
         """Return the shapes of `arrays`."""
         return {
             "agents": (len(_AGENT), agents),
-            "progress": (2,),
+            "progress": (4,),
             "hashes": (64,),
             **JointRegression.shapes(agents, len(leading(width)) + 1),
             **Memory.shapes(records, width),
@@ -175,6 +182,8 @@ class Mixture:
         self._joint.join(row)
         if self._forest is not None:
             self._forest.join(row)
+        if self._planting is not None:
+            self._planting.join(row)
         self._refresh()
         return row
 
@@ -198,37 +207,62 @@ class Mixture:
             self._memory.points, self._memory.rows.tolist(), self._memory.rewards.tolist(), strict=True
         ):
             self._joint.add(self._seen(point), owner, reward / REWARD)
-        self._plant()
+        self._mark()
+        self._planting = None
+        self._take_over()  # at once: what it did before must not be in the trees a moment longer
 
-    def _due(self) -> bool:
-        return len(self._memory) >= max(FIRST, GROWTH * self._planted)
+    def _tend(self) -> None:
+        """Begin a planting that is due, or go on with the one that was begun."""
+        if self._planting is not None:
+            self._planting.tend()
+            if self._planting.done:
+                self._take_over()
+        elif len(self._memory) >= max(FIRST, GROWTH * self._planted):
+            self._begin()
 
-    def _plant(self) -> None:
-        """Let go of the oldest records beyond what is kept, and plant a forest on the rest."""
-        surplus = len(self._memory) - self._habits.keep
-        if surplus > 0:
+    def _begin(self) -> None:
+        """Begin a planting on the newest records."""
+        self._mark()
+        self._planting = self._sow()
+
+    def _mark(self) -> None:
+        """Remember which records there are, and what came of them as far as is known."""
+        self._memory.sown[:] = self._memory.rewards
+        self._begun = len(self._memory)
+
+    def _sow(self) -> Planting:
+        return self._planting_on(slice(self._surplus, self._begun), self._memory.sown)
+
+    @property
+    def _surplus(self) -> int:
+        """How many of the oldest records go when the planting that was begun takes over."""
+        return max(0, self._begun - self._habits.keep)
+
+    def _take_over(self) -> None:
+        """Let go of the oldest records beyond what is kept; what was begun is what stands from now on."""
+        surplus = self._surplus
+        if surplus:
             self._memory.keep(np.arange(len(self._memory)) >= surplus)
         counts = np.bincount(self._memory.rows, minlength=len(self.agents))
         self._figures[0], self._figures[1] = counts, np.bincount(self._memory.rows, self._memory.rewards, len(self.agents))
-        self._memory.grown[:] = self._memory.rewards
-        self._planted = len(self._memory)
-        self._grow()
+        self._memory.grown[:] = self._memory.sown
+        begun, self._planting = self._planting, None
+        self._planted, self._begun = self._begun - surplus, 0
+        self._stand(begun)
 
-    def _grow(self) -> None:
-        """Grow the forest from the records as they were when it was planted; too few make none."""
+    def _stand(self, planting: Planting | None = None) -> None:
+        """Let a planting be the forest, the last one planted unless another is given; too few records make none."""
         self._forest, self._trust, self._seal = None, None, bytes(32)
         if self._planted < FIRST:
             return
-        rows, rewards = self._memory.rows[: self._planted], self._memory.grown[: self._planted]
-        met, columns = np.unique(rows, return_inverse=True)
-        known = roots(np.bincount(columns).astype(np.float64), np.bincount(columns, rewards) / REWARD)
-        crop = Crop(self._memory.points[: self._planted], columns, rewards / REWARD, known.means)
-        trees = grow(crop, self._habits.trees, self._habits.least, self._planted)
-        column_of = np.full(len(self.agents), -1)
-        column_of[met] = np.arange(len(met))
-        self._forest, self._trust = Forest(trees, column_of), known.trust
-        self._seal = hashlib.sha256(b"".join(tree.bytes() for tree in trees)).digest()
+        planting = planting or self._planting_on(slice(0, self._planted), self._memory.grown)
+        planting.grow(self._habits.trees)
+        self._forest, self._trust, self._seal = planting.forest(len(self.agents)), planting.trust, planting.seal()
         self._forest.fill(self._memory.points, self._memory.rows, self._memory.rewards)
+
+    def _planting_on(self, which: slice, rewards: Vector) -> Planting:
+        memory, habits = self._memory, self._habits
+        return Planting(memory.points[which], memory.rows[which], rewards[which], habits.trees, habits.least)
 
     def _link(self, point: Points, agent: str, *rewards: float) -> None:
         """Add one thing that was taken in to the chain of them all."""

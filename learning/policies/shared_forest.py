@@ -26,7 +26,7 @@ class SharedForest:
     """
 
     name: ClassVar[str] = "shared_forest"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     explores: ClassVar[bool] = True
 
     def __init__(
