@@ -4,7 +4,7 @@ Nothing of the running system is asked: examples come from the learning topic, c
 state that a choice names by `upto` is reached by folding, one example after the other.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from events.event import Event, Message
 from events.learning import ExampleRecorded, ExampleSuperseded
 from events.task import AgentChosen, Features
 from events.wire import Incoming, decode, event_type
-from learning.book import Page, PolicyKey, ToContext
+from learning.book import Page, PolicyKey
 from learning.draw import draw
 from learning.errors import LearningError
 from learning.features import ContextMap
@@ -64,8 +64,16 @@ class Log(NamedTuple):
     repeated: int
 
 
-def sort_log(records: Iterable[Incoming]) -> Log:
-    """Return examples and choices; records must be in log order within each partition."""
+class Stop(NamedTuple):
+    """A choice and what it looked at, where a policy has learned just what had been learned then; gone with the next one."""
+
+    choice: AgentChosen
+    context: Context
+    page: Page
+
+
+def sort_log(records: Iterable[Incoming], wanted: Callable[[Incoming], bool] = lambda _record: True) -> Log:
+    """Return examples and those choices that are wanted; records must be in log order within each partition."""
     log = Log({}, [], 0)
     seen: set[str] = set()
     repeated = 0
@@ -76,7 +84,7 @@ def sort_log(records: Iterable[Incoming]) -> Log:
         match event.fact:
             case AgentChosen() as choice:
                 repeated += event.id in seen
-                if event.id not in seen:
+                if event.id not in seen and wanted(record):
                     log.choices.append(choice)
                 seen.add(event.id)
             case ExampleRecorded() | ExampleSuperseded() as example:
@@ -86,7 +94,7 @@ def sort_log(records: Iterable[Incoming]) -> Log:
 
 def verify(log: Log, maps: Maps, secret: bytes | None) -> Report:
     """Make every choice again; with the secret of the draws, check those too."""
-    mismatches = [found for series, choices in _series(log.choices).items() for found in _walk(series, choices, log, maps)]
+    mismatches = [found for series, choices in _series(log.choices).items() for found in _compared(series, choices, log, maps)]
     if secret is not None:
         mismatches += [found for choice in log.choices if (found := _wrong_draw(choice, secret))]
     ordered = sorted(mismatches, key=lambda one: (one.task_id, one.attempt, one.what))
@@ -103,12 +111,8 @@ def _series(choices: Sequence[AgentChosen]) -> dict[Series, list[AgentChosen]]:
     return found
 
 
-def _walk(series: Series, choices: Sequence[AgentChosen], log: Log, maps: Maps) -> Iterable[Mismatch]:
-    """Fold the scope's examples and stop at every state that a choice names."""
-    if series.context_map not in maps:
-        yield from (_told(choice, "context map", choice.context_map, "not shipped with this release") for choice in choices)
-        return
-    used = maps[series.context_map]
+def walk(series: Series, choices: Sequence[AgentChosen], log: Log, used: ContextMap) -> Iterator[Stop]:
+    """Fold the scope's examples, and stop at every state that a choice names; choices must be in the order of these."""
 
     def to_context(features: Features) -> Context:
         return used.apply(features.embedding, features.surface)
@@ -120,16 +124,26 @@ def _walk(series: Series, choices: Sequence[AgentChosen], log: Log, maps: Maps) 
         while ahead is not None and ahead[0] <= choice.policy.upto:
             page.take_in(ahead[1], ahead[0], to_context)
             ahead = next(examples, None)
-        yield from _again(page, choice, to_context)
+        yield Stop(choice, to_context(choice.context.features), page)
 
 
-def _again(page: Page, choice: AgentChosen, to_context: ToContext) -> Iterable[Mismatch]:
+def _compared(series: Series, choices: Sequence[AgentChosen], log: Log, maps: Maps) -> Iterable[Mismatch]:
+    """Make the choices of one series again."""
+    if series.context_map not in maps:
+        yield from (_told(choice, "context map", choice.context_map, "not shipped with this release") for choice in choices)
+        return
+    for stop in walk(series, choices, log, maps[series.context_map]):
+        yield from _again(stop)
+
+
+def _again(stop: Stop) -> Iterable[Mismatch]:
     """Make one choice again with the state it names."""
+    choice, context, page = stop
     if page.upto != choice.policy.upto:
         yield _told(choice, "upto", str(choice.policy.upto), str(page.upto))
         return
     recorded = Recorded(
-        context=to_context(choice.context.features),
+        context=context,
         candidates=tuple(one.agent for one in choice.candidates),
         probabilities=tuple(one.probability for one in choice.candidates),
         draw=choice.draw,

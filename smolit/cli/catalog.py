@@ -46,6 +46,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("policy set", "smolit.cli.policy:put"),
     Command("policy explain", "smolit.cli.policy:explain"),
     Command("policy verify", "smolit.cli.policy:verify"),
+    Command("policy replay", "smolit.cli.replay:replay"),
     Command("experiment start", "smolit.cli.experiment:start"),
     Command("experiment stop", "smolit.cli.experiment:stop"),
     Command("experiment list", "smolit.cli.experiment:list_experiments"),

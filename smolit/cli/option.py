@@ -2,8 +2,9 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from smolit.errors import UsageInvalid
@@ -13,6 +14,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 Tenant = Annotated[str, typer.Option("--tenant", help="Whose it is.")]
 Scope = Annotated[str, typer.Option("--scope", help="Family of tasks that one policy state covers.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most rows to show.")]
+Parameters = Annotated[str, typer.Option("--parameters", metavar="JSON", help="Parameters of the policy, as an object.")]
 TaskIdArgument = Annotated[str, typer.Argument(metavar="TASK", help="Id of a task.")]
 
 _TASK_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -40,3 +42,11 @@ def task_named(text: str) -> str:
     if not _TASK_ID.fullmatch(text):
         raise UsageInvalid(f"{text!r} is no task id; `smolit task list` shows them")
     return text
+
+
+def settings_of(parameters: str) -> dict[str, Any]:
+    """Return the parameters of a policy as they were typed; raises UsageInvalid."""
+    try:
+        return msgspec.json.decode(parameters, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise UsageInvalid(f"--parameters must be a JSON object: {error}") from error

@@ -9,23 +9,21 @@ import msgspec
 import typer
 
 from events.request import SetPolicy
-from events.topics import DEFAULT_TENANT, LEARNING, TASKS
-from events.wire import Incoming
+from events.topics import DEFAULT_TENANT
 from projections.decision import DecisionRow, decisions_of
 from projections.policy import PolicyChange, policy_history
 from projections.similar import Like, Wanted, like, vector_of_task
 from smolit.cli import out
 from smolit.cli.desk import Desk, ask_for, open_desk, read
 from smolit.cli.explain import explained, how_like_tasks_went
-from smolit.cli.option import DryRun, Json, Limit, Scope, TaskIdArgument, Tenant
-from smolit.client import ends, places_of, reading
+from smolit.cli.log import whole_log
+from smolit.cli.option import DryRun, Json, Limit, Parameters, Scope, TaskIdArgument, Tenant, settings_of
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
 from smolit.folder import choice_secret
 from store.postgres import Connection
 
 Name = Annotated[str | None, typer.Argument(metavar="[POLICY]", help="Policy to put in force.")]
 GiveBack = Annotated[bool, typer.Option("--give-back", help="Let the default, or an experiment, choose again.")]
-Parameters = Annotated[str, typer.Option("--parameters", metavar="JSON", help="Parameters of the policy, as an object.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it is kept for whoever reads the history.")]
 Number = Annotated[int | None, typer.Option("--attempt", min=1, help="Only this attempt; else every one.")]
 Report = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; `-` is standard output.")]
@@ -55,7 +53,7 @@ def put(
     """Put a policy in force for a scope at once, above any experiment, or give the choice back."""
     if (name is None) != give_back:
         raise UsageInvalid("say either which policy, or --give-back")
-    request = SetPolicy(scope=scope, policy=name, parameters=_object(parameters), reason=reason)
+    request = SetPolicy(scope=scope, policy=name, parameters=settings_of(parameters), reason=reason)
     ask_for(
         tenant, request, dry_run, f"{name} chooses in scope {scope} now" if name else f"scope {scope} chooses as before again"
     )
@@ -100,13 +98,6 @@ async def _choices(connection: Connection, task_id: str, attempt: int | None) ->
     return choices, await like(connection, vector, wanted)
 
 
-def _object(text: str) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise UsageInvalid(f"--parameters must be a JSON object: {error}") from error
-
-
 def _change(one: PolicyChange) -> Sequence[object]:
     what = "put in force" if one.change == "set" else "state stored"
     return one.happened_at, what, one.policy or "(given back)", one.set_by, one.reason, one.sequence
@@ -147,17 +138,4 @@ async def _verify(desk: Desk) -> Any:
     from smolit.recompute import verify as verify_log
 
     secret = choice_secret(desk.settings).get_secret_value().encode()
-    return verify_log(sort_log(await _whole(desk)), context_maps(), secret)
-
-
-async def _whole(desk: Desk) -> list[Incoming]:
-    """Return every record of the tasks and learning topics, up to their ends as of now."""
-    behind = {
-        place: end for place, end in (await ends(desk.endpoints.kafka, places_of(desk.names, (TASKS, LEARNING)))).items() if end
-    }
-    last, records = dict(behind), []
-    async with reading(desk.endpoints.kafka, dict.fromkeys(behind, 0)) as reader:
-        while behind:
-            records += await reader.fetch(5_000)
-            behind = {place: end for place, end in behind.items() if await reader.position(*place) < end}
-    return [record for record in records if record.offset < last[record.topic, record.partition]]
+    return verify_log(sort_log(await whole_log(desk)), context_maps(), secret)

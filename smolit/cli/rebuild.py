@@ -1,8 +1,7 @@
 """`smolit projection rebuild` and `drop`: read models made anew beside those that serve, and old ones taken away."""
 
 import asyncio
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated
@@ -10,14 +9,14 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from bus.reader import PartitionReader, Place
 from projections.catalog import PROJECTIONS
 from projections.disposal import discard, drop, droppable
 from projections.fill import Pace, Told
 from projections.rebuild import Rebuilt, Wanted, Where, rebuild
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk, read
-from smolit.cli.option import DryRun, Json, moment
+from smolit.cli.marks import marks_at
+from smolit.cli.option import DryRun, Json
 from smolit.errors import CheckFailed, UsageInvalid
 from store.generation import generations
 from store.postgres import Connection
@@ -38,7 +37,6 @@ Discard = Annotated[bool, typer.Option("--discard", help="Give up the generation
 Doomed = Annotated[str, typer.Argument(metavar="GENERATION", help="The generation to drop, as `projection list` names it.")]
 
 _LINE_EVERY_S = 5.0
-_MARK = re.compile(r"(?P<topic>[\w.-]+)/(?P<partition>\d+)=(?P<offset>\d+)")
 
 
 def make_anew(
@@ -89,41 +87,7 @@ def wanted_of(
         return Wanted(name or "--all", only=name, switches=switches, accepts=accepts)
     if name is not None:
         raise UsageInvalid("a past moment is kept of all read models together: --all --at")
-    return Wanted(f"--all --at {at}", at=_marks_at(at, at_now))
-
-
-def _marks_at(text: str, at_now: datetime) -> "Marks":
-    """Return what finds the marks of a moment in each partition."""
-    if text.isdigit():
-        return Marks(records=int(text))
-    if "=" not in text:
-        return Marks(since=moment(text, at_now, -1))
-    found = [_MARK.fullmatch(part.strip()) for part in text.split(",")]
-    if not all(found):
-        raise UsageInvalid(f"{text!r} is neither a number, nor a time, nor TOPIC/PARTITION=OFFSET,...")
-    return Marks(given={(one["topic"], int(one["partition"])): int(one["offset"]) for one in found if one})
-
-
-class Marks:
-    """A past moment: so many records of each partition, offsets of some (the others to their ends), or a time."""
-
-    def __init__(
-        self, records: int | None = None, given: Mapping[Place, int] | None = None, since: datetime | None = None
-    ) -> None:
-        self._records, self._given, self._since = records, given or {}, since
-
-    async def __call__(self, reader: PartitionReader, ends: Mapping[Place, int]) -> Mapping[Place, int]:
-        """Return the mark of each partition, none behind its end.
-
-        Raises:
-            UsageInvalid: a partition is named that read models do not read.
-        """
-        if self._since is not None:
-            return await reader.at(self._since)
-        if strange := sorted(f"{topic}/{partition}" for topic, partition in self._given.keys() - ends.keys()):
-            raise UsageInvalid(f"the read models read no {', '.join(strange)}; `smolit projection lag` shows the topics")
-        wanted = self._given if self._records is None else dict.fromkeys(ends, self._records)
-        return {place: min(wanted.get(place, end), end) for place, end in ends.items()}
+    return Wanted(f"--all --at {at}", at=marks_at(at, at_now))
 
 
 def _give_up(desk: Desk, dry_run: bool) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,10 +12,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from bus.producer import Publisher
-from events.topics import REQUESTS, Names
+from events.request import GiveFeedback
+from events.topics import REQUESTS, TASKS, Names
 from events.wire import Outgoing
 from smolit.cli import app
-from smolit.client import ends
+from smolit.cli.desk import now
+from smolit.client import Ask, Client, Origin, ends, places_of
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
@@ -275,6 +278,55 @@ def test_what_is_recorded_is_true(smolit: Smolit) -> None:
     assert (choices.code, choices.json["equal"], choices.json["mismatches"]) == (0, True, [])
     assert choices.json["choices"] >= 2
     assert (models.code, models.json["equal"]) == (0, True)
+
+
+def test_another_policy_is_replayed_on_the_log(smolit: Smolit, settings: Settings, tmp_path: Path) -> None:
+    """On what uniform chose, uniform differs nowhere and earned what was earned; another differs, and a few tasks are refused."""
+    for name in ("abel", "bela"):
+        spec = tmp_path / f"{name}.yaml"
+        spec.write_text(f"id: {name}\ndescription: Adds up.\nskills: [replayed]\npipeline: arithmetic\n")
+        assert smolit("agent", "register", str(spec)).code == 0
+    assert smolit("policy", "set", "uniform", "--scope", "replayed").code == 0
+    answers = add_up(smolit, range(20), tmp_path)
+    cut = asyncio.run(ends(settings.kafka, places_of(Names(settings.topic_prefix), (TASKS,))))
+    answers += add_up(smolit, range(20, 60), tmp_path)
+    judge(settings, {one["task_id"]: float(one["agent"] == "bela") for one in answers})
+    replay = partial(smolit, "policy", "replay", "--scope", "replayed", "--json", "--policy")
+
+    same = until(partial(replay, "uniform"), lambda said: said.json["with_reward"] == 60)
+    other = replay("ridge_igw")
+    at = ",".join(f"{topic}/{partition}={offset}" for (topic, partition), offset in cut.items())
+    halves = [replay("uniform", "--to", at), replay("uniform", "--from", at)]
+    never = replay("uniform", "--from", "2020-01-01", "--to", "2020-01-02")
+
+    mean = sum(one["agent"] == "bela" for one in answers) / 60
+    assert (same.code, same.json["refused"], same.json["decisions"], same.json["differing_share"]) == (0, None, 60, 0.0)
+    assert [same.json[kind]["value"] for kind in ("logged_reward", "ips", "snips")] == [pytest.approx(mean, abs=1e-6)] * 3
+    assert (same.json["ess"], same.json["largest_weight"]) == (pytest.approx(60), 1.0)
+    assert {one["name"] for one in other.json["differing_by_agent"]} == {"abel", "bela"}
+    assert other.code == (1 if other.json["refused"] else 0)
+    assert [(one.code, one.json["decisions"]) for one in halves] == [(1, 20), (1, 40)]
+    assert all("it takes 50" in one.err for one in halves)
+    assert (never.code, replay("nonsense").code) == (1, 2)
+
+
+def add_up(smolit: Smolit, numbers: Iterable[int], tmp_path: Path) -> list[dict[str, Any]]:
+    """Submit additions for whoever can be replayed, and return their answers."""
+    path = tmp_path / "tasks.jsonl"
+    path.write_text("\n".join(json.dumps({"text": f"{n} + 1", "kind": "replayed", "scope": "replayed"}) for n in numbers))
+    return [json.loads(line) for line in smolit("task", "submit", "--file", str(path), "--wait").out.splitlines()]
+
+
+def judge(settings: Settings, worth: Mapping[str, float]) -> None:
+    """Give feedback on tasks, all at once."""
+    asks = [Ask(GiveFeedback(task_id=task, rater="eve", value=value)) for task, value in worth.items()]
+
+    async def send() -> None:
+        origin = Origin(Names(settings.topic_prefix), "default", "test")
+        async with Client(settings.kafka, origin, now, os.urandom) as client:
+            await client.send(asks)
+
+    asyncio.run(send())
 
 
 def test_read_models_are_made_anew_while_everything_runs(smolit: Smolit) -> None:

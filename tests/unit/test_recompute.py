@@ -5,21 +5,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from events.learning import ExampleRecorded, ExampleSuperseded
-from events.task import AgentChosen, Candidate, ChoiceContext, Features, PolicyRef
+from events.learning import ExampleSuperseded
+from events.task import Features
 from events.wire import Incoming, encode
 from learning.book import Page, PolicyKey
-from learning.draw import draw
 from learning.errors import ExampleMissing
-from learning.features import ContextMap, extract
+from learning.features import ContextMap
 from learning.hashed import HashedEncoder
 from learning.policies import POLICIES
-from learning.policy import Policy, choose
+from learning.policy import Policy
 from smolit.recompute import Log, Report, sort_log, verify
 from tests import builders
+from tests.choosing import AGENTS, SECRET, choice, example, features
 
-SECRET = b"test"
-AGENTS = ("bert", "clara", "dora")
 KEY = PolicyKey.of("ridge_igw", {})
 
 
@@ -27,45 +25,6 @@ KEY = PolicyKey.of("ridge_igw", {})
 def context_map() -> ContextMap:
     """The map that ships with the hashed encoder."""
     return ContextMap.load(HashedEncoder().name)
-
-
-def features(text: str) -> Features:
-    """Return the features of a text."""
-    embedding, surface = extract(text, HashedEncoder())
-    return Features("hashed", embedding, surface)
-
-
-def choice(page: Page, context_map: ContextMap, number: int) -> AgentChosen:
-    """Make a choice the way selection does."""
-    seen, task_id = features(f"question {number}"), f"00000000-0000-5000-8000-{number:012d}"
-    decision = page.policy.decide(context_map.apply(seen.embedding, seen.surface), AGENTS)
-    drawn = draw(SECRET, "choice", task_id, 1)
-    chosen = choose(decision, drawn)
-    context: ChoiceContext = builders.context(features=seen)
-    return AgentChosen(
-        tenant="default",
-        task_id=task_id,
-        attempt=1,
-        context=context,
-        context_map=context_map.digest,
-        candidates=tuple(
-            Candidate(one.agent, one.score, dict(one.parts), chance)
-            for one, chance in zip(decision.candidates, decision.probabilities, strict=True)
-        ),
-        left_out=(),
-        agent=chosen.agent,
-        propensity=chosen.propensity,
-        draw=drawn,
-        explored=chosen.explored,
-        policy=PolicyRef(page.policy.name, page.policy.version, dict(page.policy.settings), page.digest, page.upto),
-        decided_by="default",
-    )
-
-
-def example(number: int, reward: float) -> ExampleRecorded:
-    """Return the n-th example of the scope."""
-    fact: Any = builders.example(sequence=number, reward=reward, agent="bert", features=features(f"question {number}")).fact
-    return fact  # type: ignore[no-any-return]
 
 
 def superseded(number: int, old: float, reward: float) -> ExampleSuperseded:

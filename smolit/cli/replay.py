@@ -1,0 +1,157 @@
+"""`smolit policy replay`: what another policy would have chosen and earned, from the log alone."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from bus.reader import Place
+from events.topics import TASKS
+from events.wire import Incoming
+from learning.book import PolicyKey
+from learning.encoders import context_maps
+from learning.errors import PolicyError
+from learning.policies import create
+from learning.statistics import Interval
+from smolit.cli import out
+from smolit.cli.desk import Desk, now, open_desk
+from smolit.cli.log import whole_log
+from smolit.cli.marks import Marks, marks_at
+from smolit.cli.option import Json, Parameters, settings_of
+from smolit.client import places_of, reading
+from smolit.errors import CheckFailed, NothingFound, UsageInvalid
+from smolit.recompute import Log, sort_log
+from smolit.replay import Differing, Replay
+from smolit.replay import replay as replay_log
+
+Candidate = Annotated[str, typer.Option("--policy", metavar="POLICY", help="The policy that would have chosen.")]
+OneScope = Annotated[str | None, typer.Option("--scope", help="Only choices of this scope; else of every one.")]
+_MARK = "records of each partition, TOPIC/PARTITION=OFFSET,..., or a time."
+From = Annotated[str | None, typer.Option("--from", metavar="OFFSET|TIME", help=f"Choices from there on: {_MARK}")]
+To = Annotated[str | None, typer.Option("--to", metavar="OFFSET|TIME", help=f"Choices before there: {_MARK}")]
+
+_LINE_EVERY = 5_000
+
+
+def replay(
+    policy: Candidate,
+    parameters: Parameters = "{}",
+    since: From = None,
+    until: To = None,
+    scope: OneScope = None,
+    as_json: Json = False,
+) -> None:
+    """Say what another policy would have chosen and earned, from the log alone, or refuse where the log cannot tell."""
+    wanted = _key(policy, parameters)
+    marks = tuple(marks_at(text, now()) if text else None for text in (since, until))
+    log = _of_scope(asyncio.run(_read(open_desk(), *marks)), scope)
+    if not log.choices:
+        raise NothingFound("no choice is recorded in this range")
+    with _progress(len(log.choices)) as walked:
+        found = replay_log(log, context_maps(), wanted, walked)
+    if as_json:
+        out.json(found)
+    else:
+        _tell(found)
+    if found.refused:
+        raise CheckFailed(f"no estimate: {found.refused}")
+
+
+def _key(policy: str, parameters: str) -> PolicyKey:
+    """Return what names the candidate; raises UsageInvalid where it cannot be made, before anything is read."""
+    settings = settings_of(parameters)
+    try:
+        create(policy, 1, settings)
+    except PolicyError as error:
+        raise UsageInvalid(str(error)) from error
+    return PolicyKey.of(policy, settings)
+
+
+async def _read(desk: Desk, since: Marks | None, until: Marks | None) -> Log:
+    """Read the log whole, since a policy learns from its beginning on, and keep the choices of the range."""
+    first, last = await _range(desk, since, until)
+
+    def wanted(record: Incoming) -> bool:
+        place = record.topic, record.partition
+        return first[place] <= record.offset < last[place]
+
+    return sort_log(await whole_log(desk), wanted)
+
+
+async def _range(desk: Desk, since: Marks | None, until: Marks | None) -> tuple[Mapping[Place, int], Mapping[Place, int]]:
+    """Return where the range begins and ends in each partition of the tasks; one that is not named is in it whole."""
+    start = dict.fromkeys(places_of(desk.names, (TASKS,)), 0)
+    async with reading(desk.endpoints.kafka, start) as reader:
+        ends = await reader.ends()
+        first = await since(reader, ends, start) if since else start
+        return first, await until(reader, ends) if until else ends
+
+
+def _of_scope(log: Log, scope: str | None) -> Log:
+    return log._replace(choices=[one for one in log.choices if scope in (None, one.context.scope)])
+
+
+@contextmanager
+def _progress(total: int) -> Iterator["Walked"]:
+    """Show on standard error how far the walk is."""
+    with out.progress(total) as shown:
+        yield Walked(shown, total)
+
+
+class Walked:
+    """Says how many choices were made again: a bar that moves where somebody looks, else a line now and then."""
+
+    def __init__(self, shown: Progress, total: int) -> None:
+        self._shown, self._total, self._done = shown, total, 0
+        self._bar = shown.add_task("choices made again", total=total)
+
+    def __call__(self) -> None:
+        """Count one choice."""
+        self._done += 1
+        self._shown.advance(self._bar)
+        if not self._shown.console.is_terminal and self._done % _LINE_EVERY == 0:
+            out.say(f"{self._done:,} of {self._total:,} choices made again")
+
+
+def _tell(found: Replay) -> None:
+    """Write what was found for people."""
+    out.facts(
+        {
+            "candidate": f"{found.policy} {found.parameters}",
+            "choices": found.decisions,
+            "with a reward": found.with_reward,
+            "would differ": f"{found.differing_share:.1%}",
+        }
+    )
+    _tell_differing("domain", found.differing_by_domain)
+    _tell_differing("agent", found.differing_by_agent)
+    rows = [
+        (one.task_id, one.attempt, one.agent, one.probability, one.candidate_probability, one.instead, one.reward)
+        for one in found.examples
+    ]
+    if rows:
+        columns = ("task", "attempt", "chosen", "probability", "candidate's", "would be", "reward")
+        out.table(columns, rows, title="some that differ")
+    _tell_rewards(found)
+
+
+def _tell_differing(what: str, found: tuple[Differing, ...]) -> None:
+    rows = [(one.name, one.decisions, one.differing, f"{one.share:.1%}") for one in found]
+    out.table((what, "choices", "would differ", "share"), rows)
+
+
+def _tell_rewards(found: Replay) -> None:
+    """Write the mean reward as it was logged, and the candidate's as it is estimated."""
+    kinds: dict[str, Interval | None] = {
+        "logged": found.logged_reward,
+        "candidate, IPS": found.ips,
+        "candidate, SNIPS": found.snips,
+        "candidate, doubly robust": found.dr,
+        "candidate minus logged": found.gain,
+    }
+    rows = [(kind, one.value, one.low, one.high) for kind, one in kinds.items() if one]
+    out.table(("mean reward", "estimate", "low", "high"), rows, title="95 % intervals")
+    out.facts({"effective sample size": found.ess, "largest weight": found.largest_weight})

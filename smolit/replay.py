@@ -1,0 +1,223 @@
+"""What would another policy have chosen, and earned? Its state is folded from the log, and it decides what was decided then.
+
+The candidate learns along the way what the log holds, in its order and as late as those who served did: at each choice
+it knows the examples up to that choice's `upto`. It learns from what others chose, never from its own choices.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from events.task import AgentChosen
+from learning.book import PolicyKey
+from learning.errors import LearningError
+from learning.evaluation import Logged, effective_size, estimates, missing_support, weights
+from learning.features import ContextMap
+from learning.policies.ridge_igw import RidgeIgw
+from learning.policy import Decision, choose
+from learning.reward import micro
+from learning.statistics import Interval, Sums, mean_interval
+from smolit.recompute import Log, Maps, Series, walk
+
+# What an agent is expected to earn, for the doubly robust estimate; it is folded as a policy is, so it never saw the outcome.
+MODEL = PolicyKey.of(RidgeIgw.name, {})
+EXAMPLES = 5
+
+Attempt = tuple[str, str, int]  # tenant, task, number
+
+
+class ContextMapMissing(LearningError):
+    """Choices were made with a context map that does not come with this release."""
+
+
+class Again(NamedTuple):
+    """A recorded choice, what the candidate would have done with the same draw, and what a model expected of each agent."""
+
+    choice: AgentChosen
+    decision: Decision
+    instead: str
+    expected: tuple[float, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the candidate would have chosen somebody else."""
+        return self.instead != self.choice.agent
+
+    @property
+    def domain(self) -> str:
+        """The kind of task as it was submitted; the scope, where it said none."""
+        return self.choice.context.kind or self.choice.context.scope
+
+
+class Differing(Struct, frozen=True):
+    """How many choices of one domain, or of one agent, would be others."""
+
+    name: str
+    decisions: int
+    differing: int
+    share: float
+
+
+class Instance(Struct, frozen=True):
+    """One choice that would be another, with the probability that either agent had under either policy."""
+
+    task_id: str
+    attempt: int
+    domain: str
+    agent: str
+    probability: float
+    candidate_probability: float
+    instead: str
+    instead_probability: float
+    instead_candidate_probability: float
+    reward: float | None
+
+
+class Replay(Struct, frozen=True):
+    """What a replay found; the estimates are there unless `refused` says why not."""
+
+    policy: str
+    parameters: str
+    decisions: int
+    with_reward: int
+    differing_share: float
+    differing_by_domain: tuple[Differing, ...]
+    differing_by_agent: tuple[Differing, ...]
+    examples: tuple[Instance, ...]
+    logged_reward: Interval | None
+    ips: Interval | None
+    snips: Interval | None
+    dr: Interval | None
+    gain: Interval | None
+    ess: float
+    largest_weight: float
+    refused: str | None
+
+
+def replay(log: Log, maps: Maps, wanted: PolicyKey, told: Callable[[], None] = lambda: None) -> Replay:
+    """Make every choice of the log with another policy; `told` is called after each.
+
+    Raises:
+        ContextMapMissing: a choice looked through a map that does not come with this release.
+        PolicyError: no such policy, or settings that it cannot take.
+    """
+    again = []
+    for one in made_again(log, maps, wanted):
+        again.append(one)
+        told()
+    return report(wanted, again, rewards_of(log))
+
+
+def report(wanted: PolicyKey, again: Sequence[Again], rewards: Mapping[Attempt, float]) -> Replay:
+    """Return what differs, and what the candidate would have earned if the log can tell."""
+    judged = [_logged(one, rewards[_key(one.choice)]) for one in again if _key(one.choice) in rewards]
+    differing = [one for one in again if one.differs]
+    weighted = weights(judged)
+    refused = missing_support(judged)
+    found = None if refused else estimates(judged)
+    return Replay(
+        policy=wanted.name,
+        parameters=wanted.settings,
+        decisions=len(again),
+        with_reward=len(judged),
+        differing_share=len(differing) / len(again) if again else 0.0,
+        differing_by_domain=_by(again, lambda one: one.domain),
+        differing_by_agent=_by(again, lambda one: one.choice.agent),
+        examples=tuple(_instance(one, rewards.get(_key(one.choice))) for one in _spread(differing)),
+        logged_reward=mean_interval(Sums.of([micro(one.reward) for one in judged])) if len(judged) > 1 else None,
+        ips=found.ips if found else None,
+        snips=found.snips if found else None,
+        dr=found.dr if found else None,
+        gain=found.gain if found else None,
+        ess=effective_size(weighted),
+        largest_weight=float(weighted.max(initial=0.0)),
+        refused=refused,
+    )
+
+
+def made_again(log: Log, maps: Maps, wanted: PolicyKey) -> Iterator[Again]:
+    """Walk the log with the candidate and, beside it, with the model of rewards; raises as `replay` does."""
+    for (tenant, scope, digest), choices in _groups(log.choices).items():
+        used = _map_of(maps, digest)
+        candidate = walk(Series(tenant, scope, wanted, digest), choices, log, used)
+        model = walk(Series(tenant, scope, MODEL, digest), choices, log, used)
+        for (choice, context, page), (_, _, expecting) in zip(candidate, model, strict=True):
+            agents = [one.agent for one in choice.candidates]
+            decision = page.policy.decide(context, agents)
+            expected = expecting.policy.decide(context, agents)
+            clipped = tuple(min(1.0, max(0.0, one.score)) for one in expected.candidates)
+            yield Again(choice, decision, choose(decision, choice.draw).agent, clipped)
+
+
+def _groups(choices: Sequence[AgentChosen]) -> dict[tuple[str, str, str], list[AgentChosen]]:
+    """Return choices by tenant, scope and context map, in the order of the states that they were made with.
+
+    Partitions are read in any order; among choices of one state the task's id decides, so a log gives one report.
+    """
+    found: dict[tuple[str, str, str], list[AgentChosen]] = {}
+    for choice in sorted(choices, key=lambda one: (one.policy.upto, one.task_id, one.attempt)):
+        found.setdefault((choice.tenant, choice.context.scope, choice.context_map), []).append(choice)
+    return found
+
+
+def _map_of(maps: Maps, digest: str) -> ContextMap:
+    if digest not in maps:
+        raise ContextMapMissing(f"choices were made with context map {digest[:12]}, which does not come with this release")
+    return maps[digest]
+
+
+def rewards_of(log: Log) -> dict[Attempt, float]:
+    """Return the reward of each attempt as it stands at the end of the log: the last correction counts."""
+    facts = (fact for found in log.examples.values() for _, fact in found)
+    return {(fact.tenant, fact.task_id, fact.attempt): fact.reward for fact in facts}
+
+
+def _key(choice: AgentChosen) -> Attempt:
+    return choice.tenant, choice.task_id, choice.attempt
+
+
+def _logged(again: Again, reward: float) -> Logged:
+    """Return a choice with its reward as the estimators take it, agents in the order of the candidate's decision."""
+    agents = [one.agent for one in again.decision.candidates]
+    had = {one.agent: one.probability for one in again.choice.candidates}
+    return Logged(
+        agents=tuple(agents),
+        chosen=agents.index(again.choice.agent),
+        reward=reward,
+        logged=tuple(had[agent] for agent in agents),
+        wanted=again.decision.probabilities,
+        expected=again.expected,
+    )
+
+
+def _by(again: Iterable[Again], name_of: Callable[[Again], str]) -> tuple[Differing, ...]:
+    """Count by name, sorted."""
+    found: dict[str, list[bool]] = {}
+    for one in again:
+        found.setdefault(name_of(one), []).append(one.differs)
+    return tuple(Differing(name, len(each), sum(each), sum(each) / len(each)) for name, each in sorted(found.items()))
+
+
+def _spread(differing: Sequence[Again]) -> list[Again]:
+    """Return a few of the choices that differ, from the first to the last in equal steps."""
+    few = min(EXAMPLES, len(differing))
+    return [differing[number * (len(differing) - 1) // max(few - 1, 1)] for number in range(few)]
+
+
+def _instance(again: Again, reward: float | None) -> Instance:
+    had = {one.agent: one.probability for one in again.choice.candidates}
+    would = dict(zip((one.agent for one in again.decision.candidates), again.decision.probabilities, strict=True))
+    agent, instead = again.choice.agent, again.instead
+    return Instance(
+        task_id=again.choice.task_id,
+        attempt=again.choice.attempt,
+        domain=again.domain,
+        agent=agent,
+        probability=had[agent],
+        candidate_probability=would[agent],
+        instead=instead,
+        instead_probability=had[instead],
+        instead_candidate_probability=would[instead],
+        reward=reward,
+    )
