@@ -82,10 +82,11 @@ async def _on_ground(stack: Settings, asked: "Asked", told: "Told") -> "Report":
     from smolit.chaos.scene import Ground
     from smolit.chaos.world import raise_stack
 
-    endpoints = await asyncio.to_thread(raise_stack, stack, told)
+    raising = asyncio.create_task(asyncio.to_thread(raise_stack, stack, told))
     nurse = Nurse(stack.data_dir / "nursery.log")
     await nurse.start()
     try:
+        endpoints = await raising
         return await storm(Ground(stack, endpoints, nurse), asked, told)
     finally:
         await nurse.stop()

@@ -1,10 +1,12 @@
 """One run: the stack, the storm over the main world, the verdict, and the planted bugs."""
 
+import asyncio
 import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from smolit.chaos.bug import Bug
@@ -48,22 +50,21 @@ class Stopwatch:
 
 
 async def run(ground: Ground, asked: Asked, told: Told) -> Report:
-    """Deal the kills, judge, and check the checker."""
+    """Deal the kills; then judge, and check the checker meanwhile."""
     clock = Stopwatch(time.monotonic)
     async with scene(ground, "main", jobs(asked.seed, "main")) as main:
         storm = Storm(main, ground.stack, PATIENCE_S, told)
         clock.lap("start")
         settled = await _weather(main, storm, asked)
         clock.lap("storm")
-        told("checking")
-        verdict = await _verdict(ground, main, storm, settled)
-        starts = sum(main.crew.starts(slot) for slot in main.crew.slots)
-        ends = Counter(f"{slot.name} {status}" for slot, status in main.crew.ended)
-    clock.lap("checks")
-    bugs: list[Caught] = []
-    if asked.bugs:
-        told(f"planting {len(asked.bugs)} bugs")
-        bugs = await check_the_checker(ground, asked.bugs, asked.seed, PLANTED_PATIENCE_S, told)
+        async with _planted(ground, asked, told) as planting:
+            told("checking")
+            verdict = await _verdict(ground, main, storm, settled)
+            starts = sum(main.crew.starts(slot) for slot in main.crew.slots)
+            ends = Counter(f"{slot.name} {status}" for slot, status in main.crew.ended)
+            await main.crew.close()  # nobody asks these processes any more, and others could use the processor
+            clock.lap("checks")
+            bugs = await planting
     clock.lap("planted")
     done = Run(
         seed=asked.seed,
@@ -77,6 +78,19 @@ async def run(ground: Ground, asked: Asked, told: Told) -> Report:
         slept=storm.weather.slept,
     )
     return report(done, verdict, bugs)
+
+
+@asynccontextmanager
+async def _planted(ground: Ground, asked: Asked, told: Told) -> AsyncIterator[asyncio.Task[list[Caught]]]:
+    """Plant the bugs beside what the body does, as no server is killed any more; if that fails, no world is left behind."""
+    if asked.bugs:
+        told(f"planting {len(asked.bugs)} bugs")
+    planting = asyncio.create_task(check_the_checker(ground, asked.bugs, asked.seed, PLANTED_PATIENCE_S, told))
+    try:
+        yield planting
+    finally:
+        planting.cancel()  # of no effect on one that is done
+        await asyncio.gather(planting, return_exceptions=True)
 
 
 async def _weather(main: Scene, storm: Storm, asked: Asked) -> bool:
