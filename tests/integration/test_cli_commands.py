@@ -354,7 +354,7 @@ def test_read_models_are_made_anew_while_everything_runs(smolit: Smolit) -> None
 def test_an_export_is_the_same_every_time(smolit: Smolit, tmp_path: Path) -> None:
     """One row per ended task of the range; the same range gives the same bytes; lists and CSV agree in number."""
     ended(smolit, "8 + 8")
-    span = ("--since", "2020-01-01", "--until", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    span = ("--since", "2020-01-01", "--until", now().isoformat())
     files = [tmp_path / name for name in ("one.jsonl", "two.jsonl", "three.csv")]
 
     codes = [smolit("events", "export", *span, "--output", str(file)).code for file in files]
