@@ -93,7 +93,7 @@ HOPS: tuple[Hop, ...] = (
     Hop(SubmitTask, PRODUCER),
     Hop(TaskSubmitted, "intake", SubmitTask),
     Hop(TaskAdmitted, "intake", SubmitTask),
-    Hop(AgentChosen, "selection", TaskAdmitted),
+    Hop(AgentChosen, "intake", SubmitTask),
     Hop(AttemptStarted, "relay", AgentChosen, WORK),
     Hop(AttemptEnded, "relay", AgentChosen, WORK),
     Hop(TaskEnded, "relay", AgentChosen, WORK),
@@ -104,6 +104,7 @@ HOPS: tuple[Hop, ...] = (
 )
 READERS: tuple[Reader, ...] = (
     Reader("intake", (REQUESTS,)),
+    Reader("intake", (LEARNING,)),
     Reader("selection", (TASKS,)),
     Reader("selection", (LEARNING,)),
     Reader("learning", (TASKS,)),

@@ -33,15 +33,16 @@ class Served(Struct, frozen=True):
     decided_by: DecidedBy
 
 
-def wanted_after(fact: object) -> Wanted | None:
-    """Return the attempt that a fact calls for: the first after admission, the next after a failure with one left."""
-    match fact:
-        case TaskAdmitted():
-            return Wanted(fact.tenant, fact.task_id, 1, fact.context)
-        case AttemptEnded(context=context) if context is not None:
-            return Wanted(fact.tenant, fact.task_id, fact.attempt + 1, context, fact.error)
-        case _:
-            return None
+def wanted_first(admitted: TaskAdmitted) -> Wanted:
+    """Return the first attempt at a task."""
+    return Wanted(admitted.tenant, admitted.task_id, 1, admitted.context)
+
+
+def wanted_next(ended: AttemptEnded) -> Wanted | None:
+    """Return the attempt that an end calls for: another one after a failure, if the task has one left."""
+    if ended.context is None:
+        return None
+    return Wanted(ended.tenant, ended.task_id, ended.attempt + 1, ended.context, ended.error)
 
 
 def served(wanted: Wanted, control: Control, default: PolicyKey) -> Served:

@@ -3,6 +3,9 @@
 A durable fold over the request topics. A batch claims its request keys in Postgres first; who owns a key becomes facts,
 also when it is read again after a crash, since facts have derived ids. Every other record with the key is a repeat, or
 is refused when its payload differs. A refused request becomes a dead letter and a record on `answers`, never a fact.
+
+A task's first choice is made here, too, and published with its admission: a way through Kafka less, and nobody who
+waits for it is woken twice (docs/decisions/028-chosen-where-admitted.md).
 """
 
 import asyncio
@@ -16,20 +19,24 @@ import msgspec
 
 from bus.producer import Publisher
 from events.aside import dead_letter
-from events.event import Fact
+from events.event import Event, Fact
 from events.request import CancelTask, ForgetTask, GiveFeedback, ReviseFeedback, SubmitTask
-from events.task import Features, TaskSubmitted
+from events.stamp import stamp
+from events.task import Features, TaskAdmitted, TaskEnded, TaskSubmitted
 from events.topics import Names
-from events.wire import Incoming, Outgoing
+from events.wire import Incoming, Outgoing, encode
+from learning.errors import LearningError
 from store import blob
 from store import intake as claims
 from store.fold import DurableFold
 from store.postgres import Connection
+from store.snapshot import newest
 from streams.admission import Reading, Refused, Rules, admit_task, facts_about_task
 from streams.change import CHANGES, control_fact
-from streams.control import ControlReader
+from streams.choice import wanted_first
+from streams.chooser import Chooser
 from streams.inspection import Healthy, Sick, inspect
-from streams.outgoing import fact_record, refusal
+from streams.outgoing import refusal
 from streams.positions import Positions
 
 SOURCE = "smolit/intake"
@@ -64,29 +71,30 @@ class Intake:
         clock: Callable[[], datetime],
         connect: Callable[[], Awaitable[Connection]],
         publisher: Publisher,
-        control: ControlReader,
+        chooser: Chooser,
         fold: Callable[[str, Connection], DurableFold] = DurableFold,
     ) -> None:
         self.topics = tuple(names.requests_of(tenant) for tenant in tenants)
         self.outcomes: Counter[str] = Counter()
         self._names, self._rules, self._reader, self._clock = names, rules, reader, clock
         self._inline_limit = inline_limit_bytes
-        self._connect, self._publisher, self._control, self._make_fold = connect, publisher, control, fold
+        self._connect, self._publisher, self._make_fold = connect, publisher, fold
+        self._chooser, self._control = chooser, chooser.control
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")  # in order: the first of a batch is ready first
         self._seen: dict[str, Foreseen] = {}  # by origin, until its turn
         self._connection: Connection
         self._positions: Positions
 
     async def start(self) -> None:
-        """Connect, and read what is in force."""
+        """Connect; read what is in force, who is live and what was learned, to the ends seen now."""
         self._connection = await self._connect()
         self._positions = Positions(self._make_fold("intake", self._connection))
         await self._publisher.start()
-        await self._control.start()
+        await self._chooser.start(await newest(self._connection))
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._control.stop()
+        await self._chooser.stop()
         await self._publisher.stop()
         await self._connection.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -103,7 +111,7 @@ class Intake:
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Turn a batch into facts and refusals, and return when the broker has them and the positions moved."""
-        self._control.check()
+        self._chooser.check()
         foreseen = {record.origin: self._foreseen(record) for record in batch}
         fresh = await self._positions.fresh(batch)
         if not fresh:
@@ -172,7 +180,7 @@ class Intake:
         except Refused as error:
             return self._refused(one.refused(error.reason, str(error)))
         self.outcomes["accepted"] += 1
-        return [self._fact(fact, one) for fact in facts]
+        return self._story(facts, one)
 
     async def _facts(self, one: Healthy, readings: Readings) -> tuple[Fact, ...]:
         """Return the facts of a request about a task."""
@@ -188,11 +196,20 @@ class Intake:
                     self._clock(),
                 )
                 await self._keep_text(facts[0], request.text)
-                return facts
+                return (*facts, await self._first_choice(facts[1]))
             case CancelTask() | ForgetTask() | GiveFeedback() | ReviseFeedback() as request:
                 return (facts_about_task(one.asked, request),)
             case _:
                 raise Refused("unknown_request", f"{one.asked.request.event_type.name} cannot be asked for")
+
+    async def _first_choice(self, admitted: TaskAdmitted) -> Fact:
+        """Return who does the task, or its end if nobody can."""
+        try:
+            chosen = await self._chooser.choose(wanted_first(admitted))
+        except LearningError as error:
+            raise Refused("no_choice", f"the policy in force cannot choose: {error}") from error
+        self.outcomes["nobody_fits" if isinstance(chosen, TaskEnded) else "chosen"] += 1
+        return chosen
 
     async def _keep_text(self, submitted: TaskSubmitted, text: str) -> None:
         """Store a long text once, by its hash, before a fact refers to it."""
@@ -206,7 +223,7 @@ class Intake:
             return msgspec.msgpack.decode(before, type=list[Outgoing])
         try:
             fact = control_fact(one.asked, self._control.control, self._rules, self._features)
-            records = [self._fact(fact, one)]
+            records = self._story([fact], one)
             self.outcomes["accepted"] += 1
         except Refused as error:
             records = self._refused(one.refused(error.reason, str(error)))
@@ -216,9 +233,17 @@ class Intake:
     def _features(self, text: str) -> Features:
         return self._reader.read(text).features
 
-    def _fact(self, fact: Fact, one: Healthy) -> Outgoing:
-        correlation = str(getattr(fact, "task_id", one.claim.request_key))
-        return fact_record(fact, one.asked.envelope, correlation, self._names, SOURCE, self._clock())
+    def _story(self, facts: Sequence[Fact], one: Healthy) -> list[Outgoing]:
+        """Return the records of what follows from a request: a choice follows from the admission before it."""
+        now, by, records = self._clock(), one.asked.envelope, []
+        for fact in facts:
+            correlation = str(getattr(fact, "task_id", one.claim.request_key))
+            event: Event[Fact] = stamp(
+                fact, source=SOURCE, now=now, correlation=correlation, cause=by.id, traceparent=by.traceparent
+            )
+            records.append(encode(self._names.of(fact.event_type.topic), event))
+            by = event.envelope if isinstance(fact, TaskAdmitted) else by
+        return records
 
     def _refused(self, sick: Sick) -> list[Outgoing]:
         """Return the dead letter and the answer of a refused request."""

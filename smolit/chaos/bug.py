@@ -115,7 +115,7 @@ _LIST = (
         "projections",
         _TURN,
     ),
-    Bug("example_folded_twice", "selection learns an example twice", "selection", _folded_twice, "selection", Fuse("ack.after")),
+    Bug("example_folded_twice", "intake learns an example twice", "intake", _folded_twice, "intake", Fuse("ack.after")),
     Bug(
         "marked_before_ack",
         "the relay marks rows before the broker has acknowledged them",

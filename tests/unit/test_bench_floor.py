@@ -10,7 +10,6 @@ from smolit.demo.watch import FOLLOWED
 from smolit.process.roster import PROCESSES
 from streams.intake import SOURCE as INTAKE
 from streams.learning import SOURCE as LEARNING
-from streams.selection import SOURCE as SELECTION
 
 TASKS_SEEN = 10
 SHOWN = Traffic(
@@ -53,7 +52,7 @@ def test_makers_are_the_sources_of_the_facts() -> None:
     """A fact's maker is the process whose name its source carries."""
     makers = {f"smolit/{hop.maker}" for hop in HOPS}
 
-    assert makers == {f"smolit/{PRODUCER}", INTAKE, SELECTION, LEARNING, "smolit/worker"}
+    assert makers == {f"smolit/{PRODUCER}", INTAKE, LEARNING, "smolit/worker"}
 
 
 def test_duties_say_who_publishes_and_who_only_hands_on() -> None:
@@ -68,8 +67,8 @@ def test_duties_say_who_publishes_and_who_only_hands_on() -> None:
 
 
 def test_bytes_are_those_of_what_is_published_and_read() -> None:
-    """Intake publishes three facts of a task and reads two; selection reads eight."""
-    assert (published_bytes("intake", facts()), read_bytes("intake", facts())) == (180.0, 120.0)
+    """Intake publishes four facts of a task and reads three, one of them to choose by; selection reads eight."""
+    assert (published_bytes("intake", facts()), read_bytes("intake", facts())) == (240.0, 180.0)
     assert read_bytes("selection", facts()) == 8 * 60.0
 
 
@@ -98,12 +97,12 @@ def test_what_a_run_does_no_longer_is_named() -> None:
     """A fact that stays away or has another maker, and a reader that is gone, each have their words."""
     seen = facts()
     del seen["smolit.attempt.started.v1"]
-    seen["smolit.agent.chosen.v1"] = replace(seen["smolit.agent.chosen.v1"], source="smolit/intake")
-    traffic = Traffic(SHOWN.read[1:], frozenset(one for one in SHOWN.published if one[0] != "selection"))
+    seen["smolit.agent.chosen.v1"] = replace(seen["smolit.agent.chosen.v1"], source="smolit/selection")
+    traffic = Traffic(SHOWN.read[1:], frozenset(one for one in SHOWN.published if one[0] != "intake"))
 
     assert differences(seen, traffic, TASKS_SEEN) == [
-        "smolit.agent.chosen.v1 is made by smolit/intake, not by smolit/selection",
+        "smolit.agent.chosen.v1 is made by smolit/selection, not by smolit/intake",
         f"smolit.attempt.started.v1 came 0 times for {TASKS_SEEN} tasks",
         "intake does not read requests",
-        "selection does not publish to tasks",
+        "intake does not publish to tasks",
     ]

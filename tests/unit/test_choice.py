@@ -13,7 +13,7 @@ from learning.book import Page, PolicyKey
 from learning.draw import draw as uniform_draw
 from learning.policy import Context, Example
 from learning.statistics import uniformity
-from streams.choice import Served, Wanted, choose_agent, served, wanted_after
+from streams.choice import Served, Wanted, choose_agent, served, wanted_next
 from tests.builders import (
     TENANT,
     agent_revised,
@@ -184,7 +184,7 @@ def test_after_all_have_failed_the_task_ends() -> None:
 def test_the_end_says_what_the_last_agent_failed_with() -> None:
     """Who reads the answer need not look for the attempt's end in the log; a long reason is cut."""
     ended = attempt_ended("failed", "a", error="unreachable: 503 " + "x" * 500, context=context(tried=("a",)))
-    again = wanted_after(ended.fact)
+    again = wanted_next(ended.fact)
     assert again is not None
 
     fact = choose(in_force(registered("a")), again)
@@ -197,7 +197,7 @@ def test_the_end_says_what_the_last_agent_failed_with() -> None:
 
 def test_a_completed_attempt_calls_for_no_other() -> None:
     """Only an end that carries a context may be followed by a choice."""
-    assert wanted_after(attempt_ended().fact) is None
+    assert wanted_next(attempt_ended().fact) is None
 
 
 def test_without_a_kind_the_description_decides() -> None:

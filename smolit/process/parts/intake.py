@@ -3,11 +3,11 @@
 from learning.encoders import open_encoder
 from learning.language import LanguageTagger
 from smolit.process.brain import BrainProcess, brain
+from smolit.process.chooser import chooser
 from smolit.process.place import Place
 from smolit.process.runnable import Runnable
 from smolit.settings import Settings
 from streams.admission import Rules
-from streams.control import ControlReader
 from streams.intake import Intake
 from streams.reading import TextReader
 
@@ -15,7 +15,6 @@ from streams.reading import TextReader
 def build(place: Place) -> Runnable:
     """Return the process."""
     settings, ports = place.settings, place.ports
-    control = ControlReader(place.endpoints.kafka, "intake-control", place.names)
     processor = Intake(
         names=place.names,
         tenants=settings.tenants,
@@ -25,7 +24,7 @@ def build(place: Place) -> Runnable:
         clock=ports.clock,
         connect=place.connect("smolit-intake"),
         publisher=ports.publisher(place.endpoints.kafka, "intake"),
-        control=control,
+        chooser=chooser(place, "intake"),
         fold=ports.fold,
     )
     return BrainProcess(processor, brain(place, processor))

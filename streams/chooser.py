@@ -1,0 +1,61 @@
+"""Who chooses: what is in force, what was learned and who is live, held together and followed from the log.
+
+It keeps nothing of its own: what it needs stands in the attempt, and in states that every process folds alike. Asked again
+after a crash it fills the same slot, perhaps with other content; the first in the log wins.
+"""
+
+from collections.abc import Sequence
+
+from events.task import AgentChosen, TaskEnded
+from learning.book import PolicyKey
+from learning.draw import draw
+from store.snapshot import Snapshot
+from streams.choice import Wanted, choose_agent, served
+from streams.control import ControlReader
+from streams.library import Library
+from streams.live import LiveAgents
+
+
+class Chooser:
+    """Chooses an agent for an attempt; `default` serves where neither a person nor an experiment says otherwise."""
+
+    def __init__(self, *, default: PolicyKey, secret: bytes, control: ControlReader, library: Library, live: LiveAgents) -> None:
+        self.control = control
+        self._default, self._secret = default, secret
+        self._library, self._live = library, live
+
+    async def start(self, snapshots: Sequence[Snapshot]) -> None:
+        """Read what is in force, who is live and what was learned, to the ends seen now."""
+        await self._library.start(snapshots)
+        await self.control.start()
+        await self._live.start()
+
+    async def stop(self) -> None:
+        """Follow no longer."""
+        for part in (self._live, self.control, self._library):
+            await part.stop()
+
+    def check(self) -> None:
+        """Raise if following failed."""
+        for follower in (self.control, self._library, self._live):
+            follower.check()
+
+    async def choose(self, wanted: Wanted) -> AgentChosen | TaskEnded:
+        """Return the choice with its exact propensity, or the task's end if nobody can do it.
+
+        Raises:
+            LearningError: the policy in force cannot choose.
+        """
+        await self.control.reach(wanted.context.seen)
+        serving = served(wanted, self.control.control, self._default)
+        page = await self._library.page(wanted.tenant, wanted.context.scope, serving.key)
+        return choose_agent(
+            wanted,
+            self.control.control,
+            serving,
+            page,
+            to_context=self._library.to_context,
+            context_map=self._library.context_map,
+            is_live=self._live.serves,
+            draw=draw(self._secret, "choice", wanted.task_id, wanted.attempt),
+        )
