@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
@@ -38,6 +38,7 @@ class Publisher:
         self._patience_s = patience_s
         self._client_id = client_id
         self._linger_ms = linger_ms
+        self._handing = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -70,6 +71,8 @@ class Publisher:
     async def publish(self, records: Sequence[Outgoing]) -> list[Published]:
         """Send records, wait until the broker has them all, and return where each one lies.
 
+        Calls may overlap: records are handed to the client in the order of the calls.
+
         Raises:
             RecordTooLarge: a record is above the limit; none was sent.
             KafkaUnreachable: no answer came in time; the records may or may not be in the log.
@@ -82,9 +85,17 @@ class Publisher:
             _assert_fits(record)
         try:
             async with asyncio.timeout(self._patience_s):
-                return await _send(self._producer, records)
+                return await _outcome(await self._hand_over(self._producer, records))
         except (KafkaError, TimeoutError) as error:
             raise await self._named(error, records) from error
+
+    async def _hand_over(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> "list[asyncio.Future[Any]]":
+        """Hand all records to the client, none of another call between them."""
+        async with self._handing:
+            return [
+                await producer.send(record.topic, record.value, key=record.key, headers=list(record.headers))
+                for record in records
+            ]
 
     async def _named(self, error: Exception, records: Sequence[Outgoing]) -> BusError:
         """Return an error of the client as one of ours; a missing topic looks like a timeout, so we look."""
@@ -114,11 +125,8 @@ def _producer(kafka: str, client_id: str, linger_ms: int, patience_s: float) -> 
     )
 
 
-async def _send(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[Published]:
-    """Send all records, then wait for each; the first error is raised after every record has its outcome."""
-    waiting = [
-        await producer.send(record.topic, record.value, key=record.key, headers=list(record.headers)) for record in records
-    ]
+async def _outcome(waiting: "Sequence[asyncio.Future[Any]]") -> list[Published]:
+    """Wait for each record; the first error is raised after every record has its outcome."""
     published = []
     for sent in await asyncio.gather(*waiting, return_exceptions=True):
         if isinstance(sent, BaseException):

@@ -30,6 +30,8 @@ SESSION_S = 10
 HEARTBEAT_S = 2
 TICK_S = 0.5
 STOP_S = 10.0
+Batch = list[tuple[Any, Incoming]]
+UnderWay = tuple[Batch, "asyncio.Task[None]"]
 TURNS = 2  # of the loop, that a record takes at most from a fetch to our queue; one was seen
 
 
@@ -39,6 +41,8 @@ class Brain:
     def __init__(self, processor: Processor, *, kafka: str, group: str, instance: str, data_dir: Path) -> None:
         self._processor = processor
         self._queue: asyncio.Queue[tuple[Any, Incoming]] = asyncio.Queue(QUEUE)  # Faust's event, and its record
+        self._room = asyncio.Semaphore(processor.overlap)
+        self._under_way: asyncio.Queue[UnderWay] = asyncio.Queue()
         self.failed = asyncio.Event()
         self.error: BaseException | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -50,7 +54,9 @@ class Brain:
     async def start(self) -> None:
         """Start the processor, then read."""
         await self._processor.start()
-        self._tasks = [asyncio.create_task(part) for part in (self._loop(), _notice_sleep(), self._notice_crash())]
+        self._tasks = [
+            asyncio.create_task(part) for part in (self._loop(), self._acknowledge(), _notice_sleep(), self._notice_crash())
+        ]
         for task in self._tasks:
             task.add_done_callback(self._ended)
         self._app.finalize()
@@ -61,9 +67,10 @@ class Brain:
         with contextlib.suppress(TimeoutError):  # what crashed may never stop; the process ends all the same
             async with asyncio.timeout(STOP_S):
                 await self._app.stop()
-        for task in self._tasks:
+        begun = [self._under_way.get_nowait()[1] for _ in range(self._under_way.qsize())]
+        for task in (*self._tasks, *begun):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *begun, return_exceptions=True)
         await self._processor.stop()
 
     async def wait_failed(self) -> None:
@@ -98,15 +105,25 @@ class Brain:
         self._app.on_partitions_assigned.connect(moved, weak=False)
 
     async def _loop(self) -> None:
-        """Process greedy batches: as many as have been fetched, never waiting for more."""
+        """Begin greedy batches: as many as have been fetched, never waiting for more."""
         async for batch in self._batches():
-            await self._processor.process([record for _, record in batch])
+            records = [record for _, record in batch]
+            self._under_way.put_nowait((batch, asyncio.create_task(self._processor.process(records))))
+
+    async def _acknowledge(self) -> None:
+        """Acknowledge batches in the order in which they came, each when it and all before it are durable."""
+        while True:
+            batch, begun = await self._under_way.get()
+            await begun
+            await self._processor.passed([record for _, record in batch])
             for event, _ in batch:
                 event.ack()
             self._app.consumer.settle()
+            self._room.release()
 
-    async def _batches(self) -> AsyncIterator[list[tuple[Any, Incoming]]]:
+    async def _batches(self) -> AsyncIterator[Batch]:
         while True:
+            await self._room.acquire()
             batch = [await self._queue.get()]
             await self._let_come()
             while len(batch) < self._processor.batch and not self._queue.empty():

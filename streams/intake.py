@@ -4,16 +4,20 @@ A durable fold over the request topics. A batch claims its request keys in Postg
 also when it is read again after a crash, since facts have derived ids. Every other record with the key is a repeat, or
 is refused when its payload differs. A refused request becomes a dead letter and a record on `answers`, never a fact.
 
+Batches overlap: while the broker is still writing one, the next claims its keys. Each hands over its records in its turn,
+and positions move in the transaction of the next claim, or at once if nobody comes.
+
 A task's first choice is made here, too, and published with its admission: a way through Kafka less, and nobody who
 waits for it is woken twice (docs/decisions/028-chosen-where-admitted.md).
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -59,6 +63,7 @@ class Intake:
     wants: frozenset[str] = frozenset()  # every record of a request topic gets an answer
     batch = 16
     gather_s = 0.0
+    overlap = 8
 
     def __init__(
         self,
@@ -82,6 +87,8 @@ class Intake:
         self._chooser, self._control = chooser, chooser.control
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")  # in order: the first of a batch is ready first
         self._seen: dict[str, Foreseen] = {}  # by origin, until its turn
+        self._turn = asyncio.Lock()  # of a batch: to claim, to choose, to hand over
+        self._behind: list[Incoming] = []  # durable, and still before our positions
         self._connection: Connection
         self._positions: Positions
 
@@ -110,22 +117,42 @@ class Intake:
         self._seen[record.origin] = (one, self._start_reading(one))
 
     async def process(self, batch: Sequence[Incoming]) -> None:
-        """Turn a batch into facts and refusals, and return when the broker has them and the positions moved."""
+        """Turn a batch into facts and refusals, and return when the broker has them."""
+        async with self._turn:
+            published = await self._begin(batch)
+        await published
+
+    async def passed(self, batch: Sequence[Incoming]) -> None:
+        """Move the positions past a batch: now, unless another one is at work and will do it with its claims."""
+        self._behind += batch
+        if not self._turn.locked():
+            async with self._turn, self._moving():
+                pass  # intake's rows are its claims; only the positions are left to move
+
+    async def _begin(self, batch: Sequence[Incoming]) -> "asyncio.Task[Any]":
+        """Claim, choose, hand over; what is returned ends when the broker has everything."""
         self._chooser.check()
         foreseen = {record.origin: self._foreseen(record) for record in batch}
-        fresh = await self._positions.fresh(batch)
-        if not fresh:
-            return
-        judged = [foreseen[record.origin][0] for record in fresh]
+        judged = [foreseen[record.origin][0] for record in await self._positions.fresh(batch)]
         readings = {origin: reading for origin, (_, reading) in foreseen.items() if reading is not None}
-        await self._publish(await self._claimed(judged), readings)
-        async with self._positions.step(fresh):
-            pass  # intake's rows are its claims; only the positions are left to move
+        ready = await self._settled(await self._claimed(judged), readings)
+        return asyncio.create_task(self._publisher.publish(ready))
+
+    @asynccontextmanager
+    async def _moving(self) -> AsyncIterator[None]:
+        """Move the positions past what is durable, in one transaction with what is done inside."""
+        behind, self._behind = self._behind, []
+        if fresh := await self._positions.fresh(behind):
+            async with self._positions.step(fresh):
+                yield
+        else:
+            yield
 
     async def _claimed(self, judged: Sequence[Healthy | Sick]) -> list[Healthy | Sick]:
         """Return what is to be done: repeats fall away, a reused request id is refused."""
         healthy = [one for one in judged if isinstance(one, Healthy)]
-        owners = await claims.claim(self._connection, [one.claim for one in healthy]) if healthy else {}
+        async with self._moving():
+            owners = await claims.claim(self._connection, [one.claim for one in healthy]) if healthy else {}
         strangers = await self._strangers(healthy)
         return [
             verdict
@@ -159,8 +186,8 @@ class Intake:
         text = _text(one)
         return None if text is None else asyncio.get_running_loop().run_in_executor(self._thread, self._reader.read, text)
 
-    async def _publish(self, work: Sequence[Healthy | Sick], readings: Readings) -> None:
-        """Publish all that follows, in order; what changes what is in force is published and folded on its own."""
+    async def _settled(self, work: Sequence[Healthy | Sick], readings: Readings) -> list[Outgoing]:
+        """Return what is to be published, in order; what changes what is in force is published and folded before the rest."""
         ready: list[Outgoing] = []
         for one in work:
             if isinstance(one, Healthy) and isinstance(one.asked.request, CHANGES):
@@ -169,7 +196,7 @@ class Intake:
                 await self._control.reach_published(await self._publisher.publish(await self._in_force(one)))
             else:
                 ready += await self._records(one, readings)
-        await self._publisher.publish(ready)
+        return ready
 
     async def _records(self, one: Healthy | Sick, readings: Readings) -> list[Outgoing]:
         """Return the records of one request, whatever becomes of it."""

@@ -45,6 +45,7 @@ class Learning:
     wants = frozenset(cls.event_type.wire_name for cls in (AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised))
     batch = 200
     gather_s = 0.2  # feedback may take this much longer to have its effect
+    overlap = 1
 
     def __init__(
         self,
@@ -88,6 +89,9 @@ class Learning:
             new = await self._fold.fresh([lesson.envelope.id for lesson in lessons])
             await self._learn(connection, _first(lessons, new))
             await outbox.put(connection, sick)
+
+    async def passed(self, batch: Sequence[Incoming]) -> None:
+        """Nothing is left to move."""
 
     def _read(self, records: Sequence[Incoming]) -> tuple[list[Lesson], list[Outgoing]]:
         """Return the lessons of a batch, and the dead letters of what cannot be read."""

@@ -28,6 +28,7 @@ class Selection:
     wants = frozenset({AttemptEnded.event_type.wire_name})
     batch = 100
     gather_s = 0.05  # a task whose attempt failed has waited longer than that already
+    overlap = 1
 
     def __init__(
         self,
@@ -67,6 +68,9 @@ class Selection:
         """Publish what was decided about every record of the batch."""
         self._chooser.check()
         await self._publisher.publish([outgoing for record in batch for outgoing in await self._decide(record)])
+
+    async def passed(self, batch: Sequence[Incoming]) -> None:
+        """Nothing is left to move."""
 
     async def _decide(self, record: Incoming) -> list[Outgoing]:
         """Return the choice that a record calls for; what cannot be chosen for is set aside with its reason."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from events.wire import Headers, Incoming, Outgoing, event_type
 from smolit.chaos.watched import WatchedConnection, text_of
 from store.fold import DurableFold, Move
 from store.postgres import Connect, Connection
-from streams.processor import Processor
+from streams.processor import Around, Processor
 
 _LAZY_S = 2.5  # longer than Faust waits before it commits what was acknowledged
 _BELATED_S = 1.0
@@ -33,48 +32,38 @@ Bend = Callable[[list[Outgoing]], list[Outgoing]]
 Rewrite = Callable[[str], str]
 
 
-class AcksFirst:
+class AcksFirst(Around):
     """A processor that says it is done, and then begins."""
 
     def __init__(self, inner: Processor) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._queue: asyncio.Queue[Sequence[Incoming]] = asyncio.Queue()
         self._working: asyncio.Task[None] | None = None
-        self.name: str = inner.name
-        self.topics: tuple[str, ...] = inner.topics
-        self.wants: frozenset[str] = inner.wants
-        self.batch: int = inner.batch
-        self.gather_s: float = inner.gather_s
-        self.outcomes: Counter[str] = inner.outcomes
 
     async def start(self) -> None:
         """Start the processor, and who really does its work."""
-        await self._inner.start()
+        await super().start()
         self._working = asyncio.create_task(self._work())
 
     async def stop(self) -> None:
         """Stop both."""
         if self._working is not None:
             self._working.cancel()
-        await self._inner.stop()
-
-    def assigned(self) -> None:
-        """Tell it that partitions moved."""
-        self._inner.assigned()
-
-    def foresee(self, record: Incoming) -> None:
-        """Tell it of a record that came."""
-        self._inner.foresee(record)
+        await super().stop()
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Put a batch aside for later; whoever called acknowledges it now."""
         await self._queue.put(batch)
 
+    async def passed(self, batch: Sequence[Incoming]) -> None:
+        """Nothing has been done yet."""
+
     async def _work(self) -> None:
         while True:
             batch = await self._queue.get()
             await asyncio.sleep(_LAZY_S)
-            await self._inner.process(batch)
+            await super().process(batch)
+            await super().passed(batch)
 
 
 class BlindFold(DurableFold):

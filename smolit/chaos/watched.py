@@ -1,7 +1,6 @@
 """Ports that pass points: what a process of the harness touches the world with instead of the plain ones."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +15,7 @@ from smolit.chaos.bomb import Bomb, Pass
 from smolit.process.ports import Ports
 from store.fold import DurableFold, Move
 from store.postgres import Connection, opened
-from streams.processor import Processor
+from streams.processor import Around, Processor
 
 # A statement is known by a piece of its text; what a point is called stands beside it.
 _STATEMENTS = (
@@ -128,39 +127,18 @@ class WatchedFold(DurableFold):
         self._passed("commit.after")
 
 
-class WatchedProcessor:
-    """Passes points around the acknowledgement, which follows as soon as `process` has returned."""
+class WatchedProcessor(Around):
+    """Passes points around the acknowledgement, which follows as soon as `passed` has returned."""
 
     def __init__(self, inner: Processor, passed: Pass) -> None:
-        self._inner, self._passed = inner, passed
-        self.name: str = inner.name
-        self.topics: tuple[str, ...] = inner.topics
-        self.wants: frozenset[str] = inner.wants
-        self.batch: int = inner.batch
-        self.gather_s: float = inner.gather_s
-        self.outcomes: Counter[str] = inner.outcomes
+        super().__init__(inner)
+        self._pass = passed
 
-    async def start(self) -> None:
-        """Start the processor."""
-        await self._inner.start()
-
-    async def stop(self) -> None:
-        """Stop it."""
-        await self._inner.stop()
-
-    def assigned(self) -> None:
-        """Tell it that partitions moved."""
-        self._inner.assigned()
-
-    def foresee(self, record: Incoming) -> None:
-        """Tell it of a record that came."""
-        self._inner.foresee(record)
-
-    async def process(self, batch: Sequence[Incoming]) -> None:
-        """Process a batch; whoever called acknowledges before the loop comes to what is put on it here."""
-        await self._inner.process(batch)
-        self._passed("ack.before")
-        asyncio.get_running_loop().call_soon(self._passed, "ack.after")
+    async def passed(self, batch: Sequence[Incoming]) -> None:
+        """Move on; whoever called acknowledges before the loop comes to what is put on it here."""
+        await super().passed(batch)
+        self._pass("ack.before")
+        asyncio.get_running_loop().call_soon(self._pass, "ack.after")
 
 
 class WatchedTransport(httpx.AsyncHTTPTransport):

@@ -4,7 +4,6 @@ They say what happened and change nothing; the lines go to a queue that never wa
 """
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -19,7 +18,7 @@ from events.task import AttemptEnded, TaskEnded
 from events.wire import Incoming, Outgoing
 from smolit.process import log
 from smolit.process.ports import Ports
-from streams.processor import Processor
+from streams.processor import Around
 
 _HEARTBEAT = WorkerSeen.event_type.wire_name
 _FATEFUL = frozenset(cls.event_type.wire_name for cls in (AttemptEnded, TaskEnded, RequestRefused, DeadLetter))
@@ -63,37 +62,12 @@ class ToldReader(PartitionReader):
         return records
 
 
-class ToldProcessor:
+class ToldProcessor(Around):
     """Tells of every record of a batch, once what follows from it is durable."""
-
-    def __init__(self, inner: Processor) -> None:
-        self._inner = inner
-        self.name: str = inner.name
-        self.topics: tuple[str, ...] = inner.topics
-        self.wants: frozenset[str] = inner.wants
-        self.batch: int = inner.batch
-        self.gather_s: float = inner.gather_s
-        self.outcomes: Counter[str] = inner.outcomes
-
-    async def start(self) -> None:
-        """Start the processor."""
-        await self._inner.start()
-
-    async def stop(self) -> None:
-        """Stop it."""
-        await self._inner.stop()
-
-    def assigned(self) -> None:
-        """Tell it that partitions moved."""
-        self._inner.assigned()
-
-    def foresee(self, record: Incoming) -> None:
-        """Tell it of a record that came."""
-        self._inner.foresee(record)
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Process a batch, then tell."""
-        await self._inner.process(batch)
+        await super().process(batch)
         logger = log.bind()
         for record in batch:
             logger.info("handled", **log.about(record.topic, record.key, record.headers), origin=record.origin)

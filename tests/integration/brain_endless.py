@@ -23,6 +23,7 @@ class Endless:
     wants: frozenset[str] = frozenset()
     batch = 10
     gather_s = 0.0
+    overlap = 1
 
     def __init__(self, topic: str) -> None:
         self.topics: tuple[str, ...] = (topic,)
@@ -42,6 +43,9 @@ class Endless:
         """Nothing is begun early."""
 
     async def process(self, batch: Sequence[Incoming]) -> None:
+        """Do nothing."""
+
+    async def passed(self, batch: Sequence[Incoming]) -> None:
         """Do nothing."""
 
 

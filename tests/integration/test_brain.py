@@ -25,6 +25,7 @@ class Noting:
 
     name = "noting"
     batch = 10
+    overlap = 1
 
     def __init__(self, topic: str, fails: bool = False, wants: frozenset[str] = frozenset(), gather_s: float = 0.0) -> None:
         self.wants = wants
@@ -58,6 +59,9 @@ class Noting:
         await self.free.wait()
         self.seen += [record.value for record in batch]
         self.batches.append(len(batch))
+
+    async def passed(self, batch: Sequence[Incoming]) -> None:
+        """Nothing is to be moved."""
 
 
 def brain_of(processor: Noting, namespace: Namespace, folder: Path) -> Brain:
