@@ -4,8 +4,8 @@ A durable fold over the request topics. A batch claims its request keys in Postg
 also when it is read again after a crash, since facts have derived ids. Every other record with the key is a repeat, or
 is refused when its payload differs. A refused request becomes a dead letter and a record on `answers`, never a fact.
 
-Batches overlap: while the broker is still writing one, the next claims its keys. Each hands over its records in its turn,
-and positions move in the transaction of the next claim, or at once if nobody comes.
+Batches overlap: while the broker is still writing one, the next claims its keys. Each hands over its records in its turn.
+Positions move behind them, on a connection of their own.
 
 A task's first choice is made here, too, and published with its admission: a way through Kafka less, and nobody who
 waits for it is woken twice (docs/decisions/028-chosen-where-admitted.md).
@@ -13,9 +13,8 @@ waits for it is woken twice (docs/decisions/028-chosen-where-admitted.md).
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -88,14 +87,15 @@ class Intake:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")  # in order: the first of a batch is ready first
         self._seen: dict[str, Foreseen] = {}  # by origin, until its turn
         self._turn = asyncio.Lock()  # of a batch: to claim, to choose, to hand over
-        self._behind: list[Incoming] = []  # durable, and still before our positions
-        self._connection: Connection
+        self._connection: Connection  # for claims and texts
+        self._moving: Connection  # for positions
         self._positions: Positions
 
     async def start(self) -> None:
         """Connect; read what is in force, who is live and what was learned, to the ends seen now."""
         self._connection = await self._connect()
-        self._positions = Positions(self._make_fold("intake", self._connection))
+        self._moving = await self._connect()
+        self._positions = Positions(self._make_fold("intake", self._moving))
         await self._publisher.start()
         await self._chooser.start(await newest(self._connection))
 
@@ -103,6 +103,7 @@ class Intake:
         """Disconnect."""
         await self._chooser.stop()
         await self._publisher.stop()
+        await self._moving.close()
         await self._connection.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -123,10 +124,9 @@ class Intake:
         await published
 
     async def passed(self, batch: Sequence[Incoming]) -> None:
-        """Move the positions past a batch: now, unless another one is at work and will do it with its claims."""
-        self._behind += batch
-        if not self._turn.locked():
-            async with self._turn, self._moving():
+        """Move the positions past a batch."""
+        if fresh := await self._positions.fresh(batch):
+            async with self._positions.step(fresh):
                 pass  # intake's rows are its claims; only the positions are left to move
 
     async def _begin(self, batch: Sequence[Incoming]) -> "asyncio.Task[Any]":
@@ -138,21 +138,10 @@ class Intake:
         ready = await self._settled(await self._claimed(judged), readings)
         return asyncio.create_task(self._publisher.publish(ready))
 
-    @asynccontextmanager
-    async def _moving(self) -> AsyncIterator[None]:
-        """Move the positions past what is durable, in one transaction with what is done inside."""
-        behind, self._behind = self._behind, []
-        if fresh := await self._positions.fresh(behind):
-            async with self._positions.step(fresh):
-                yield
-        else:
-            yield
-
     async def _claimed(self, judged: Sequence[Healthy | Sick]) -> list[Healthy | Sick]:
         """Return what is to be done: repeats fall away, a reused request id is refused."""
         healthy = [one for one in judged if isinstance(one, Healthy)]
-        async with self._moving():
-            owners = await claims.claim(self._connection, [one.claim for one in healthy]) if healthy else {}
+        owners = await claims.claim(self._connection, [one.claim for one in healthy]) if healthy else {}
         strangers = await self._strangers(healthy)
         return [
             verdict

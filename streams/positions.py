@@ -3,6 +3,7 @@
 Faust hands over records from its group's last commit, which may lie behind our own position, never beyond it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -18,6 +19,7 @@ class Positions:
     def __init__(self, fold: DurableFold) -> None:
         self._fold = fold
         self._known: dict[Place, int] = {}
+        self._alone = asyncio.Lock()  # batches may overlap, but the connection has one transaction at a time
 
     def forget(self) -> None:
         """Read positions anew: partitions moved, and another process may have moved our positions."""
@@ -27,7 +29,8 @@ class Positions:
         """Return the records that are not behind our positions."""
         places = {(record.topic, record.partition) for record in batch}
         if unknown := sorted(places - self._known.keys()):
-            self._known.update(await self._fold.positions(unknown))
+            async with self._alone:
+                self._known.update(await self._fold.positions(unknown))
         return [record for record in batch if record.offset >= self._known[record.topic, record.partition]]
 
     @asynccontextmanager
@@ -38,6 +41,6 @@ class Positions:
             Fenced: another process moved a position.
         """
         moves = moves_of(fresh, self._known)
-        async with self._fold.step(moves) as connection:
+        async with self._alone, self._fold.step(moves) as connection:
             yield connection
         self._known.update({(move.topic, move.partition): move.new for move in moves})
