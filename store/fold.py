@@ -79,6 +79,16 @@ class DurableFold:
         Raises:
             Fenced: a position is not where we left it.
         """
+        async with self._connection.transaction():
+            await self.move(moves)
+            yield self._connection
+
+    async def move(self, moves: Iterable[Move]) -> None:
+        """Move these positions with one statement: by itself where no row goes with them, else as a part of a step.
+
+        Raises:
+            Fenced: a position is not where we left it.
+        """
         ordered = sorted(moves, key=lambda move: (move.topic, move.partition))  # one lock order: no deadlocks
         columns = (
             [move.topic for move in ordered],
@@ -86,11 +96,9 @@ class DurableFold:
             [move.old for move in ordered],
             [move.new for move in ordered],
         )
-        async with self._connection.transaction():
-            cursor = await self._connection.execute(_MOVE, (*columns, self.consumer))
-            if cursor.rowcount != len(ordered):
-                raise Fenced(f"{self.consumer}: another process moved our position; this one stops")
-            yield self._connection
+        cursor = await self._connection.execute(_MOVE, (*columns, self.consumer))
+        if cursor.rowcount != len(ordered):
+            raise Fenced(f"{self.consumer}: another process moved our position; this one stops")
 
     async def fresh(self, event_ids: Sequence[str]) -> set[str]:
         """Return those ids that were never taken in before, and remember them; call it inside `step`."""

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import faust
 from faust.exceptions import ConsumerNotStarted
@@ -30,9 +30,20 @@ SESSION_S = 10
 HEARTBEAT_S = 2
 TICK_S = 0.5
 STOP_S = 10.0
-Batch = list[tuple[Any, Incoming]]
-UnderWay = tuple[Batch, "asyncio.Task[None]"]
 TURNS = 2  # of the loop, that a record takes at most from a fetch to our queue; one was seen
+LULL_S = 0.05  # for which what nobody waits for lets others come, whose way it may share
+
+
+class Came(NamedTuple):
+    """A record that Faust brought: its event, the record, and whether somebody waits for what follows from it."""
+
+    event: Any
+    record: Incoming
+    awaited: bool
+
+
+Batch = list[Came]
+UnderWay = tuple[Batch, "asyncio.Task[None]"]
 
 
 class Brain:
@@ -40,7 +51,7 @@ class Brain:
 
     def __init__(self, processor: Processor, *, kafka: str, group: str, instance: str, data_dir: Path) -> None:
         self._processor = processor
-        self._queue: asyncio.Queue[tuple[Any, Incoming]] = asyncio.Queue(QUEUE)  # Faust's event, and its record
+        self._queue: asyncio.Queue[Came] = asyncio.Queue(QUEUE)
         self._room = asyncio.Semaphore(processor.overlap)
         self._under_way: asyncio.Queue[UnderWay] = asyncio.Queue()
         self.failed = asyncio.Event()
@@ -94,8 +105,7 @@ class Brain:
         async def read(stream: Any) -> None:
             async for event in stream.noack().events():
                 record = _incoming(event.message)
-                self._processor.foresee(record)
-                await self._queue.put((event, record))
+                await self._queue.put(Came(event, record, self._processor.foresee(record)))
 
         self._app.agent(topic, name=f"{self._app.conf.id}.read")(read)
 
@@ -107,7 +117,7 @@ class Brain:
     async def _loop(self) -> None:
         """Begin greedy batches: as many as have been fetched, never waiting for more."""
         async for batch in self._batches():
-            records = [record for _, record in batch]
+            records = [came.record for came in batch]
             self._under_way.put_nowait((batch, asyncio.create_task(self._processor.process(records))))
 
     async def _acknowledge(self) -> None:
@@ -115,9 +125,9 @@ class Brain:
         while True:
             batch, begun = await self._under_way.get()
             await begun
-            await self._processor.passed([record for _, record in batch])
-            for event, _ in batch:
-                event.ack()
+            await self._processor.passed([came.record for came in batch])
+            for came in batch:
+                came.event.ack()
             self._app.consumer.settle()
             self._room.release()
 
@@ -126,9 +136,22 @@ class Brain:
             await self._room.acquire()
             batch = [await self._queue.get()]
             await self._let_come()
-            while len(batch) < self._processor.batch and not self._queue.empty():
-                batch.append(self._queue.get_nowait())
+            self._take_more(batch)
+            if not any(came.awaited for came in batch):
+                await self._let_others_join(batch)
             yield batch
+
+    async def _let_others_join(self, batch: Batch) -> None:
+        """Wait for a record that somebody waits for, or for a full batch, but not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LULL_S):
+                while len(batch) < self._processor.batch and not batch[-1].awaited:
+                    batch.append(await self._queue.get())
+
+    def _take_more(self, batch: Batch) -> None:
+        """Add what is there."""
+        while len(batch) < self._processor.batch and not self._queue.empty():
+            batch.append(self._queue.get_nowait())
 
     async def _let_come(self) -> None:
         """Let the rest of a fetch come through Faust, which takes some turns of the loop for each record of it."""

@@ -43,6 +43,7 @@ from streams.outgoing import refusal
 from streams.positions import Positions
 
 SOURCE = "smolit/intake"
+NOBODY_WAITS = (GiveFeedback, ReviseFeedback, ForgetTask)  # they may come with the next request: each way costs all who follow
 Readings = Mapping[str, "asyncio.Future[Reading]"]  # by the origin of the record with the text
 Foreseen = tuple[Healthy | Sick, "asyncio.Future[Reading] | None"]
 
@@ -112,10 +113,11 @@ class Intake:
         self._positions.forget()
         self._seen.clear()
 
-    def foresee(self, record: Incoming) -> None:
+    def foresee(self, record: Incoming) -> bool:
         """Look at a record, and let the thread read its text: it is done when those before it have been published."""
         one = inspect(record, self._names.tenant_of(record.topic), self._inline_limit)
         self._seen[record.origin] = (one, self._start_reading(one))
+        return isinstance(one, Sick) or not isinstance(one.asked.request, NOBODY_WAITS)
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Turn a batch into facts and refusals, and return when the broker has them."""
@@ -126,8 +128,7 @@ class Intake:
     async def passed(self, batch: Sequence[Incoming]) -> None:
         """Move the positions past a batch."""
         if fresh := await self._positions.fresh(batch):
-            async with self._positions.step(fresh):
-                pass  # intake's rows are its claims; only the positions are left to move
+            await self._positions.move(fresh)  # intake's rows are its claims; nothing else is left to write
 
     async def _begin(self, batch: Sequence[Incoming]) -> "asyncio.Task[Any]":
         """Claim, choose, hand over; what is returned ends when the broker has everything."""

@@ -17,7 +17,7 @@ from events.errors import EventError
 from events.event import Envelope
 from events.task import AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised
 from events.topics import TASKS, Names
-from events.wire import Incoming, Outgoing, decode
+from events.wire import Incoming, Outgoing, decode, event_type
 from learning.examples import Example, TaskMemory, conclude, evolve
 from store import outbox, training
 from store.fold import DurableFold
@@ -76,8 +76,9 @@ class Learning:
         """Read positions anew: another process may have moved them."""
         self._positions.forget()
 
-    def foresee(self, record: Incoming) -> None:
-        """Nothing can be begun before its turn."""
+    def foresee(self, record: Incoming) -> bool:
+        """Nothing can be begun before its turn; whatever is read here is waited for."""
+        return event_type(record.headers) in self.wants
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Fold a batch and commit what it taught, or do neither."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from events.wire import Incoming
-from store.fold import DurableFold
+from store.fold import DurableFold, Move
 from store.follow import Place, moves_of
 from store.postgres import Connection
 
@@ -33,6 +33,17 @@ class Positions:
                 self._known.update(await self._fold.positions(unknown))
         return [record for record in batch if record.offset >= self._known[record.topic, record.partition]]
 
+    async def move(self, fresh: Sequence[Incoming]) -> None:
+        """Move the positions past these records, with which nothing is written.
+
+        Raises:
+            Fenced: another process moved a position.
+        """
+        moves = moves_of(fresh, self._known)
+        async with self._alone:
+            await self._fold.move(moves)
+        self._note(moves)
+
     @asynccontextmanager
     async def step(self, fresh: Sequence[Incoming]) -> AsyncIterator[Connection]:
         """Open the transaction that moves the positions past these records; rows written inside commit with them.
@@ -43,4 +54,7 @@ class Positions:
         moves = moves_of(fresh, self._known)
         async with self._alone, self._fold.step(moves) as connection:
             yield connection
+        self._note(moves)
+
+    def _note(self, moves: Sequence[Move]) -> None:
         self._known.update({(move.topic, move.partition): move.new for move in moves})

@@ -11,7 +11,7 @@ class Processor(Protocol):
     """One subject of the brain. `wants` are the CloudEvents types it reads; others are skipped undecoded.
 
     After each delivery the next records may gather for `gather_s`, up to `batch` of them: what costs a transaction or a
-    request of its own costs it once for all of them. A record that comes alone never waits.
+    request of its own costs it once for all of them. A record that comes alone never waits, unless nobody waits for it.
 
     When `process` returns, everything that follows from the batch is durable: rows are committed and records are on the
     broker. When it raises, nothing was acknowledged, and the process ends; started again, it reads the batch again. Up to
@@ -34,8 +34,11 @@ class Processor(Protocol):
         """Disconnect."""
         ...
 
-    def foresee(self, record: Incoming) -> None:
-        """Begin what can be begun before a record's turn comes; called once for each, in order within a partition."""
+    def foresee(self, record: Incoming) -> bool:
+        """Begin what can be begun before a record's turn comes, and return whether somebody waits for what follows from it.
+
+        Called once for each record, in order within a partition.
+        """
         ...
 
     async def process(self, batch: Sequence[Incoming]) -> None:
@@ -76,9 +79,9 @@ class Around:
         """Tell it that partitions moved."""
         self._inner.assigned()
 
-    def foresee(self, record: Incoming) -> None:
+    def foresee(self, record: Incoming) -> bool:
         """Tell it of a record that came."""
-        self._inner.foresee(record)
+        return self._inner.foresee(record)
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Let it process a batch."""

@@ -10,7 +10,7 @@ from events.errors import EventError
 from events.event import Envelope
 from events.task import AttemptEnded, TaskEnded
 from events.topics import TASKS, Names
-from events.wire import Incoming, Outgoing, decode
+from events.wire import Incoming, Outgoing, decode, event_type
 from learning.errors import LearningError
 from store.postgres import Connection
 from store.snapshot import newest
@@ -61,8 +61,9 @@ class Selection:
     def assigned(self) -> None:
         """Nothing is cached by partition."""
 
-    def foresee(self, record: Incoming) -> None:
-        """Nothing can be begun before its turn."""
+    def foresee(self, record: Incoming) -> bool:
+        """Nothing can be begun before its turn; whatever is read here is waited for."""
+        return event_type(record.headers) in self.wants
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Publish what was decided about every record of the batch."""

@@ -117,14 +117,27 @@ class WatchedFold(DurableFold):
     def __init__(self, consumer: str, connection: Connection, passed: Pass) -> None:
         super().__init__(consumer, connection)
         self._passed = passed
+        self._stepping = False
 
     @asynccontextmanager
     async def step(self, moves: Iterable[Move]) -> AsyncIterator[Connection]:
         """Open the transaction of a step."""
-        async with super().step(moves) as connection:
-            yield connection
-            self._passed("commit.before")
-        self._passed("commit.after")
+        self._stepping = True
+        try:
+            async with super().step(moves) as connection:
+                yield connection
+                self._passed("commit.before")
+            self._passed("commit.after")
+        finally:
+            self._stepping = False
+
+    async def move(self, moves: Iterable[Move]) -> None:
+        """Move positions; by themselves they are committed at once."""
+        if self._stepping:
+            return await super().move(moves)
+        self._passed("commit.before")
+        await super().move(moves)
+        return self._passed("commit.after")
 
 
 class WatchedProcessor(Around):

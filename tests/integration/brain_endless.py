@@ -39,8 +39,9 @@ class Endless:
     def assigned(self) -> None:
         """Nothing is cached."""
 
-    def foresee(self, record: Incoming) -> None:
+    def foresee(self, record: Incoming) -> bool:
         """Nothing is begun early."""
+        return True
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Do nothing."""

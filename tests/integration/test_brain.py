@@ -18,6 +18,7 @@ from streams.errors import StreamCrashed
 from tests.stacks import Namespace
 
 WAIT_S = 60
+NOBODY = b"nobody waits for it"
 
 
 class Noting:
@@ -48,9 +49,10 @@ class Noting:
     def assigned(self) -> None:
         """Nothing is cached."""
 
-    def foresee(self, record: Incoming) -> None:
-        """Note that it came."""
+    def foresee(self, record: Incoming) -> bool:
+        """Note that it came; nobody waits for what says so."""
         self.foreseen.append(record.value)
+        return record.value != NOBODY
 
     async def process(self, batch: Sequence[Incoming]) -> None:
         """Note the batch, or fail."""
@@ -232,3 +234,71 @@ async def test_a_part_of_faust_that_died_ends_the_stream(namespace: Namespace, t
             await asyncio.wait_for(brain.wait_failed(), WAIT_S)
     finally:
         await brain.stop()
+
+
+async def test_what_nobody_waits_for_comes_with_the_next(
+    namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lets others join it for a moment, and comes by itself if there are none."""
+    monkeypatch.setattr("streams.app.LULL_S", 2.0)
+    topic = await topic_for(namespace)
+    processor = Noting(topic)
+    brain = brain_of(processor, namespace, tmp_path)
+    await brain.start()
+    try:
+        await publish(namespace, topic, [NOBODY])
+        await until(lambda: processor.foreseen == [NOBODY])
+        await publish(namespace, topic, [b"one"])
+        await until_seen(processor, [NOBODY, b"one"])
+        await publish(namespace, topic, [NOBODY])
+        await until_seen(processor, [NOBODY, b"one", NOBODY])
+    finally:
+        await brain.stop()
+
+    assert processor.batches == [2, 1]
+
+
+class Overlapping(Noting):
+    """A processor that has two batches at work; each record is one of its own, done when it is let go."""
+
+    batch = 1
+    overlap = 2
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(topic)
+        self.let_go: dict[bytes | None, asyncio.Event] = {}
+        self.passed_on: list[bytes | None] = []
+
+    async def process(self, batch: Sequence[Incoming]) -> None:
+        """Wait to be let go."""
+        (record,) = batch
+        event = self.let_go.setdefault(record.value, asyncio.Event())
+        self.seen.append(record.value)
+        await event.wait()
+
+    async def passed(self, batch: Sequence[Incoming]) -> None:
+        """Note the order."""
+        self.passed_on += [record.value for record in batch]
+
+
+async def test_batches_overlap_and_are_passed_in_order(namespace: Namespace, tmp_path: Path) -> None:
+    """As many as may be are at work; one that is done before those ahead of it is acknowledged after them."""
+    topic = await topic_for(namespace)
+    processor = Overlapping(topic)
+    brain = brain_of(processor, namespace, tmp_path)
+    await publish(namespace, topic, [b"one", b"two", b"three"])
+    await brain.start()
+    try:
+        await until_seen(processor, [b"one", b"two"])
+        processor.let_go[b"two"].set()
+        await asyncio.sleep(2.5)  # two commits of Faust
+        held = (list(processor.passed_on), list(processor.seen), await acknowledged(namespace))
+        processor.let_go[b"one"].set()
+        await until_seen(processor, [b"one", b"two", b"three"])
+        processor.let_go[b"three"].set()
+        await until_acknowledged(namespace, 3)
+    finally:
+        await brain.stop()
+
+    assert held == ([], [b"one", b"two"], 0)
+    assert processor.passed_on == [b"one", b"two", b"three"]
