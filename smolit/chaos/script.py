@@ -14,6 +14,7 @@ When = Literal["before", "after", "late"]
 QUICK, SUM, CHARGE, MAIL = "quick", "sum", "charge", "mail"
 EFFECTS = (CHARGE, MAIL)
 SHARES: Mapping[str, int] = MappingProxyType({QUICK: 40, SUM: 15, CHARGE: 25, MAIL: 20})
+_SOLVABLE = 0.6
 _WORDS = ("red", "river", "seven", "count", "sort", "why", "lamp", "north", "paper", "song", "stone", "wind")
 
 
@@ -41,11 +42,12 @@ class Job(Struct, frozen=True):
 
 
 def crew_specs(once_url: str, plain_url: str) -> tuple[AgentSpec, ...]:
-    """Return the agents: three that hash, one that adds up, two for each provider."""
+    """Return the agents: three that hash, two that add up, two for each provider."""
     hashing = [_spec(f"hash-{rounds}", QUICK, "hashing", {"rounds": rounds}) for rounds in (10, 40, 160)]
     charging = [_spec(f"charge-{name}", CHARGE, "webhook", {"url": once_url, "idempotent": True}) for name in "ab"]
     mailing = [_spec(f"mail-{name}", MAIL, "webhook", {"url": plain_url, "idempotent": False}) for name in "ab"]
-    return (*hashing, _spec("adder", SUM, "arithmetic", {}), *charging, *mailing)
+    adding = [_spec(f"adder-{name}", SUM, "arithmetic", {}) for name in "ab"]
+    return (*hashing, *adding, *charging, *mailing)
 
 
 def jobs(seed: int, prefix: str, shares: Mapping[str, int] = SHARES) -> Iterator[Job]:
@@ -71,7 +73,7 @@ def _job(rng: random.Random, request_id: str, shares: Mapping[str, int]) -> Job:
 
 
 def _text(rng: random.Random, kind: str) -> str:
-    if kind == SUM:
+    if kind == SUM and rng.random() < _SOLVABLE:  # what both fail at is chosen for again, and given up
         return f"{rng.randint(1, 999)} + {rng.randint(1, 999)} * {rng.randint(1, 9)}"
     return " ".join(rng.choices(_WORDS, k=rng.randint(3, 12)))
 
