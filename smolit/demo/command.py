@@ -35,7 +35,7 @@ from store.postgres import connect
 DATA, SET = PROJECT / "bench" / "data", "mmlupro_mid9"
 LOCAL_AGENTS = ("arithmetic", "sentiment")
 PATIENCE_S = 120.0
-CHOICE_TARGET_S = 0.03
+CHOICE_TARGET_S = 0.036
 
 
 class Seen(Struct, frozen=True):

@@ -8,7 +8,7 @@ either side (stochastic approximation of a quantile; Robbins & Monro 1951).
 import asyncio
 
 STEP = 0.25
-LEAST = 12.0
+LEAST = 6.0
 
 
 class Window:
