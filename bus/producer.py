@@ -39,6 +39,7 @@ class Publisher:
         self._client_id = client_id
         self._linger_ms = linger_ms
         self._handing = asyncio.Lock()
+        self._failures = 0
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -71,11 +72,12 @@ class Publisher:
     async def publish(self, records: Sequence[Outgoing]) -> list[Published]:
         """Send records, wait until the broker has them all, and return where each one lies.
 
-        Calls may overlap: records are handed to the client in the order of the calls.
+        Calls may overlap: records are handed to the client in the order of the calls, and none of a call that was waiting
+        when one before it failed.
 
         Raises:
             RecordTooLarge: a record is above the limit; none was sent.
-            KafkaUnreachable: no answer came in time; the records may or may not be in the log.
+            KafkaUnreachable: no answer came in time, to these or to records before them; they may or may not be in the log.
             WrongTopics: a topic is missing.
             KafkaRefused: the broker answered with another error.
         """
@@ -83,15 +85,21 @@ class Publisher:
             raise KafkaUnreachable("the publisher is not started")
         for record in records:
             _assert_fits(record)
+        failures = self._failures
         try:
             async with asyncio.timeout(self._patience_s):
-                return await _outcome(await self._hand_over(self._producer, records))
+                return await _outcome(await self._hand_over(self._producer, records, failures))
         except (KafkaError, TimeoutError) as error:
+            self._failures += 1
             raise await self._named(error, records) from error
 
-    async def _hand_over(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> "list[asyncio.Future[Any]]":
+    async def _hand_over(
+        self, producer: AIOKafkaProducer, records: Sequence[Outgoing], failures: int
+    ) -> "list[asyncio.Future[Any]]":
         """Hand all records to the client, none of another call between them."""
         async with self._handing:
+            if failures != self._failures:
+                raise KafkaUnreachable("records before these did not reach the broker; these were not sent")
             return [
                 await producer.send(record.topic, record.value, key=record.key, headers=list(record.headers))
                 for record in records

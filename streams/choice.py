@@ -1,6 +1,6 @@
 """Choose an agent for one attempt. Pure: agents, policies, liveness and the draw come in as arguments."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -52,6 +52,15 @@ def served(wanted: Wanted, control: Control, default: PolicyKey) -> Served:
     if (variant := variant_of(wanted, control)) is not None:
         return Served(PolicyKey.of(variant.policy, variant.parameters), "experiment")
     return Served(default, "default")
+
+
+def policies_in_force(control: Control) -> Iterator[tuple[str, str, PolicyKey]]:
+    """Yield tenant, scope and key of each policy that was set by hand or is on trial: all that serve besides the default."""
+    for (tenant, scope), in_force in sorted(control.policies.items()):
+        yield tenant, scope, PolicyKey.of(in_force.policy, in_force.parameters)
+    for (tenant, _), run in sorted(control.experiments.items()):
+        for variant in run.started.variants if run.assigning else ():
+            yield tenant, run.started.scope, PolicyKey.of(variant.policy, variant.parameters)
 
 
 def variant_of(wanted: Wanted, control: Control) -> Variant | None:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from events.task import AgentChosen, TaskEnded
 from learning.book import PolicyKey
 from learning.draw import draw
+from learning.errors import LearningError
 from store.snapshot import Snapshot
-from streams.choice import Wanted, choose_agent, served
+from streams.choice import Wanted, choose_agent, policies_in_force, served
 from streams.control import ControlReader
+from streams.errors import ChoiceImpossible
 from streams.library import Library
 from streams.live import LiveAgents
 
@@ -28,6 +30,7 @@ class Chooser:
         """Read what is in force, who is live and what was learned, to the ends seen now."""
         await self._library.start(snapshots)
         await self.control.start()
+        await self._library.open(policies_in_force(self.control.control))
         await self._live.start()
 
     async def stop(self) -> None:
@@ -44,18 +47,22 @@ class Chooser:
         """Return the choice with its exact propensity, or the task's end if nobody can do it.
 
         Raises:
-            LearningError: the policy in force cannot choose.
+            ChoiceImpossible: the policy in force cannot choose.
+            LearningError: what was learned cannot be known; nobody can be chosen for.
         """
         await self.control.reach(wanted.context.seen)
         serving = served(wanted, self.control.control, self._default)
         page = await self._library.page(wanted.tenant, wanted.context.scope, serving.key)
-        return choose_agent(
-            wanted,
-            self.control.control,
-            serving,
-            page,
-            to_context=self._library.to_context,
-            context_map=self._library.context_map,
-            is_live=self._live.serves,
-            draw=draw(self._secret, "choice", wanted.task_id, wanted.attempt),
-        )
+        try:
+            return choose_agent(
+                wanted,
+                self.control.control,
+                serving,
+                page,
+                to_context=self._library.to_context,
+                context_map=self._library.context_map,
+                is_live=self._live.serves,
+                draw=draw(self._secret, "choice", wanted.task_id, wanted.attempt),
+            )
+        except LearningError as error:
+            raise ChoiceImpossible(f"the policy in force cannot choose: {error}") from error

@@ -28,7 +28,6 @@ from events.stamp import stamp
 from events.task import Features, TaskAdmitted, TaskEnded, TaskSubmitted
 from events.topics import Names
 from events.wire import Incoming, Outgoing, encode
-from learning.errors import LearningError
 from store import blob
 from store import intake as claims
 from store.fold import DurableFold
@@ -38,6 +37,7 @@ from streams.admission import Reading, Refused, Rules, admit_task, facts_about_t
 from streams.change import CHANGES, control_fact
 from streams.choice import wanted_first
 from streams.chooser import Chooser
+from streams.errors import BatchBefore, ChoiceImpossible
 from streams.inspection import Healthy, Sick, inspect
 from streams.outgoing import refusal
 from streams.positions import Positions
@@ -88,6 +88,7 @@ class Intake:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")  # in order: the first of a batch is ready first
         self._seen: dict[str, Foreseen] = {}  # by origin, until its turn
         self._turn = asyncio.Lock()  # of a batch: to claim, to choose, to hand over
+        self._failed = False
         self._connection: Connection  # for claims and texts
         self._moving: Connection  # for positions
         self._positions: Positions
@@ -120,10 +121,20 @@ class Intake:
         return isinstance(one, Sick) or not isinstance(one.asked.request, NOBODY_WAITS)
 
     async def process(self, batch: Sequence[Incoming]) -> None:
-        """Turn a batch into facts and refusals, and return when the broker has them."""
-        async with self._turn:
-            published = await self._begin(batch)
-        await published
+        """Turn a batch into facts and refusals, and return when the broker has them.
+
+        Raises:
+            BatchBefore: one before it failed; this one was not begun.
+        """
+        try:
+            async with self._turn:
+                if self._failed:
+                    raise BatchBefore("a batch before this one failed")
+                published = await self._begin(batch)
+            await published
+        except BaseException:
+            self._failed = True  # before anybody else has the turn: what lies behind may depend on what did not come about
+            raise
 
     async def passed(self, batch: Sequence[Incoming]) -> None:
         """Move the positions past a batch."""
@@ -223,8 +234,8 @@ class Intake:
         """Return who does the task, or its end if nobody can."""
         try:
             chosen = await self._chooser.choose(wanted_first(admitted))
-        except LearningError as error:
-            raise Refused("no_choice", f"the policy in force cannot choose: {error}") from error
+        except ChoiceImpossible as error:
+            raise Refused(error.code, str(error)) from error
         self.outcomes["nobody_fits" if isinstance(chosen, TaskEnded) else "chosen"] += 1
         return chosen
 

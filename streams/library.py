@@ -4,7 +4,7 @@ Any process that follows the same log holds the same states. It starts from the 
 into use later is folded from the beginning of its scope's partition.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bus.broadcast import Broadcast
 from bus.reader import MakeReader, PartitionReader
@@ -70,9 +70,13 @@ class Library:
         """Return a policy's state in a scope, as of everything read."""
         pages = self._scope(tenant, scope)
         if key not in pages:
-            folded = await self._fold(tenant, scope, key)
-            pages.setdefault(key, folded)
+            await self._fold(tenant, scope, key)
         return pages[key]
+
+    async def open(self, wanted: Iterable[tuple[str, str, PolicyKey]]) -> None:
+        """Have these policies' states (tenant, scope, policy) ready before anybody asks for them."""
+        for tenant, scope, key in wanted:
+            await self.page(tenant, scope, key)
 
     def _scope(self, tenant: str, scope: str) -> dict[PolicyKey, Page]:
         """Return a scope's pages; a new scope starts with the default policy, from the prior."""
@@ -91,12 +95,13 @@ class Library:
                 page.take_in(fact, record.offset, self.to_context)
             self._on_example()
 
-    async def _fold(self, tenant: str, scope: str, key: PolicyKey) -> Page:
-        """Return a policy's state folded from the beginning of the log to where we stand now."""
+    async def _fold(self, tenant: str, scope: str, key: PolicyKey) -> None:
+        """Fold a policy's state from the beginning of the log to where we stand now, and follow it from there."""
         page = Page(key.make(self._width))
-        partition = self.partitions.get((tenant, scope))
+        pages, partition = self._scope(tenant, scope), self.partitions.get((tenant, scope))
         if partition is None:
-            return page
+            pages.setdefault(key, page)
+            return
         reader = self._make_reader(self._kafka, f"{self._client_id}-refold")
         await reader.start({(self._topic, partition): 0})
         offset = 0
@@ -105,9 +110,9 @@ class Library:
                 for record in await reader.fetch():
                     offset = record.offset + 1
                     self._fold_record(page, tenant, scope, record)
+            pages.setdefault(key, page)  # before anything is waited for: the next example would be missed
         finally:
             await reader.stop()
-        return page
 
     def _fold_record(self, page: Page, tenant: str, scope: str, record: Incoming) -> None:
         if event_type(record.headers) not in _WANTS:

@@ -28,7 +28,7 @@ class Positions:
     async def fresh(self, batch: Sequence[Incoming]) -> list[Incoming]:
         """Return the records that are not behind our positions."""
         places = {(record.topic, record.partition) for record in batch}
-        if unknown := sorted(places - self._known.keys()):
+        while unknown := sorted(places - self._known.keys()):  # again, if all were forgotten while we waited
             async with self._alone:
                 self._known.update(await self._fold.positions(unknown))
         return [record for record in batch if record.offset >= self._known[record.topic, record.partition]]

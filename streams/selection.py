@@ -11,11 +11,11 @@ from events.event import Envelope
 from events.task import AttemptEnded, TaskEnded
 from events.topics import TASKS, Names
 from events.wire import Incoming, Outgoing, decode, event_type
-from learning.errors import LearningError
 from store.postgres import Connection
 from store.snapshot import newest
 from streams.choice import Wanted, wanted_next
 from streams.chooser import Chooser
+from streams.errors import ChoiceImpossible
 from streams.outgoing import fact_record
 
 SOURCE = "smolit/selection"
@@ -79,10 +79,9 @@ class Selection:
             event = decode(record.headers, record.value)
             wanted = wanted_next(event.fact) if isinstance(event.fact, AttemptEnded) else None
             return [] if wanted is None else [await self._choose(wanted, event.envelope)]
-        except (EventError, LearningError) as error:
+        except (EventError, ChoiceImpossible) as error:
             self.outcomes["dead_letter"] += 1
-            reason = getattr(error, "code", type(error).__name__)
-            return [dead_letter(record, "selection", "", reason, str(error), self._names, self._clock())]
+            return [dead_letter(record, "selection", "", error.code, str(error), self._names, self._clock())]
 
     async def _choose(self, wanted: Wanted, by: Envelope) -> Outgoing:
         chosen = await self._chooser.choose(wanted)

@@ -12,6 +12,8 @@ from learning.book import Page, PolicyKey
 from store import outbox, snapshot
 from store.postgres import Connection
 from store.snapshot import Snapshot
+from streams.choice import policies_in_force
+from streams.control import ControlReader
 from streams.library import Library, Scope, kind_of
 
 EVERY = 500  # examples of a partition between two snapshots: folding them takes well under a second
@@ -21,14 +23,25 @@ class Snapshots:
     """Watches a library and stores what it holds, partition by partition, announced as facts."""
 
     def __init__(
-        self, library: Library, connection: Connection, names: Names, clock: Callable[[], datetime], every: int = EVERY
+        self,
+        library: Library,
+        control: ControlReader,
+        connection: Connection,
+        names: Names,
+        clock: Callable[[], datetime],
+        every: int = EVERY,
     ) -> None:
-        self._library, self._connection, self._names, self._clock = library, connection, names, clock
+        self._library, self._control, self._connection, self._names, self._clock = library, control, connection, names, clock
         self._every = every
         self._stored: dict[int, int] = {}
 
     async def store_due(self) -> int:
-        """Store every partition that has moved far enough since its last snapshot; return how many were stored."""
+        """Store every partition that has moved far enough since its last snapshot; return how many were stored.
+
+        What is in force is held beside the defaults, so that whoever starts later need not fold that from the beginning.
+        """
+        self._control.check()
+        await self._library.open(policies_in_force(self._control.control))
         due = [partition for partition in sorted(set(self._library.partitions.values())) if self._moved(partition)]
         for partition in due:
             await self._store(partition)

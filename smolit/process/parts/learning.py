@@ -11,6 +11,7 @@ from smolit.process.library import library
 from smolit.process.place import Place
 from smolit.process.runnable import Runnable
 from store.snapshot import newest
+from streams.control import ControlReader
 from streams.horizon import bury
 from streams.learning import Learning
 from streams.snapshots import Snapshots, keep_storing
@@ -32,12 +33,15 @@ def _snapshots(place: Place) -> Callable[[asyncio.Event], Coroutine[Any, Any, No
 
     async def keep(stopped: asyncio.Event) -> None:
         followed = library(place, "learning-library", SNAPSHOT_GATHER_S)
+        control = ControlReader(place.endpoints.kafka, "learning-control", place.names)
         connection = await place.connect("smolit-snapshots")()
         try:
             await followed.start(await newest(connection))
-            snapshots = Snapshots(followed, connection, place.names, place.ports.clock, place.settings.snapshot_every)
+            await control.start()
+            snapshots = Snapshots(followed, control, connection, place.names, place.ports.clock, place.settings.snapshot_every)
             await keep_storing(snapshots, stopped.is_set)
         finally:
+            await control.stop()
             await followed.stop()
             await connection.close()
 
