@@ -16,6 +16,7 @@ from typing import Any
 
 import faust
 from faust.exceptions import ConsumerNotStarted
+from faust.tables.manager import TableManager
 
 from bus.address import security_of
 from bus.tolerant import tolerate
@@ -31,6 +32,15 @@ HEARTBEAT_S = 2
 TICK_S = 0.5
 STOP_S = 10.0
 TURNS = 2  # of the loop, that a record takes at most from a fetch to our queue; one was seen
+
+
+class NoTables(TableManager):  # type: ignore[misc]  # Faust has no types
+    """Faust's tables, of which there are none here: Faust sleeps a second so that an app can declare them."""
+
+    async def on_start(self) -> None:
+        """Begin at once."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class Brain:
@@ -195,4 +205,5 @@ def _app(kafka: str, group: str, instance: str, data_dir: Path) -> Any:
         topic_allow_declare=False,
         web_enabled=False,
         store="memory://",
+        TableManager=NoTables,
     )

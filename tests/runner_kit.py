@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from bus.errors import WrongTopics
@@ -74,7 +75,13 @@ def forked(arguments: Sequence[str]) -> int:
     return child(arguments[0], arguments[1], until_eof=True)
 
 
-BROOD = Brood(forked, load=(os.environ["RUNNER_KIT_LOAD"],) if "RUNNER_KIT_LOAD" in os.environ else ())
+def load() -> None:
+    """Load what a test wants to have loaded: nothing, or a module that it wrote."""
+    if (name := os.environ.get("RUNNER_KIT_LOAD")) is not None:
+        import_module(name)
+
+
+BROOD = Brood(forked, load)
 
 
 def starter() -> Starter:

@@ -46,4 +46,4 @@ def _ports(name: str, instance: str, plan: Path) -> Ports:
     return BUGS[bug].bend(ports) if bug else ports
 
 
-BROOD = Brood(main, load=compose.LOADED, spared=(signal.SIGUSR1,))
+BROOD = Brood(main, compose.load, spared=(signal.SIGUSR1,))

@@ -10,12 +10,12 @@ from msgspec import Struct
 class Brood(NamedTuple):
     """What all children of one nursery have in common; declared in a module, and known by `module:name`.
 
-    `main` gets a child's arguments and returns its exit code. The modules `load` are imported before any child is there.
-    A child does not die of the signals `spared` while it has no handler for them yet.
+    `main` gets a child's arguments and returns its exit code. `load` is called once, before any child is there; it may leave
+    no thread, no event loop and nothing open. A child does not die of the signals `spared` while it has no handler for them yet.
     """
 
     main: Callable[[Sequence[str]], int]
-    load: Sequence[str] = ()
+    load: Callable[[], None]
     spared: Sequence[signal.Signals] = ()
 
 

@@ -29,4 +29,4 @@ def main(arguments: Sequence[str]) -> int:
     return run(load_settings(), name, instance, until_eof=True)
 
 
-BROOD = Brood(main, load=compose.LOADED)
+BROOD = Brood(main, compose.load)

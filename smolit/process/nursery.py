@@ -158,8 +158,7 @@ def main() -> None:
     os.dup2(_STDERR, _STDOUT)  # what anybody prints is no report
     gc.disable()  # nothing of what is loaded goes away again, and looking for it would take a fifth of the time
     brood = brood_of(sys.argv[1])
-    for name in brood.load:
-        import_module(name)
+    brood.load()
     gc.freeze()  # a child's collector would touch, and so copy, every page
     require_alone()
     for number in brood.spared:
