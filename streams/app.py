@@ -34,7 +34,7 @@ STOP_S = 10.0
 TURNS = 2  # of the loop, that a record takes at most from a fetch to our queue; one was seen
 
 
-class NoTables(TableManager):  # type: ignore[misc]  # Faust has no types
+class NoTables(TableManager):
     """Faust's tables, of which there are none here: Faust sleeps a second so that an app can declare them."""
 
     async def on_start(self) -> None:

@@ -70,8 +70,8 @@ def child(name: str, instance: str, until_eof: bool) -> int:
 def forked(arguments: Sequence[str]) -> int:
     """Be one idle process that a nursery forked; what it is like is written down where a test asks for it."""
     if (notes := os.environ.get("RUNNER_KIT_NOTES")) is not None:
-        own = f"{os.getppid()} {os.getpgid(0)} {len(os.listdir('/proc/self/task'))} {threading.active_count()} {random.random()}"
-        Path(notes, arguments[0]).write_text(own)
+        own = (os.getppid(), len(os.listdir("/proc/self/task")), threading.active_count(), random.random())
+        Path(notes, arguments[0]).write_text(" ".join(map(str, own)))
     return child(arguments[0], arguments[1], until_eof=True)
 
 

@@ -82,6 +82,11 @@ class Nurse:
         return not self._retired and self._reading is not None and not self._reading.done()
 
     @property
+    def lost(self) -> bool:
+        """Return whether the nursery took orders, and ended before it was told to."""
+        return not self._retired and self._reading is not None and self._reading.done()
+
+    @property
     def ended(self) -> int | None:
         """Return how the nursery ended, once it has."""
         return self._process.returncode if self._process is not None else None

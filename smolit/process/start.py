@@ -158,9 +158,10 @@ class ByFork:
 
     async def _begin(self) -> Nurse:
         """Begin a nursery, and forget those that have ended."""
-        for lost in [one for one in self._nurses if one.ended is not None]:
-            self._nurses.remove(lost)
-            log.bind().warning(f"the nursery {lost.pid} ended ({lost.ended}), and its processes with it; another one begins")
+        for one in [one for one in self._nurses if one.ended is not None]:
+            self._nurses.remove(one)
+            if one.lost:
+                log.bind().warning(f"the nursery {one.pid} ended ({one.ended}), and its processes with it; another one begins")
         nurse = Nurse(self._brood, self._environment)
         self._nurses.append(nurse)
         await nurse.start()
