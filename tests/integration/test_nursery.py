@@ -7,17 +7,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from smolit.errors import NurseryLost
-from smolit.process import roster
+from smolit.process import background, roster
 from smolit.process.brood import Brood, Order, Report
 from smolit.process.nurse import Nurse
 from smolit.process.nursery import require_alone
 from smolit.process.start import FORKS
+from smolit.settings import load_settings
 from tests.runner_home import KIT, PATIENCE_S, PROCESSES, Home, gone, until
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="this platform does not fork")
@@ -139,6 +141,18 @@ def test_a_runner_stops_though_its_nursery_stands_still(home: Home) -> None:
     assert runner.returncode == 0
 
 
+def test_a_runner_that_is_not_told_to_begin_leaves_nothing(home: Home) -> None:
+    """`smolit up` that fails, or is interrupted, while the servers start: the runner that was loading ends, and its nursery."""
+
+    settings = load_settings(data_dir=home.data_dir)
+    with suppress(InterruptedError), background.launching(settings):
+        until(lambda: any("smolit.process.nursery" in words for words in _of(home.data_dir)))
+        raise InterruptedError
+    until(lambda: _of(home.data_dir) == [])
+
+    assert not list((home.data_dir / "run").glob("*.json"))
+
+
 def test_changed_code_is_loaded_anew_and_a_mistake_in_it_hurts_nobody_else(home: Home, tmp_path: Path) -> None:
     """A process started after an edit runs the new code; the others live on, and their nursery as long as they do."""
     (tmp_path / "edited.py").write_text("")
@@ -195,6 +209,16 @@ def test_a_thread_that_loading_started_is_found() -> None:
     finally:
         done.set()
         thread.join()
+
+
+def _of(data_dir: Path) -> list[list[str]]:
+    """Return the command lines of all processes that were given a data folder."""
+    found = []
+    for one in psutil.process_iter():
+        with suppress(psutil.Error):
+            if one.environ().get("SMOLIT_DATA_DIR") == str(data_dir):
+                found.append(one.cmdline())
+    return found
 
 
 def _never(_arguments: Sequence[str]) -> int:
