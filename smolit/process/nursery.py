@@ -156,7 +156,7 @@ def main() -> None:
     """Load everything, say so, and take orders."""
     reports = os.dup(_STDOUT)
     os.dup2(_STDERR, _STDOUT)  # what anybody prints is no report
-    gc.disable()  # nothing of what is loaded goes away again, and looking for it would take a fifth of the time
+    gc.disable()  # nothing of what is loaded goes away again; looking for it takes a tenth of the time
     brood = brood_of(sys.argv[1])
     brood.load()
     gc.freeze()  # a child's collector would touch, and so copy, every page
