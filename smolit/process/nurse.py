@@ -67,7 +67,10 @@ class Nurse:
         self._end_if_idle()
 
     def order(self, order: Order, hear: Hear) -> None:
-        """Have a process started; `hear` is told when it has, and when it ended."""
+        """Have a process started; `hear` is told when it has, and when it ended, or that nobody is there to start it."""
+        if not self.serves:
+            hear(Report(order.slot, 0, "lost"))
+            return
         self._hear[order.slot] = hear
         self._input.write(msgspec.json.encode(order) + b"\n")
 

@@ -244,7 +244,7 @@ async def test_a_nursery_that_cannot_load_says_so(tmp_path: Path) -> None:
 
 
 async def test_an_exit_code_is_reported(tmp_path: Path) -> None:
-    """Each ended process is reported with its own code."""
+    """Each ended process is reported with its own code; an order that comes too late is not left without a word."""
     nurse, heard = Nurse(f"{HERE}:EXITING", ENVIRONMENT), list[Report]()
     await nurse.start()
     for code in ("0", "3"):
@@ -253,8 +253,10 @@ async def test_an_exit_code_is_reported(tmp_path: Path) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while nurse.ended is None:  # noqa: ASYNC110 it is a process, which tells nobody else
             await asyncio.sleep(0.01)
+    nurse.order(Order("late", ("0",)), heard.append)
     await nurse.stop()
 
+    assert heard.pop() == Report("late", 0, "lost")
     assert sorted((one.slot, one.what, one.status) for one in heard) == [
         ("0", "ended", 0), ("0", "started", 0), ("3", "ended", 3), ("3", "started", 0)]  # fmt: skip
 
