@@ -4,6 +4,7 @@ The model is py3langid's (BSD-3, shipped inside its wheel, no pickle), restricte
 the full list of 70 takes "Danke!" for Danish. Lui and Baldwin, "langid.py", ACL 2012.
 """
 
+from functools import cache
 from typing import Any
 
 from py3langid import langid  # type: ignore[import-untyped]  # the wheel has no annotations
@@ -24,8 +25,9 @@ class LanguageTagger:
         self._identifier = identifier
 
     @classmethod
+    @cache
     def load(cls) -> "LanguageTagger":
-        """Open the model in the installed wheel (about 0.5 s)."""
+        """Open the model in the installed wheel (about 0.5 s, once in a process)."""
         identifier = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
         identifier.set_languages(LANGUAGES)
         return cls(identifier)

@@ -5,6 +5,7 @@ SmolitError
 ├── FolderForeign             a data folder that smolit did not make
 ├── ProcessRunning            a process of this name and instance, or the runner, is there already
 ├── ProcessesNotReady         processes that did not become ready in time
+├── NurseryLost              what forks the processes ended, or could not load what they run
 ├── NothingFound              what a command was asked about is not there
 ├── UsageInvalid              what was typed cannot be meant
 ├── PlotLibraryMissing        a picture was asked for where matplotlib is not installed
@@ -31,6 +32,7 @@ __all__ = [
     "JarUnavailable",
     "JavaMissing",
     "NothingFound",
+    "NurseryLost",
     "OsUserMissing",
     "PlotLibraryMissing",
     "ProcessRunning",
@@ -66,6 +68,10 @@ class ProcessRunning(SmolitError):
 
 class ProcessesNotReady(SmolitError):
     """Processes did not become ready in time; the message names them."""
+
+
+class NurseryLost(SmolitError):
+    """What forks the processes ended, or could not load what they run; its own words stand before this in the log."""
 
 
 class NothingFound(SmolitError):

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import faust
 from faust.exceptions import ConsumerNotStarted
+from faust.tables.manager import TableManager
 
 from bus.address import security_of
 from bus.tolerant import tolerate
@@ -44,6 +45,15 @@ class Came(NamedTuple):
 
 Batch = list[Came]
 UnderWay = tuple[Batch, "asyncio.Task[None]"]
+
+
+class NoTables(TableManager):
+    """Faust's tables, of which there are none here: Faust sleeps a second so that an app can declare them."""
+
+    async def on_start(self) -> None:
+        """Begin at once."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class Brain:
@@ -235,4 +245,5 @@ def _app(kafka: str, group: str, instance: str, data_dir: Path) -> Any:
         topic_allow_declare=False,
         web_enabled=False,
         store="memory://",
+        TableManager=NoTables,
     )

@@ -1,20 +1,25 @@
-"""The runner and the shell around a process, with processes that do nothing: `runner_kit.py runner|child|grumpy|...`.
+"""The runner and the shell around a process, with processes that do nothing: `runner_kit.py runner|child|alone ...`.
 
-What it does is told by the environment: SMOLIT_* are settings, RUNNER_KIT_* say how the processes behave.
+What it does is told by the environment: SMOLIT_* are settings, RUNNER_KIT_* say how processes are started and behave.
 """
 
 import asyncio
 import os
+import random
 import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from bus.errors import WrongTopics
+from smolit.process.brood import Brood
 from smolit.process.log import Who
-from smolit.process.roster import Slot
+from smolit.process.roster import Slot, arguments, environment
 from smolit.process.runner import WHO, run_all
 from smolit.process.shell import Shell, main_of, supervised
+from smolit.process.start import ByExec, ByFork, Starter
 from smolit.settings import load_settings
 
 
@@ -62,11 +67,36 @@ def child(name: str, instance: str, until_eof: bool) -> int:
     return main_of(Shell(load_settings(), Who(name, instance), lambda: idle), until_eof)
 
 
+def forked(arguments: Sequence[str]) -> int:
+    """Be one idle process that a nursery forked; what it is like is written down where a test asks for it."""
+    if (notes := os.environ.get("RUNNER_KIT_NOTES")) is not None:
+        own = (os.getppid(), len(os.listdir("/proc/self/task")), threading.active_count(), random.random())
+        Path(notes, arguments[0]).write_text(" ".join(map(str, own)))
+    return child(arguments[0], arguments[1], until_eof=True)
+
+
+def load() -> None:
+    """Load what a test wants to have loaded: nothing, or a module that it wrote."""
+    if (name := os.environ.get("RUNNER_KIT_LOAD")) is not None:
+        import_module(name)
+
+
+BROOD = Brood(forked, load)
+
+
+def starter() -> Starter:
+    """Return how processes of this kit are started."""
+    given = environment(load_settings(), os.environ)
+    if os.environ.get("RUNNER_KIT_START") == "exec":
+        return ByExec(command, given)
+    return ByFork("tests.runner_kit:BROOD", arguments, given)
+
+
 def main() -> int:
     """Be the runner, or one of its processes."""
     role, *rest = sys.argv[1:]
     if role == "runner":
-        return supervised(load_settings(), WHO, frozenset(), lambda _lines: asyncio.run(run_all(load_settings(), command)))
+        return supervised(load_settings(), WHO, frozenset(), lambda _lines: asyncio.run(run_all(load_settings(), starter())))
     return child(rest[0], rest[1], until_eof=role == "child")
 
 

@@ -1,12 +1,11 @@
 """One process of the harness: the product's own, built through the composition root with watched ports.
 
-`python -m smolit.chaos.child NAME --instance I --plan FILE`; the settings come from the environment, as always.
+A nursery forks it, with the arguments `NAME --instance I --plan FILE`; the settings come from the environment, as always.
 """
 
 import argparse
 import functools
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from smolit.chaos.bug import BUGS
 from smolit.chaos.plan import NOTES, read_plan
 from smolit.chaos.watched import watched_ports
 from smolit.process import compose
+from smolit.process.brood import Brood
 from smolit.process.endpoints import locate
 from smolit.process.log import Who
 from smolit.process.place import Place
@@ -46,5 +46,4 @@ def _ports(name: str, instance: str, plan: Path) -> Ports:
     return BUGS[bug].bend(ports) if bug else ports
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+BROOD = Brood(main, compose.load, spared=(signal.SIGUSR1,))

@@ -77,13 +77,13 @@ def _carry_out(stack: Settings, kills: int, seed: int, planted: bool, keep: bool
 
 async def _on_ground(stack: Settings, asked: "Asked", told: "Told") -> "Report":
     """Have stack and nursery up while the run lasts."""
-    from smolit.chaos.nurse import Nurse
     from smolit.chaos.run import run as storm
     from smolit.chaos.scene import Ground
     from smolit.chaos.world import raise_stack
+    from smolit.process.nurse import Nurse
 
     raising = asyncio.create_task(asyncio.to_thread(raise_stack, stack, told))
-    nurse = Nurse(stack.data_dir / "nursery.log")
+    nurse = Nurse("smolit.chaos.child:BROOD", log=stack.data_dir / "nursery.log")
     await nurse.start()
     try:
         endpoints = await raising

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from smolit.chaos.nurse import Nurse
-from smolit.chaos.nursery import Order, Report
 from smolit.chaos.plan import NOTES, Death, Fuse, Plan, write_plan
 from smolit.chaos.world import World
+from smolit.process.brood import Order, Report
+from smolit.process.nurse import Nurse
 from smolit.process.roster import Slot
 
 _BREATH_S = 0.5  # before one is started again that died at once: its server may be away

@@ -10,10 +10,10 @@ from smolit.chaos.crew import Crew
 from smolit.chaos.gauge import Gauge
 from smolit.chaos.history import History
 from smolit.chaos.load import AT_ONCE, Load
-from smolit.chaos.nurse import Nurse
 from smolit.chaos.provider import Providers, providers
 from smolit.chaos.script import Job, crew_specs
 from smolit.chaos.world import World, new_world
+from smolit.process.nurse import Nurse
 from smolit.process.ports import utc_now
 from smolit.process.roster import slots
 from smolit.settings import Settings

@@ -30,7 +30,10 @@ def build(commands: Sequence[Command]) -> typer.Typer:
 
 
 def needed(arguments: Sequence[str], commands: Sequence[Command]) -> list[Command]:
-    """Return the commands that what was typed can mean: those of its noun, or all that stand under none."""
+    """Return the commands that what was typed can mean: the one, else those of its noun, or all that stand under none."""
+    for command in commands:
+        if command.words.split() == list(arguments[: len(command.words.split())]):
+            return [command]
     first = arguments[0] if arguments else ""
     named = [command for command in commands if first == command.words.split()[0]]
     return named or [command for command in commands if command.noun is None]

@@ -25,7 +25,7 @@ def up() -> None:
     """Start the local Kafka and Postgres, prepare them, and start all processes in the background."""
     settings = load_settings()
     # Alembic and ONNX are slow to import, and only this command needs them: it does so while the servers start.
-    with out.progress() as shown, ThreadPoolExecutor(max_workers=1) as aside:
+    with out.progress() as shown, background.launching(settings) as begin, ThreadPoolExecutor(max_workers=1) as aside:
         making = aside.submit(import_module, "smolit.process.prepare")
         told = shown.add_task("starting")
 
@@ -36,7 +36,7 @@ def up() -> None:
 
         endpoints = local.up(settings, say)
         asyncio.run(making.result().prepare(settings, endpoints, say))
-        background.launch(settings)
+        begin()
         standings = background.wait_ready(settings, say)
     out.say(
         f"{len(standings)} processes are ready; Kafka is at {endpoints.kafka}; `smolit task submit TEXT --wait` asks something"

@@ -6,7 +6,7 @@ from typing import Any
 from smolit.cli import out
 from smolit.cli.desk import Desk
 from smolit.cli.option import Json
-from smolit.process.census import census
+from smolit.process.census import census, share_bytes
 from smolit.process.endpoints import locate
 from smolit.process.lag import Lag, lags
 from smolit.process.runner import live_runner
@@ -70,7 +70,7 @@ def _show(found: dict[str, Any]) -> None:
     else:
         rows = [
             (p.identity, "ready" if p.ready else "starting" if p.pid else "down", p.pid, p.restarts, _span(p.uptime_s),
-             _mib(p.rss_bytes), p.port)
+             _mib((share_bytes(p.pid) if p.pid else None) or p.rss_bytes), p.port)
             for p in found["processes"]
         ]  # fmt: skip
         out.table(("process", "state", "pid", "restarts", "up", "memory", "port"), rows)

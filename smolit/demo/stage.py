@@ -37,9 +37,10 @@ def staged(settings: Settings, say: Say) -> Iterator[Endpoints]:
     had_processes = live_runner(settings.data_dir) is not None
     before_signal = signal.signal(signal.SIGTERM, leave)
     try:
-        endpoints = local.up(settings, say)
-        asyncio.run(prepare(settings, endpoints, say))
-        background.launch(settings)
+        with background.launching(settings) as begin:
+            endpoints = local.up(settings, say)
+            asyncio.run(prepare(settings, endpoints, say))
+            begin()
         background.wait_ready(settings, say)
         yield endpoints
     finally:

@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from smolit.errors import ProcessesNotReady
 from smolit.folder import claim
@@ -23,26 +25,51 @@ LOG = Path("logs") / "smolit.log"
 _LARGEST_LOG = 64 * 1024 * 1024
 _POLL_S = 0.1
 # The shell goes away at once, so the runner belongs to init and nobody must wait for it.
-_LAUNCH = '"$@" </dev/null >&2 & echo $!'
+_LAUNCH = 'exec 3<&0; "$@" <&3 3<&- >&2 &'
 
 
-def launch(settings: Settings) -> None:
-    """Start the runner in a session of its own, unless it runs; its lines and its children's go to one log."""
-    if live_runner(settings.data_dir) is not None:
-        return
+@contextmanager
+def launching(settings: Settings) -> Iterator[Callable[[], None]]:
+    """Start a runner, unless one runs; yield what has it begin, once the servers are ready.
+
+    It loads what the processes run meanwhile. If it is not told to begin, it ends, and leaves nothing.
+    """
+    pipe = None if live_runner(settings.data_dir) else _start(settings)
+
+    def begin() -> None:
+        if (told := pipe) is None and live_runner(settings.data_dir) is None:
+            told = _start(settings)
+        if told is not None:
+            with suppress(BrokenPipeError), told:  # it has ended: whoever waits for the processes is told
+                told.write(b"\n")
+
+    try:
+        yield begin
+    finally:
+        if pipe is not None:
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+
+def _start(settings: Settings) -> IO[bytes]:
+    """Start the runner in a session of its own; its lines and its processes' go to one log. Return what it listens to."""
     claim(settings.data_dir)
     given = environment(settings, os.environ)
     given.setdefault(f"{PREFIX}LOG_FORMAT", "json")  # nobody watches it: what is searched later should be easy to search
+    command = [sys.executable, "-P", "-m", "smolit", "run", "all", "--when-told"]
     with _log(settings).open("ab") as log:
-        subprocess.run(
-            ["/bin/sh", "-c", _LAUNCH, "smolit", sys.executable, "-P", "-m", "smolit", "run", "all"],
+        shell = subprocess.Popen(
+            ["/bin/sh", "-c", _LAUNCH, "smolit", *command],
             env=given,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,
-            check=True,
         )
+    shell.wait()
+    if shell.stdin is None:
+        raise RuntimeError("the runner has no input")
+    return shell.stdin
 
 
 def wait_ready(settings: Settings, progress: Progress) -> list[Standing]:

@@ -46,6 +46,11 @@ def argv(slot: Slot) -> list[str]:
     return [sys.executable, "-P", "-m", "smolit", "run", slot.name, "--instance", slot.instance, "--until-eof"]
 
 
+def arguments(slot: Slot) -> tuple[str, ...]:
+    """Return what a forked process is told (`smolit.process.child`)."""
+    return (slot.name, slot.instance)
+
+
 def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment that gives another process of ours the very same settings."""
     given = {name: _text(getattr(settings, name)) for name in sorted(settings.model_fields_set)}

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,18 +11,20 @@ from pathlib import Path
 import psutil
 from msgspec import Struct
 
+from smolit.errors import NurseryLost
 from smolit.process import log, record
 from smolit.process.log import Who
 from smolit.process.record import ProcessRecord
-from smolit.process.roster import STOP_STAGES, Slot, argv, environment, slots
+from smolit.process.roster import STOP_STAGES, Slot, slots
 from smolit.process.shell import alone
+from smolit.process.start import Child, Starter
 from smolit.settings import Settings
 from smolit.stack import process
 
 FIRST_DELAY_S, LONGEST_DELAY_S, STEADY_S = 0.2, 10.0, 30.0
 WHO = Who("runner", "all")
-Command = Callable[[Slot], list[str]]
 _AT_ONCE = 130
+_KILLED_S = 5.0  # for the news that a process which was killed has ended
 
 
 class ChildRecord(Struct, frozen=True):
@@ -67,32 +68,41 @@ def live_runner(data_dir: Path) -> psutil.Process | None:
     return record.live(ProcessRecord("runner", "all", known.pid, known.started_at)) if known else None
 
 
-async def run_all(settings: Settings, command: Command = argv) -> None:
+def at_once() -> bool:
+    """Wait for nobody."""
+    return True
+
+
+async def run_all(settings: Settings, starter: Starter, told: Callable[[], bool] = at_once) -> None:
     """Keep all processes alive until SIGTERM or SIGINT, then stop them in order; a second signal kills them.
 
-    `command` says how a process is started.
+    `told` may wait until things are ready for them, while what they run is loaded; if it returns False, nothing is started.
 
     Raises:
         ProcessRunning: another runner has this data folder.
     """
-    with alone(settings, WHO):
-        runner = Runner(settings, slots(settings.workers), command)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, runner.heard)
-        await runner.run()
+    starter.warm()
+    try:
+        if await asyncio.to_thread(told):
+            with alone(settings, WHO):
+                runner = Runner(settings, slots(settings.workers), starter)
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    asyncio.get_running_loop().add_signal_handler(number, runner.heard)
+                await runner.run()
+    finally:
+        await starter.close()
 
 
 class Runner:
     """Holds one keeper per process."""
 
-    def __init__(self, settings: Settings, wanted: Sequence[Slot], command: Command) -> None:
+    def __init__(self, settings: Settings, wanted: Sequence[Slot], starter: Starter) -> None:
         self._settings = settings
-        self._command = command
-        self._environment = environment(settings, os.environ)
+        self._starter = starter
         self._stopped = asyncio.Event()
         self._before = read_runner(settings.data_dir)
         self._me = record.ours(WHO.component, WHO.instance, 0)
-        self._running: dict[Slot, Process] = {}
+        self._running: dict[Slot, Child] = {}
         self._children: dict[Slot, ChildRecord] = {}
         self._wanted = wanted
         self._log = log.bind()
@@ -137,12 +147,16 @@ class Runner:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), delay_s)
 
-    async def _once(self, slot: Slot, restarts: int) -> int:
-        """Run one process to its end, after whoever had its identity is gone; return how it ended."""
+    async def _once(self, slot: Slot, restarts: int) -> int | None:
+        """Run one process to its end, after whoever had its identity is gone; return how it ended, if anybody knows."""
         await asyncio.to_thread(self._clear, slot)
         if self._stopped.is_set():
             return 0
-        child = await asyncio.create_subprocess_exec(*self._command(slot), stdin=PIPE, process_group=0, env=self._environment)
+        try:
+            child = await self._starter.start(slot)
+        except NurseryLost as lost:
+            self._log.warning(f"{slot.identity} could not be started: {lost}")
+            return None
         self._running[slot] = child
         self._children[slot] = ChildRecord(slot.name, slot.instance, child.pid, _started_at(child.pid), restarts)
         self._note()
@@ -182,6 +196,9 @@ class Runner:
             self._log.warning(f"{slot.identity} did not stop within {self._settings.stop_timeout_s:.0f} s and is killed")
             if (child := self._running.get(slot)) is not None:
                 _send(child, signal.SIGKILL)
+            done, _ = await asyncio.wait([keeper], timeout=_KILLED_S)
+            if not done:
+                self._starter.kill()
         await keeper
 
     def _note(self) -> None:
@@ -190,7 +207,7 @@ class Runner:
         record.write_json(path_of(self._settings.data_dir), RunnerRecord(self._me.pid, self._me.started_at, children))
 
 
-def _send(child: Process, how: signal.Signals) -> None:
+def _send(child: Child, how: signal.Signals) -> None:
     """Send a signal; a process that has ended meanwhile needs none."""
     with suppress(ProcessLookupError):
         child.send_signal(how)
@@ -204,6 +221,8 @@ def _started_at(pid: int) -> float:
         return 0.0
 
 
-def _ended(code: int) -> str:
+def _ended(code: int | None) -> str:
     """Say how a process ended."""
+    if code is None:
+        return "went with its nursery"
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"

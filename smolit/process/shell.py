@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from filelock import FileLock, Timeout
 
 from smolit.errors import ProcessRunning
 from smolit.folder import claim
 from smolit.process import log, record
-from smolit.process.health import Health, Lines, served
 from smolit.process.log import Who
 from smolit.process.runnable import Runnable
 from smolit.settings import Settings
+
+if TYPE_CHECKING:
+    from smolit.process.health import Lines
 
 OK, FAILED = 0, 1
 _AT_ONCE = 130
@@ -46,7 +48,7 @@ def main_of(shell: Shell, until_eof: bool = False) -> int:
     return supervised(shell.settings, shell.who, shell.secrets, lambda lines: _run(shell, lines))
 
 
-def supervised(settings: Settings, who: Who, secrets: frozenset[str], body: Callable[[Lines], None]) -> int:
+def supervised(settings: Settings, who: Who, secrets: frozenset[str], body: "Callable[[Lines], None]") -> int:
     """Run a body under its log and return the exit code; a named error is one line, another one has its traceback."""
     with log.started(settings, who, secrets) as lines:
         try:
@@ -76,7 +78,7 @@ def _tell_failure(error: Exception) -> None:
         log.bind().error("stopped", reason=type(error).__name__, detail=told)
 
 
-def _run(shell: Shell, lines: Lines) -> None:
+def _run(shell: Shell, lines: "Lines") -> None:
     """Hold the identity, and live."""
     with alone(shell.settings, shell.who):
         asyncio.run(_live(shell, lines))
@@ -89,8 +91,10 @@ def keep_standard_streams() -> None:
     os.close(descriptor)
 
 
-async def _live(shell: Shell, lines: Lines) -> None:
+async def _live(shell: Shell, lines: "Lines") -> None:
     """Build it, answer for it, run it."""
+    from smolit.process.health import Health, served  # aiohttp takes 0.1 s, and the runner answers nobody
+
     stopped = asyncio.Event()
     _on_signals(stopped)
     runnable = shell.make()

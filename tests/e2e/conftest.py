@@ -35,10 +35,11 @@ def told(_what: str) -> None:
 @pytest.fixture(scope="session")
 def system(stack: Endpoints, stack_settings: Settings) -> Iterator[System]:
     """All processes of smolit, ready; stopped after the run."""
-    asyncio.run(prepare(stack_settings, stack, told))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("CANARY_API_KEY", CANARY)
-        background.launch(stack_settings)
+        with background.launching(stack_settings) as begin:
+            asyncio.run(prepare(stack_settings, stack, told))
+            begin()
     try:
         background.wait_ready(stack_settings, told)
         yield System(stack_settings, stack)

@@ -3,97 +3,30 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
-from smolit.process.census import Standing, census
 from smolit.process.runner import read_runner
-
-KIT = Path(__file__).resolve().parents[1] / "runner_kit.py"
-PROCESSES = 7  # with one worker
-PATIENCE_S = 60.0
-
-
-class Home:
-    """A data folder of its own, and how to start things in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.data_dir = folder / "data"
-        self.diary = folder / "diary"
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("SMOLIT_")},
-            "PYTHONPATH": str(KIT.parents[1]),
-            "SMOLIT_DATA_DIR": str(self.data_dir),
-            "SMOLIT_WORKERS": "1",
-            "SMOLIT_LOG_FORMAT": "json",
-            "RUNNER_KIT_DIARY": str(self.diary),
-        }
-
-    @contextmanager
-    def started(self, *arguments: str, **extra: str) -> Iterator["subprocess.Popen[str]"]:
-        """Start the kit, and let nothing of it live on."""
-        process = subprocess.Popen(
-            [sys.executable, str(KIT), *arguments],
-            env={**self.environment, **extra},
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            kill_all([process.pid, *(one.pid for one in census(self.data_dir) if one.pid)])
-            process.communicate()
-
-    def standings(self) -> dict[str, Standing]:
-        """Return how the processes are, by identity."""
-        return {one.identity: one for one in census(self.data_dir)}
-
-    def all_ready(self) -> dict[str, Standing]:
-        """Wait until every process is ready, and return how they are."""
-        until(lambda: sum(one.ready for one in self.standings().values()) == PROCESSES)
-        return self.standings()
-
-
-def kill_all(pids: list[int]) -> None:
-    """Kill processes of the test, those that still are."""
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for a condition; fail if it does not come true in time."""
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
-def gone(pid: int) -> bool:
-    """Say whether a process has ended; a zombie has."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+from smolit.process.start import FORKS
+from tests.runner_home import PATIENCE_S, PROCESSES, Home, gone, until
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    """A place of its own for each test."""
-    return Home(tmp_path)
+def home(tmp_path: Path, request: pytest.FixtureRequest) -> Home:
+    """A place of its own for each test; processes are started as on this platform, or as the test says."""
+    made = Home(tmp_path)
+    made.environment["RUNNER_KIT_START"] = getattr(request, "param", "fork" if FORKS else "exec")
+    return made
 
 
+either_way = pytest.mark.parametrize("home", ["fork", "exec"] if FORKS else ["exec"], indirect=True)
+
+
+@either_way
 def test_a_killed_process_is_started_again_and_it_is_said(home: Home) -> None:
     """kill -9 of a process: the runner says so in one line and starts it again under the same identity."""
     with home.started("runner") as runner:
@@ -111,6 +44,7 @@ def test_a_killed_process_is_started_again_and_it_is_said(home: Home) -> None:
     ]
 
 
+@either_way
 def test_processes_stop_in_order(home: Home) -> None:
     """SIGTERM ends the runner with 0, the door first and those who write things down last."""
     with home.started("runner") as runner:
@@ -125,6 +59,7 @@ def test_processes_stop_in_order(home: Home) -> None:
     assert read_runner(home.data_dir) is None
 
 
+@either_way
 def test_children_die_with_the_runner(home: Home) -> None:
     """kill -9 of the runner: its pipes close, every process ends, and the next runner starts them anew."""
     with home.started("runner") as runner:
@@ -181,6 +116,7 @@ def test_a_second_runner_is_refused(home: Home) -> None:
     assert "Traceback" not in said
 
 
+@either_way
 def test_a_second_signal_ends_at_once(home: Home) -> None:
     """Who presses Ctrl-C twice does not wait for anything."""
     with home.started("runner", RUNNER_KIT_FAULT="deaf:intake", SMOLIT_STOP_TIMEOUT_S="600") as runner:

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from smolit.chaos.crew import Crew
-from smolit.chaos.nurse import Hear, Nurse
-from smolit.chaos.nursery import Order, Report
 from smolit.chaos.world import World
+from smolit.process.brood import Order, Report
+from smolit.process.nurse import Hear, Nurse
 from smolit.process.roster import Slot
 from smolit.settings import load_settings
 

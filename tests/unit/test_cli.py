@@ -238,7 +238,8 @@ def test_an_unforeseen_error_goes_to_a_file_without_secrets(
 
 
 def test_only_the_modules_of_what_was_typed_are_imported() -> None:
-    """A noun needs its own commands alone; help and mistakes need those without a noun."""
-    assert {command.noun for command in app.needed(["policy", "show"], COMMANDS)} == {"policy"}
+    """A command needs itself alone, a noun its commands; help and mistakes need those without a noun."""
+    assert {command.noun for command in app.needed(["policy"], COMMANDS)} == {"policy"}
+    assert [command.words for command in app.needed(["policy", "show", "x"], COMMANDS)] == ["policy show"]
     assert [command.words for command in app.needed(["status"], COMMANDS)] == ["status"]
     assert {command.noun for command in app.needed(["--help"], COMMANDS)} == {None}

@@ -6,9 +6,9 @@ import time
 from projections.verify import Live, read_live, verify
 from smolit.chaos.check.finding import Finding, found
 from smolit.chaos.crew import Crew
-from smolit.chaos.nurse import Nurse
 from smolit.chaos.plan import Fuse
 from smolit.chaos.world import World
+from smolit.process.nurse import Nurse
 from smolit.process.roster import Slot
 from store.postgres import connect
 
