@@ -5,8 +5,9 @@ Derived ids make repeats harmless: a step run again fills the same slot, and the
 
 import json
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMESPACE = uuid.UUID("6f0f7a52-6d43-5b58-9c0e-1d7a1f4f7e10")  # ours, drawn once; changing it would rename every fact
 
 
@@ -33,7 +34,7 @@ def new_id(now: datetime, entropy: bytes) -> str:
     """
     if len(entropy) < 10:
         raise ValueError("a UUIDv7 needs ten bytes of entropy")
-    millis = int(now.timestamp() * 1000).to_bytes(6, "big")
+    millis = ((now - _EPOCH) // timedelta(milliseconds=1)).to_bytes(6, "big")  # exact: a float would lose a millisecond at times
     octets = bytearray(millis + entropy[:10])
     octets[6] = 0x70 | (octets[6] & 0x0F)
     octets[8] = 0x80 | (octets[8] & 0x3F)

@@ -22,15 +22,18 @@ _SLEEPERS = {
     "worker": ("claim.after", "call.before", "call.after", "end.before", "end.written"),
     "relay": ("send.before", "send.after", "mark.before"),
     "learning": ("commit.before", "commit.after", "ack.before"),
+    "intake": ("claim.after", "send.before", "send.after", "commit.before"),
 }
+_AWAY_S = 13.0  # longer than a publisher's patience: what was handed over is lost, and what waits behind it must wait
 
 
 class Blow(Struct, frozen=True):
-    """One kill, or one long sleep: of which process or server, where, and how long after the one before."""
+    """One kill, or one long sleep: of which process or server, where, how long after the one before; a server stays `away_s`."""
 
     name: str
     fuse: Fuse | None
     wait_s: float
+    away_s: float = 0.0
 
 
 class Round(Struct, frozen=True):
@@ -45,7 +48,7 @@ def course(kills: int, seed: int) -> list[Round]:
     rng = random.Random(seed)  # noqa: S311  # chance for a test
     servers = math.ceil(kills / _SERVERS_PER) if kills >= _FEWEST else 0
     names: list[Name] = ["kafka", "postgres"]
-    hard = [Round("server", (Blow(name, None, rng.uniform(0.2, 1.5)),)) for _ in range(servers) for name in names]
+    hard = [_outage(rng, name, turn) for turn in range(servers) for name in names]
     blows = list(_process_blows(rng, kills - len(hard)))
     soft = [Round("processes", tuple(blows[start : start + _A_ROUND])) for start in range(0, len(blows), _A_ROUND)]
     asleep = [_zombies(rng) for _ in range(math.ceil(kills / _ZOMBIES_PER) if kills >= _FEWEST else 0)]
@@ -63,6 +66,12 @@ def _process_blows(rng: random.Random, count: int) -> Iterator[Blow]:
         yield Blow(name, fuse, rng.uniform(0.1, 1.0))
 
 
+def _outage(rng: random.Random, name: Name, turn: int) -> Round:
+    """Return the kill of a server; the second of Kafka's, and every fifth after it, leaves everybody without it for long."""
+    away = _AWAY_S if name == "kafka" and turn % 5 == 1 else rng.uniform(0.2, 1.5)
+    return Round("server", (Blow(name, None, rng.uniform(0.2, 1.5), away),))
+
+
 def _endless(rng: random.Random, deck: Sequence[str]) -> Iterator[str]:
     """Deal a deck again and again, shuffled each time."""
     while True:
@@ -70,7 +79,7 @@ def _endless(rng: random.Random, deck: Sequence[str]) -> Iterator[str]:
 
 
 def _zombies(rng: random.Random) -> Round:
-    """Return the round in which a worker, a relay and a learner fall asleep at a point and wake after a takeover."""
+    """Return the round in which one of each that has a stand-in falls asleep at a point and wakes after a takeover."""
     blows = [Blow(name, Fuse(rng.choice(points), 1, "stop"), 0.2) for name, points in _SLEEPERS.items()]
     return Round("zombies", tuple(blows))
 

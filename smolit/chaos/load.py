@@ -11,6 +11,7 @@ from smolit.chaos.client import SOURCE, Answers, Sender
 from smolit.chaos.script import Job, Word
 
 AT_ONCE = 24
+_BURST = 5  # tasks come in bursts, so that batches overlap
 
 
 class Load:
@@ -38,7 +39,7 @@ class Load:
                 await self._gate.acquire()
                 group.create_task(self._one(next(self._script)))
                 sent += 1
-                await asyncio.sleep(pace_s)
+                await asyncio.sleep(0 if sent % _BURST else _BURST * pace_s)
 
     async def say_late(self) -> None:
         """Say what was kept for later, twice each: the second time is a repeat."""
@@ -70,7 +71,8 @@ class Load:
     async def _submit(self, job: Job) -> None:
         """Submit a task, with what may go wrong on the client's side."""
         request = SubmitTask(text=job.text, kind=job.kind)
-        facts = [derived_id(DEFAULT_TENANT, _task(job), what) for what in ("submitted", "admitted")]
+        slots: tuple[tuple[str | int, ...], ...] = (("submitted",), ("admitted",), ("chosen", 1))
+        facts = [derived_id(DEFAULT_TENANT, _task(job), *slot) for slot in slots]
         for _ in range(1 + job.repeated):
             await self._sender.ask(request, job.request_id, facts)
         if job.forged:

@@ -22,13 +22,13 @@ PACE_S = 0.05  # between two tasks
 AT_LEAST = 8  # tasks of a round
 _AT_POINT_S = 5.0  # how long a point may be waited for; then the process dies where it is
 _BACK_S = 60.0  # how long a dead process may take to be there again before it is hit the next time
-# At least: a worker's lease runs out after 3 s, a relay's after 5, a learner's group session after 10.
-_ASLEEP_S = MappingProxyType({"worker": 4.0, "relay": 6.0, "learning": 12.0})
+# At least: a worker's lease runs out after 3 s, a relay's after 5, a stream's group session after 10.
+_ASLEEP_S = MappingProxyType({"worker": 4.0, "relay": 6.0, "learning": 12.0, "intake": 12.0})
 _TAKEOVER_S = 60.0
 _LOOK_S = 0.3
 _WAKING_S = 15.0  # how long one that was taken over from may take to notice
-_FENCED = ("relay", "learning")  # these must end; a worker may go on: what it held is another's, and it is told so
-_STANDBYS = (Slot("relay", "2"), Slot("learning", "2"))
+_FENCED = ("relay", "learning", "intake")  # these must end; a worker may go on: what it held is another's, and it is told so
+_STANDBYS = (Slot("relay", "2"), Slot("learning", "2"), Slot("intake", "2"))
 
 
 class Struck(Struct, frozen=True):
@@ -128,7 +128,7 @@ class Storm:
         await asyncio.sleep(blow.wait_s)
         await asyncio.to_thread(local.kill, self._stack, name)
         self.weather.struck.append(Struck(name, None, time.monotonic(), number))
-        await asyncio.sleep(blow.wait_s)
+        await asyncio.sleep(blow.away_s)
         await asyncio.to_thread(local.start, self._stack, name)
 
     async def _zombies(self, one: Round) -> None:

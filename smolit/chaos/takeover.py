@@ -14,6 +14,7 @@ from smolit.process.roster import Slot
 _SHARDS = "select count(*) from ops.relay_lease where owner = %s"
 _LEASES = "select count(*) from ops.relay_lease where owner = %s and lease_until > now()"
 _ATTEMPTS = "select count(*) from ops.work_attempt where worker = %s and state = 'running'"
+_GROUPS = ("learning", "intake")  # streams that have a stand-in
 _MEMBERS = 5  # where a described group has its members, behind error, name, state and protocols
 
 
@@ -31,20 +32,21 @@ async def on_duty(world: World, slot: Slot) -> bool:
 
 
 async def taken_over(world: World, slot: Slot) -> bool:
-    """Return whether nothing belongs to this worker, relay or learner any more."""
+    """Return whether nothing belongs to this worker, relay or stream any more."""
     try:
-        if slot.name == "learning":
-            members = await _members(world, _group(world))
-            return bool(members) and not any(member.startswith(f"{_group(world)}-{slot.instance}-") for member in members)
+        if slot.name in _GROUPS:
+            group = _group(world, slot.name)
+            members = await _members(world, group)
+            return bool(members) and not any(member.startswith(f"{group}-{slot.instance}-") for member in members)
         return await _held(world, _SHARDS if slot.name == "relay" else _ATTEMPTS, slot.identity) == 0
     except (KafkaError, OperationalError, OSError):
         return False
 
 
 async def stands_by(world: World) -> bool:
-    """Return whether a second learner has joined the group of the first."""
+    """Return whether a second member has joined each group that has a stand-in."""
     try:
-        return len(await _members(world, _group(world))) > 1
+        return all([len(await _members(world, _group(world, name))) > 1 for name in _GROUPS])
     except (KafkaError, OSError):
         return False
 
@@ -55,9 +57,9 @@ def _is_ready(world: World, slot: Slot) -> bool:
     return written is not None and record.live(written) is not None and ready(written.port)
 
 
-def _group(world: World) -> str:
-    """Return the group of the learners."""
-    return f"{world.settings.topic_prefix}-learning"
+def _group(world: World, name: str) -> str:
+    """Return the group of a stream."""
+    return f"{world.settings.topic_prefix}-{name}"
 
 
 async def _held(world: World, query: str, owner: str) -> int:

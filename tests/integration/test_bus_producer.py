@@ -42,6 +42,21 @@ async def test_nothing_to_publish_is_no_error(kafka: str) -> None:
         assert await publisher.publish([]) == []
 
 
+async def test_what_waits_behind_a_call_that_failed_is_not_sent(kafka: str) -> None:
+    """Calls may overlap, and what comes later may follow from what did not come about; the next call is free again."""
+    async with kit.a_topic(kafka) as topic, kit.publisher(kafka, patience_s=1.0) as publisher:
+        lost, behind = await asyncio.gather(
+            publisher.publish(kit.records(f"{topic}.missing", 1)),
+            publisher.publish(kit.records(topic, 1)),
+            return_exceptions=True,
+        )
+        after = await publisher.publish(kit.records(topic, 1))
+
+    assert isinstance(lost, WrongTopics)
+    assert isinstance(behind, KafkaUnreachable)
+    assert after == [Published(topic, 0, 0)]
+
+
 @pytest.mark.parametrize(
     ("suffix", "limit"), [("", MAX_RECORD_BYTES), (".dlq", MAX_DEAD_LETTER_BYTES)], ids=["facts", "dead letters"]
 )

@@ -35,6 +35,13 @@ def test_sixty_kills_hit_each_server_five_times_and_every_process() -> None:
     assert min(hit[name] for name in PROCESSES) >= 5
 
 
+def test_sixty_kills_take_kafka_away_for_longer_than_anybody_waits() -> None:
+    """One outage outlives a publisher's patience; the others are short."""
+    away = [blow.away_s for one in course(60, 7) if one.kind == "server" for blow in one.blows if blow.name == "kafka"]
+
+    assert sorted(seconds > 10 for seconds in away) == [False, False, False, False, True]
+
+
 def test_a_course_follows_from_its_seed() -> None:
     """The same seed deals the same blows; another one does not."""
     assert course(60, 7) == course(60, 7)
@@ -49,11 +56,11 @@ def test_three_hundred_kills_reach_every_point() -> None:
 
 
 @pytest.mark.parametrize("kills", [10, 60, 300])
-def test_a_worker_a_relay_and_a_learner_fall_asleep(kills: int) -> None:
-    """Every run that is more than a first look puts all three to sleep at a point they pass."""
+def test_whoever_has_a_stand_in_falls_asleep(kills: int) -> None:
+    """Every run that is more than a first look puts one of each to sleep at a point that it passes."""
     asleep = [blow for one in course(kills, 7) if one.kind == "zombies" for blow in one.blows]
 
-    assert {blow.name for blow in asleep} == {"worker", "relay", "learning"}
+    assert {blow.name for blow in asleep} == {"worker", "relay", "learning", "intake"}
     assert all(blow.fuse and blow.fuse.how == "stop" and blow.fuse.point in POINTS[blow.name] for blow in asleep)
 
 
