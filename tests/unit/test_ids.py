@@ -1,7 +1,7 @@
 """Ids: new ones are UUIDv7, derived ones name the slot that a fact fills."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
