@@ -14,8 +14,14 @@ from streams.reading import TextReader
 
 def build(place: Place) -> Runnable:
     """Return the process."""
+    made = processor(place)
+    return BrainProcess(made, brain(place, made))
+
+
+def processor(place: Place) -> Intake:
+    """Return what Faust runs."""
     settings, ports = place.settings, place.ports
-    processor = Intake(
+    return Intake(
         names=place.names,
         tenants=settings.tenants,
         rules=_rules(place),
@@ -27,7 +33,6 @@ def build(place: Place) -> Runnable:
         chooser=chooser(place, "intake"),
         fold=ports.fold,
     )
-    return BrainProcess(processor, brain(place, processor))
 
 
 def text_reader(settings: Settings) -> TextReader:
