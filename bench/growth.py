@@ -107,9 +107,11 @@ def workers(place: Ground, sizes: Sequence[int], plan: Plan, say: Say) -> list[P
         for size in sizes:
             with place.database() as url:
                 loop, found = loop_s(), hands.measure(place.kafka, url, plan.tasks, min(32, plan.tasks // 2), size)
-            rss = sum(found["rss_mb"].values())
-            points.append(Point("workers", "hands", size, found["cpu_ms_per_task_all"], rss, loop))
-            say(f"{size} workers: {_told(points[-1:])}")
+            costs = {"hands": found.ours(found.cpu_ms_per_task), "hands idle, a second": found.ours(found.idle_ms_per_s)}
+            costs |= {f"{name} for the hands": found.cpu_ms_per_task[name] for name in hands.SERVERS}
+            some = [Point("workers", piece, size, round(cost, 4), found.rss_mib, loop) for piece, cost in costs.items()]
+            say(f"{size} workers: {_told(some)}")
+            points += some
     return points
 
 
