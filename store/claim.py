@@ -16,15 +16,17 @@ from store import room
 from store.postgres import Connection
 
 # Only the attempt is locked: an end locks the task first, then its attempts, so the two never wait in a ring. Who gets less
-# than it asked for has room left, and offers it in the same statement.
+# than it asked for has room left, and offers it in the same statement. `offset 0` lets Postgres find tasks by their key alone: once
+# it has seen few of them open, it would rather read all that are open for each attempt.
 _CLAIM = """
 with chosen as (
   select attempt.task_id, attempt.attempt, task.fact, agent.spec
   from ops.work_attempt as attempt
-  join ops.work_task as task on task.task_id = attempt.task_id and task.state = 'open' and task.deadline > now()
+  cross join lateral (
+    select fact, state, deadline from ops.work_task as task where task.task_id = attempt.task_id offset 0) as task
   join ops.work_agent as agent
     on agent.tenant = attempt.tenant and agent.agent_id = attempt.agent and agent.state = 'active'
-  where attempt.state = 'queued' and attempt.not_before <= now()
+  where attempt.state = 'queued' and attempt.not_before <= now() and task.state = 'open' and task.deadline > now()
     and (%(agents)s::text[] is null or attempt.agent = any(%(agents)s::text[]))
   order by attempt.priority desc, attempt.queued_at, attempt.task_id
   limit %(room)s

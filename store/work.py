@@ -81,7 +81,9 @@ with row as (
   insert into ops.work_attempt (task_id, attempt, tenant, agent, state, priority, not_before, context, cause)
   select row.task_id, attempt, task.tenant, agent, 'queued', task.priority, now() + make_interval(secs => delay_s),
     decode(context, 'base64'), decode(row.cause, 'base64')
-  from row join ops.work_task as task on task.task_id = row.task_id and task.state = 'open'
+  from row cross join lateral (
+    select tenant, priority, state from ops.work_task as task where task.task_id = row.task_id offset 0) as task
+  where task.state = 'open'
   on conflict do nothing
   returning task_id, attempt
 )
