@@ -13,7 +13,7 @@ from bench import hands
 from bench.calibration import loop_s
 from bench.cpu import backend_of, rss_bytes, used_s
 from bench.ground import Ground
-from bench.pieces import Choices, Job, Piece, forget, pieces
+from bench.pieces import Choices, Job, Piece, forget, pieces, settle
 from bench.story import FACTS, Stories
 from bus.admin import provision
 from bus.producer import Publisher
@@ -22,9 +22,8 @@ from events.topics import Topic
 from events.wire import Outgoing, encode
 from learning.outcomes import Outcomes
 from smolit.settings import PROJECT
-from store.postgres import Connection
 
-_GROWN = 250  # tasks at a time while a history grows
+_GROWN, _TOLD_EVERY = 250, 20  # tasks at a time while a history grows
 _SOAKED, _FORGET_EVERY = 100, 10
 _WARM = 0.2  # of a soak: until then caches fill
 _MIB = 1024 * 1024
@@ -60,14 +59,15 @@ class Plan(Struct, frozen=True):
 
 
 async def history(url: str, place: Ground, sizes: Sequence[int], plan: Plan, say: Say) -> list[Point]:
-    """Grow a history of events to each size, and measure each piece there."""
+    """Grow a history of events to each size, all pieces at once, and measure each by itself there."""
     points: list[Point] = []
     async with pieces(_stories(), place.names, url) as (connection, every):
         done = 0
         for size in sizes:
-            done = await _grown(every, done, size // FACTS)
+            done = await _grown(every, done, size // FACTS, say)
+            await settle(connection)
             for _ in range(plan.repeats):
-                points += [await _point("history", one, size, one.job(done, plan.tasks), plan, connection) for one in every]
+                points += [await _point("history", one, size, one.job(done, plan.tasks), plan) for one in every]
                 done += plan.tasks
             say(f"history of {size} events: {_told(points[-len(every) :])}")
     return points
@@ -122,8 +122,7 @@ async def soak(url: str, place: Ground, tasks: int, say: Say) -> list[Sample]:
     async with pieces(_stories(timedelta(seconds=5)), place.names, url) as (connection, every):
         for number, first in enumerate(range(0, tasks, _SOAKED), 1):
             some = min(_SOAKED, tasks - first)
-            for piece in every:
-                await piece.job(first, some)()
+            await asyncio.gather(*(piece.job(first, some)() for piece in every))
             kept += some
             if number % _FORGET_EVERY == 0:
                 kept -= await forget(connection)
@@ -137,17 +136,19 @@ def after_warming(samples: Sequence[Sample]) -> list[tuple[float, float]]:
     return [(one.tasks / 1_000, one.rss_mib) for one in samples[int(len(samples) * _WARM) :]]
 
 
-async def _grown(every: Sequence[Piece], done: int, wanted: int) -> int:
+async def _grown(every: Sequence[Piece], done: int, wanted: int, say: Say) -> int:
     """Do tasks until there were as many as wanted; return how many there were."""
-    for first in range(done, wanted, _GROWN):
-        for piece in every:
-            await piece.job(first, min(_GROWN, wanted - first))()
+    began = time.monotonic()
+    for number, first in enumerate(range(done, wanted, _GROWN), 1):
+        await asyncio.gather(*(piece.job(first, min(_GROWN, wanted - first))() for piece in every))
+        if number % _TOLD_EVERY == 0:
+            say(f"{first + _GROWN} tasks, {(first + _GROWN - done) / (time.monotonic() - began):.0f} a second")
     return max(done, wanted)
 
 
-async def _point(axis: str, piece: Piece, size: int, job: Job, plan: Plan, connection: Connection | None = None) -> Point:
+async def _point(axis: str, piece: Piece, size: int, job: Job, plan: Plan) -> Point:
     """Do a job, and return what it cost in this process and in the server's that works for it."""
-    loop, servers = loop_s(), backend_of(connection) if connection else []
+    loop, servers = loop_s(), backend_of(piece.connection) if piece.connection else []
     before = time.process_time() + used_s(servers)
     await job()
     used = time.process_time() + used_s(servers) - before
