@@ -26,7 +26,7 @@ from smolit.settings import PROJECT
 _GROWN, _TOLD_EVERY = 250, 20  # tasks at a time while a history grows
 _SOAKED, _FORGET_EVERY = 100, 10
 _WARM = 0.2  # of a soak: until then caches fill
-_MIB = 1024 * 1024
+MIB = 1024 * 1024
 _PATIENCE_S, _LOOK_S = 60.0, 0.02
 
 Say = Callable[[str], None]
@@ -236,7 +236,7 @@ def _stories(patience: timedelta = timedelta(hours=1)) -> Stories:
 
 def _rss() -> float:
     """Return the memory of this process in MiB."""
-    return round(rss_bytes([psutil.Process()]) / _MIB, 2)
+    return round(rss_bytes([psutil.Process()]) / MIB, 2)
 
 
 def _told(points: Sequence[Point]) -> str:
