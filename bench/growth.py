@@ -25,6 +25,7 @@ from smolit.settings import PROJECT
 
 _GROWN, _TOLD_EVERY = 250, 20  # tasks at a time while a history grows
 _SOAKED, _FORGET_EVERY = 100, 10
+_MANY, _FEW = 32, 2  # tasks under way
 _WARM = 0.2  # of a soak: until then caches fill
 MIB = 1024 * 1024
 _PATIENCE_S, _LOOK_S = 60.0, 0.02
@@ -101,18 +102,28 @@ async def partitions(place: Ground, sizes: Sequence[int], plan: Plan, seconds: f
 
 
 def workers(place: Ground, sizes: Sequence[int], plan: Plan, say: Say) -> list[Point]:
-    """Measure the hands (dispatch, relay, workers), which are processes of their own, with more and more workers."""
+    """Measure the hands (dispatch, relay, workers), which are processes of their own, with more and more workers.
+
+    Once with many tasks under way, when everybody has something to do, and once with few, when most are rung for nothing.
+    """
     points: list[Point] = []
     for _ in range(plan.repeats):
         for size in sizes:
-            with place.database() as url:
-                loop, found = loop_s(), hands.measure(place.kafka, url, plan.tasks, min(32, plan.tasks // 2), size)
-            costs = {"hands": found.ours(found.cpu_ms_per_task), "hands idle, a second": found.ours(found.idle_ms_per_s)}
-            costs |= {f"{name} for the hands": found.cpu_ms_per_task[name] for name in hands.SERVERS}
-            some = [Point("workers", piece, size, round(cost, 4), found.rss_mib, loop) for piece, cost in costs.items()]
-            say(f"{size} workers: {_told(some)}")
-            points += some
+            for load, in_flight in (("many", min(_MANY, plan.tasks // 2)), ("few", _FEW)):
+                with place.database() as url:
+                    loop, found = loop_s(), hands.measure(place.kafka, url, plan.tasks, in_flight, size)
+                some = _of_hands(size, load, found, loop)
+                say(f"{size} workers: {_told(some)}")
+                points += some
     return points
+
+
+def _of_hands(size: int, load: str, found: hands.Hands, loop: float) -> list[Point]:
+    """Return what a task costs the hands and both servers, and what the hands cost while nothing comes."""
+    costs = {f"hands, {load} tasks": found.ours(found.cpu_ms_per_task)}
+    costs |= {f"{name} for them, {load} tasks": found.cpu_ms_per_task[name] for name in hands.SERVERS}
+    costs |= {"idle hands, a second": found.ours(found.idle_ms_per_s)} if load == "few" else {}
+    return [Point("workers", piece, size, round(cost, 4), found.rss_mib, loop) for piece, cost in costs.items()]
 
 
 async def soak(url: str, place: Ground, tasks: int, say: Say) -> list[Sample]:

@@ -52,7 +52,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FEATURES = Features("bench", b"\x00" * 768, b"\x00" * 512)
 SERVERS = ("kafka", "postgres")
 _MIB = 1024 * 1024
-_SETTLE_S, _IDLE_S = 0.5, 2.0
+_SETTLE_S, _IDLE_S = 0.5, 4.0
 
 
 class Hands(Struct, frozen=True):

@@ -13,6 +13,7 @@ import psutil
 
 from bench.calibration import loop_s
 from bench.cpu import rss_bytes
+from bench.floor import PRODUCER
 from bench.growth import MIB, Plan, Point, Say
 from bench.path.command import own
 from bench.path.crew import Children, pids, running
@@ -60,7 +61,7 @@ async def _measured(
     points: list[Point] = []
     async with (
         await connect(endpoints.postgres, "bench") as connection,
-        Client(endpoints.kafka, Origin(names, tenant, "smolit/bench"), utc_now, os.urandom) as client,
+        Client(endpoints.kafka, Origin(names, tenant, f"smolit/{PRODUCER}"), utc_now, os.urandom) as client,
     ):
         scene = Scene(
             endpoints.kafka, names, tenant, f"bench-{secrets.token_hex(4)}", outcomes, connection, servers(settings.data_dir),
