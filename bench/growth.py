@@ -15,7 +15,7 @@ from bench.cpu import backend_of, rss_bytes, used_s
 from bench.ground import Ground
 from bench.pieces import Choices, Job, Piece, forget, pieces, settle
 from bench.story import FACTS, Stories
-from bus.admin import provision
+from bench.topics import lent
 from bus.producer import Publisher
 from bus.reader import PartitionReader
 from events.topics import Topic
@@ -95,8 +95,8 @@ async def partitions(place: Ground, sizes: Sequence[int], plan: Plan, seconds: f
     for turn in range(plan.repeats):
         for size in sizes:
             name = f"{place.names.prefix}.partitions.{size}.{turn}"
-            await provision(place.kafka, {name: Topic(entity=name, partitions=size, holds="what a bench reads")})
-            points += await _read(place, name, size, plan.tasks, seconds)
+            async with lent(place.kafka, {name: Topic(entity=name, partitions=size, holds="what a bench reads")}):
+                points += await _read(place, name, size, plan.tasks, seconds)
             say(f"{size} partitions: {_told(points[-2:])}")
     return points
 

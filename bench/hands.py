@@ -30,7 +30,7 @@ from msgspec import Struct
 from agents.pipeline import Toolbox
 from agents.spec import load
 from bench.cpu import listening, parents_of, rss_bytes, used_s
-from bus.admin import provision
+from bench.topics import lent
 from bus.producer import Publisher
 from bus.reader import PartitionReader
 from events.agent import AgentRegistered
@@ -220,14 +220,7 @@ async def feed(kafka: str, names: Names, prompts: list[Prompt], in_flight: int, 
 
 def measure(kafka: str, dsn: str, tasks: int, in_flight: int, workers: int) -> Hands:
     """Return the figures of one run."""
-    names = Names(f"b{secrets.token_hex(4)}")
-    asyncio.run(provision(kafka, names.all([DEFAULT_TENANT])))
-    prompts = list(Outcomes.load(ROOT / "bench" / "data", "mmlupro_mid9").prompts[:tasks])
-    with hands(kafka, dsn, names.prefix, workers) as own:
-        every = {role: [process] for role, process in own.items()} | servers(kafka, dsn)
-        asyncio.run(present(kafka, names, workers))
-        fed = asyncio.run(feed(kafka, names, prompts, in_flight, Meter(every)))
-        rss = rss_bytes(own.values()) / _MIB
+    fed, rss = asyncio.run(_measured(kafka, dsn, tasks, in_flight, workers))
     return Hands(
         workers=workers,
         tasks_per_s=round(len(fed.took) / fed.seconds, 1),
@@ -236,6 +229,17 @@ def measure(kafka: str, dsn: str, tasks: int, in_flight: int, workers: int) -> H
         idle_ms_per_s={name: round(used * 1000 / _IDLE_S, 2) for name, used in fed.idle.items()},
         rss_mib=round(rss, 1),
     )
+
+
+async def _measured(kafka: str, dsn: str, tasks: int, in_flight: int, workers: int) -> tuple[Fed, float]:
+    """Return what the hands did, and the MiB that they hold."""
+    names = Names(f"b{secrets.token_hex(4)}")
+    prompts = list(Outcomes.load(ROOT / "bench" / "data", "mmlupro_mid9").prompts[:tasks])
+    async with lent(kafka, names.all([DEFAULT_TENANT])):
+        with hands(kafka, dsn, names.prefix, workers) as own:
+            every = {role: [process] for role, process in own.items()} | servers(kafka, dsn)
+            await present(kafka, names, workers)
+            return await feed(kafka, names, prompts, in_flight, Meter(every)), rss_bytes(own.values()) / _MIB
 
 
 def main() -> None:
