@@ -16,8 +16,8 @@ from store import room
 from store.postgres import Connection
 
 # Only the attempt is locked: an end locks the task first, then its attempts, so the two never wait in a ring. Who gets less
-# than it asked for has room left, and offers it in the same statement. `offset 0` lets Postgres find tasks by their key alone: once
-# it has seen few of them open, it would rather read all that are open for each attempt.
+# than it asked for has room left, and offers it in the same statement. `offset 0` lets Postgres find tasks by their key alone: if
+# few were open when it last looked, it would rather read all that are open for each attempt.
 _CLAIM = """
 with chosen as (
   select attempt.task_id, attempt.attempt, task.fact, agent.spec
