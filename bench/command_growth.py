@@ -54,6 +54,7 @@ def growth(
     agents: Annotated[str, typer.Option("--agents", help="Numbers of agents; empty: none.")] = "8,64,512",
     partitions: Annotated[str, typer.Option("--partitions", help="Numbers of partitions; empty: none.")] = "4,16,64",
     workers: Annotated[str, typer.Option("--workers", help="Numbers of workers; empty: none.")] = "1,2,4",
+    processes: Annotated[str, typer.Option("--processes", help="Sizes of history for all processes; empty: none.")] = "",
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Measurements at each size.")] = 5,
     tasks: Annotated[int, typer.Option("--tasks", min=4, help="Tasks of one measurement.")] = 100,
     idle_s: Annotated[float, typer.Option("--idle-s", min=0.1, help="Seconds for which an idle reader is watched.")] = 5.0,
@@ -64,8 +65,10 @@ def growth(
 ) -> None:
     """Measure what a task costs as history, agents, partitions and workers grow, and whether memory grows."""
     sizes = Sizes(sizes_of(events), sizes_of(agents), sizes_of(partitions), sizes_of(workers))
+    plan = Plan(repeats, tasks)
+    points = _of_processes(sizes_of(processes), plan)
     with ground(kafka, postgres, out.say) as place:
-        points = _measured(place, sizes, Plan(repeats, tasks), idle_s)
+        points += _measured(place, sizes, plan, idle_s)
         samples = _soaked(place, soak_tasks) if soak_tasks else []
     figures = Figures(tuple(points), tuple(slopes_of(points)), soak_of(samples) if samples else None)
     _show(figures)
@@ -120,6 +123,15 @@ def _measured(place: Ground, sizes: Sizes, plan: Plan, idle_s: float) -> list[Po
     if sizes.workers:
         points += axes.workers(place, sizes.workers, plan, out.say)
     return points
+
+
+def _of_processes(sizes: tuple[int, ...], plan: Plan) -> list[Point]:
+    """Return the points of the whole system."""
+    if not sizes:
+        return []
+    from bench.whole import whole  # what it needs is heavy; the command line loads this module first
+
+    return whole(sizes, plan, out.say)
 
 
 def _soaked(place: Ground, tasks: int) -> list[Sample]:

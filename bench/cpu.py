@@ -19,8 +19,19 @@ def rss_bytes(processes: Iterable[psutil.Process]) -> int:
 
 def server_of(connection: Connection) -> list[psutil.Process]:
     """Return the Postgres that a connection leads to, if it runs on this machine."""
-    parents = [backend.parent() for backend in backend_of(connection)]
+    return parents_of(backend.pid for backend in backend_of(connection))
+
+
+def parents_of(pids: Iterable[int]) -> list[psutil.Process]:
+    """Return the processes that started those with these ids, as far as they run on this machine."""
+    parents = [psutil.Process(pid).parent() for pid in pids if psutil.pid_exists(pid)]
     return [parent for parent in parents if parent is not None]
+
+
+def listening(port: int) -> list[psutil.Process]:
+    """Return the process that listens on a port of this machine, if it is ours to see."""
+    sockets = [one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN and one.pid]
+    return [psutil.Process(pid) for pid in sorted({one.pid or 0 for one in sockets if one.laddr and one.laddr.port == port})]
 
 
 def backend_of(connection: Connection) -> list[psutil.Process]:

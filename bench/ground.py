@@ -11,7 +11,8 @@ import typer
 from msgspec import Struct
 from psycopg import sql
 
-from bus.admin import admin, provision
+from bench.topics import drop
+from bus.admin import provision
 from events.topics import DEFAULT_TENANT, Names
 from smolit.demo.stage import refuse_foreign
 from smolit.settings import load_settings
@@ -55,7 +56,7 @@ def ground(kafka: str, postgres: str, say: Say) -> Iterator[Ground]:
         try:
             yield Ground(broker, url, names)
         finally:
-            asyncio.run(_drop(broker, names))
+            asyncio.run(drop(broker, names.all(TENANTS)))
 
 
 @contextmanager
@@ -83,9 +84,3 @@ def _statement(url: str, statement: sql.Composed) -> None:
     """Run one statement that no transaction may hold."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement)
-
-
-async def _drop(kafka: str, names: Names) -> None:
-    """Delete our topics."""
-    async with admin(kafka) as client:
-        await client.delete_topics(sorted(names.all(TENANTS)))

@@ -13,21 +13,21 @@ from bench import hands
 from bench.calibration import loop_s
 from bench.cpu import backend_of, rss_bytes, used_s
 from bench.ground import Ground
-from bench.pieces import Choices, Job, Piece, forget, pieces
+from bench.pieces import Choices, Job, Piece, forget, pieces, settle
 from bench.story import FACTS, Stories
-from bus.admin import provision
+from bench.topics import lent
 from bus.producer import Publisher
 from bus.reader import PartitionReader
 from events.topics import Topic
 from events.wire import Outgoing, encode
 from learning.outcomes import Outcomes
 from smolit.settings import PROJECT
-from store.postgres import Connection
 
-_GROWN = 250  # tasks at a time while a history grows
+_GROWN, _TOLD_EVERY = 250, 20  # tasks at a time while a history grows
 _SOAKED, _FORGET_EVERY = 100, 10
+_MANY, _FEW = 32, 2  # tasks under way
 _WARM = 0.2  # of a soak: until then caches fill
-_MIB = 1024 * 1024
+MIB = 1024 * 1024
 _PATIENCE_S, _LOOK_S = 60.0, 0.02
 
 Say = Callable[[str], None]
@@ -60,14 +60,15 @@ class Plan(Struct, frozen=True):
 
 
 async def history(url: str, place: Ground, sizes: Sequence[int], plan: Plan, say: Say) -> list[Point]:
-    """Grow a history of events to each size, and measure each piece there."""
+    """Grow a history of events to each size, all pieces at once, and measure each by itself there."""
     points: list[Point] = []
     async with pieces(_stories(), place.names, url) as (connection, every):
         done = 0
         for size in sizes:
-            done = await _grown(every, done, size // FACTS)
+            done = await _grown(every, done, size // FACTS, say)
+            await settle(connection)
             for _ in range(plan.repeats):
-                points += [await _point("history", one, size, one.job(done, plan.tasks), plan, connection) for one in every]
+                points += [await _point("history", one, size, one.job(done, plan.tasks), plan) for one in every]
                 done += plan.tasks
             say(f"history of {size} events: {_told(points[-len(every) :])}")
     return points
@@ -94,23 +95,35 @@ async def partitions(place: Ground, sizes: Sequence[int], plan: Plan, seconds: f
     for turn in range(plan.repeats):
         for size in sizes:
             name = f"{place.names.prefix}.partitions.{size}.{turn}"
-            await provision(place.kafka, {name: Topic(entity=name, partitions=size, holds="what a bench reads")})
-            points += await _read(place, name, size, plan.tasks, seconds)
+            async with lent(place.kafka, {name: Topic(entity=name, partitions=size, holds="what a bench reads")}):
+                points += await _read(place, name, size, plan.tasks, seconds)
             say(f"{size} partitions: {_told(points[-2:])}")
     return points
 
 
 def workers(place: Ground, sizes: Sequence[int], plan: Plan, say: Say) -> list[Point]:
-    """Measure the hands (dispatch, relay, workers), which are processes of their own, with more and more workers."""
+    """Measure the hands (dispatch, relay, workers), which are processes of their own, with more and more workers.
+
+    Once with many tasks under way, when everybody has something to do, and once with few, when most are rung for nothing.
+    """
     points: list[Point] = []
     for _ in range(plan.repeats):
         for size in sizes:
-            with place.database() as url:
-                loop, found = loop_s(), hands.measure(place.kafka, url, plan.tasks, min(32, plan.tasks // 2), size)
-            rss = sum(found["rss_mb"].values())
-            points.append(Point("workers", "hands", size, found["cpu_ms_per_task_all"], rss, loop))
-            say(f"{size} workers: {_told(points[-1:])}")
+            for load, in_flight in (("many", min(_MANY, plan.tasks // 2)), ("few", _FEW)):
+                with place.database() as url:
+                    loop, found = loop_s(), hands.measure(place.kafka, url, plan.tasks, in_flight, size)
+                some = _of_hands(size, load, found, loop)
+                say(f"{size} workers: {_told(some)}")
+                points += some
     return points
+
+
+def _of_hands(size: int, load: str, found: hands.Hands, loop: float) -> list[Point]:
+    """Return what a task costs the hands and both servers, and what the hands cost while nothing comes."""
+    costs = {f"hands, {load} tasks": found.ours(found.cpu_ms_per_task)}
+    costs |= {f"{name} for them, {load} tasks": found.cpu_ms_per_task[name] for name in hands.SERVERS}
+    costs |= {"idle hands, a second": found.ours(found.idle_ms_per_s)} if load == "few" else {}
+    return [Point("workers", piece, size, round(cost, 4), found.rss_mib, loop) for piece, cost in costs.items()]
 
 
 async def soak(url: str, place: Ground, tasks: int, say: Say) -> list[Sample]:
@@ -120,8 +133,7 @@ async def soak(url: str, place: Ground, tasks: int, say: Say) -> list[Sample]:
     async with pieces(_stories(timedelta(seconds=5)), place.names, url) as (connection, every):
         for number, first in enumerate(range(0, tasks, _SOAKED), 1):
             some = min(_SOAKED, tasks - first)
-            for piece in every:
-                await piece.job(first, some)()
+            await asyncio.gather(*(piece.job(first, some)() for piece in every))
             kept += some
             if number % _FORGET_EVERY == 0:
                 kept -= await forget(connection)
@@ -135,17 +147,19 @@ def after_warming(samples: Sequence[Sample]) -> list[tuple[float, float]]:
     return [(one.tasks / 1_000, one.rss_mib) for one in samples[int(len(samples) * _WARM) :]]
 
 
-async def _grown(every: Sequence[Piece], done: int, wanted: int) -> int:
+async def _grown(every: Sequence[Piece], done: int, wanted: int, say: Say) -> int:
     """Do tasks until there were as many as wanted; return how many there were."""
-    for first in range(done, wanted, _GROWN):
-        for piece in every:
-            await piece.job(first, min(_GROWN, wanted - first))()
+    began = time.monotonic()
+    for number, first in enumerate(range(done, wanted, _GROWN), 1):
+        await asyncio.gather(*(piece.job(first, min(_GROWN, wanted - first))() for piece in every))
+        if number % _TOLD_EVERY == 0:
+            say(f"{first + _GROWN} tasks, {(first + _GROWN - done) / (time.monotonic() - began):.0f} a second")
     return max(done, wanted)
 
 
-async def _point(axis: str, piece: Piece, size: int, job: Job, plan: Plan, connection: Connection | None = None) -> Point:
+async def _point(axis: str, piece: Piece, size: int, job: Job, plan: Plan) -> Point:
     """Do a job, and return what it cost in this process and in the server's that works for it."""
-    loop, servers = loop_s(), backend_of(connection) if connection else []
+    loop, servers = loop_s(), backend_of(piece.connection) if piece.connection else []
     before = time.process_time() + used_s(servers)
     await job()
     used = time.process_time() + used_s(servers) - before
@@ -233,7 +247,7 @@ def _stories(patience: timedelta = timedelta(hours=1)) -> Stories:
 
 def _rss() -> float:
     """Return the memory of this process in MiB."""
-    return round(rss_bytes([psutil.Process()]) / _MIB, 2)
+    return round(rss_bytes([psutil.Process()]) / MIB, 2)
 
 
 def _told(points: Sequence[Point]) -> str:

@@ -6,7 +6,7 @@ the product keeps it. So a million events are a matter of minutes, and what is m
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -48,9 +48,10 @@ Job = Callable[[], Awaitable[None]]
 
 
 class Piece(Protocol):
-    """One piece of the path."""
+    """One piece of the path, and the connection that it has for itself, if it has tables."""
 
     name: str
+    connection: Connection | None
 
     def job(self, first: int, tasks: int) -> Job:
         """Make the records of so many tasks of the history, from one on; return what does all that the piece does for them."""
@@ -84,6 +85,7 @@ class ReadModels:
     name = "projections"
 
     def __init__(self, log: Log, names: Names, connection: Connection) -> None:
+        self.connection: Connection | None = connection
         self._log, self._fold = log, DurableFold(CONSUMER, connection)
         self._memory = ProjectionFold(names)
 
@@ -104,7 +106,8 @@ class Examples:
     name = "learning"
     _READ = (AgentChosen, AttemptEnded, FeedbackGiven)
 
-    def __init__(self, log: Log, learning: Learning) -> None:
+    def __init__(self, log: Log, learning: Learning, connection: Connection) -> None:
+        self.connection: Connection | None = connection
         self._log, self._learning = log, learning
 
     def job(self, first: int, tasks: int) -> Job:
@@ -120,6 +123,7 @@ class Choices:
     """Selection: choose an agent for each task, and fold each example into the policy's state."""
 
     name = "selection"
+    connection: Connection | None = None
 
     def __init__(self, stories: Stories, agents: Sequence[str]) -> None:
         self._map, self._stories, self._agents = ContextMap.load(STATIC), stories, agents
@@ -171,6 +175,7 @@ class Work:
 
     def __init__(self, log: Log, names: Names, connection: Connection) -> None:
         roads = Roads(names, frozenset(), "smolit/bench")
+        self.connection: Connection | None = connection
         self._log, self._connection = log, connection
         self._fold = DurableFold("dispatch", connection)
         self._dispatcher = Dispatcher(roads, _clock, random.Random(1).random, Retry(), uncounted)
@@ -208,20 +213,27 @@ async def forget(connection: Connection) -> int:
     return gone
 
 
+async def settle(connection: Connection) -> None:
+    """Do what autovacuum does every minute: a history that takes hours elsewhere is made here in seconds."""
+    await connection.execute("vacuum (analyze) ops.work_task, ops.work_attempt")
+
+
 @asynccontextmanager
 async def pieces(stories: Stories, names: Names, url: str) -> AsyncIterator[tuple[Connection, list[Piece]]]:
-    """Yield all pieces, ready, and the connection that those with tables share, but for learning, which has its own."""
-    connection = await connect(url, "bench")
-    learning = Learning(names=names, clock=_clock, connect=lambda: connect(url, "bench learning"))
-    await learning.start()
-    try:
-        work = Work(Log(stories, names), names, connection)
+    """Yield all pieces, ready, each with a connection of its own, and one more that does what none of them does."""
+    async with AsyncExitStack() as stack:
+        folds, learns, works, aside = [await stack.enter_async_context(await connect(url, "bench")) for _ in range(4)]
+        learning = Learning(names=names, clock=_clock, connect=partial(_given, learns))
+        await learning.start()
+        stack.push_async_callback(learning.stop)
+        work = Work(Log(stories, names), names, works)
         await work.enrol()
-        examples, choices = Examples(Log(stories, names), learning), Choices(stories, stories.agents)
-        yield connection, [ReadModels(Log(stories, names), names, connection), examples, choices, work]
-    finally:
-        await learning.stop()
-        await connection.close()
+        examples, choices = Examples(Log(stories, names), learning, learns), Choices(stories, stories.agents)
+        yield aside, [ReadModels(Log(stories, names), names, folds), examples, choices, work]
+
+
+async def _given(connection: Connection) -> Connection:
+    return connection
 
 
 def _clock() -> datetime:

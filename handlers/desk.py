@@ -12,7 +12,7 @@ from events.topics import TASKS
 from events.wire import Outgoing, encode
 from handlers.attempt import Tried
 from handlers.ending import Finish, Roads, finish_facts, judge
-from store import blob, claim, closing, ledger, outbox
+from store import blob, claim, closing, ledger, outbox, room
 from store.claim import Claimed, Hold
 from store.postgres import Connection
 
@@ -36,26 +36,38 @@ class Desk:
         self._clock = clock
         self._lease_s = lease_s
 
-    async def turn(self, tried: Sequence[Tried], agents: Sequence[str] | None, room: int) -> Turn:
-        """Write down how attempts ended, and what that means for their tasks; then take up to `room` new ones.
+    async def turn(self, tried: Sequence[Tried], agents: Sequence[str] | None, most: int) -> Turn:
+        """Write down how attempts ended, and what that means for their tasks; then take up to `most` new ones.
 
-        An end whose lease was lost, or whose task has ended, writes nothing: somebody else has ended it, or will.
+        What room is left then is offered: whoever queues something rings for it. An end whose lease was lost, or whose task has
+        ended, writes nothing: somebody else has ended it, or will.
         """
-        if not tried and not await claim.any_queued(self._connection):
-            return Turn([], [])
         async with self._connection.transaction():
             outcomes, records = await self._end(tried) if tried else ([], [])
-            claimed = await self._claim(agents, room) if room > 0 else []
+            claimed = await self._claim(agents, most) if most > 0 else []
             await outbox.put(self._connection, [*records, *(self._started(one) for one in claimed)])
         return Turn(outcomes, claimed)
+
+    async def any_queued(self) -> bool:
+        """Say whether anything may be there to take."""
+        return await claim.any_queued(self._connection)
+
+    async def pass_on(self) -> None:
+        """Wake others for what waits: we were rung for it, and have no room."""
+        await room.pass_on(self._connection)
+
+    async def withdraw(self) -> None:
+        """Take back what room was offered; what we were rung for until now goes to others."""
+        await room.withdraw(self._connection, self._worker)
+        await room.pass_on(self._connection)
 
     async def give_back(self, holds: Sequence[Hold]) -> int:
         """Queue again what we hold and will not end; return how many."""
         return await claim.give_back(self._connection, holds)
 
-    async def _claim(self, agents: Sequence[str] | None, room: int) -> list[Claimed]:
+    async def _claim(self, agents: Sequence[str] | None, most: int) -> list[Claimed]:
         """Take attempts under our lease."""
-        return await claim.claim(self._connection, self._worker, agents, room, self._lease_s)
+        return await claim.claim(self._connection, self._worker, agents, most, self._lease_s)
 
     async def _end(self, tried: Sequence[Tried]) -> tuple[list[EndOutcome], list[Outgoing]]:
         """End attempts, and the tasks for which that was the end; return the outcomes and the records to publish."""

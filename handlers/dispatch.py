@@ -7,6 +7,7 @@ from asyncio import Event as Flag
 from asyncio import sleep
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from time import monotonic
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ from handlers.ending import Roads, Verdict, closed_facts, early_facts
 from handlers.line import Line
 from handlers.reading import AgentFact, Batch, read, urgency
 from handlers.sieve import Sieve, Timer
-from store import closing, outbox, work
+from store import closing, outbox, room, work
 from store.fold import DurableFold, MakeFold
 from store.follow import follow
 from store.postgres import Connect, Connection, connect
@@ -59,6 +60,7 @@ class Dispatcher:
         self._retry = retry
         self._count = count
         self._line = Line(CONSUMER)
+        self._waiting: list[str] = []  # agents of what was queued since the last ring
 
     async def apply(self, connection: Connection, records: Sequence[Incoming]) -> None:
         """Apply one batch in the caller's transaction. Ends go before cancellations: what the log says has happened."""
@@ -74,6 +76,11 @@ class Dispatcher:
             await self._queue(connection, batch.chosen, open_ids)
             open_ids -= await self._close(connection, batch.ended, open_ids)
             await self._cancel(connection, batch.cancels, open_ids)
+
+    async def ring(self, connection: Connection) -> None:
+        """Wake workers for what was queued; call it after the commit. An attempt that is held back is found when it may go."""
+        agents, self._waiting = self._waiting, []
+        await room.ring(connection, agents)
 
     async def _readable(self, connection: Connection, records: Sequence[Incoming]) -> Batch:
         """Return what may be acted on; what is no fact becomes a dead letter, and so does what comes behind it."""
@@ -100,7 +107,7 @@ class Dispatcher:
                 await work.set_agent(connection, tenant, agent_id, "active")
             case AgentRetired(tenant=tenant, agent_id=agent_id):
                 await work.set_agent(connection, tenant, agent_id, "retired")
-        await work.ring(connection)  # attempts may have been waiting for it
+        self._waiting.append(fact.agent_id)  # attempts may have been waiting for it
         self._count("dispatch.agent_changed", 1)
 
     async def _queue(self, connection: Connection, chosen: Sequence[Event[AgentChosen]], open_ids: set[str]) -> None:
@@ -109,7 +116,9 @@ class Dispatcher:
         for event in chosen:
             if event.fact.task_id in open_ids:
                 first.setdefault((event.fact.task_id, event.fact.attempt), event)
-        added = await work.add_attempts(connection, [self._attempt(event) for event in first.values()])
+        attempts = [self._attempt(event) for event in first.values()]
+        added = await work.add_attempts(connection, attempts)
+        self._waiting += [one.fact.agent for one in attempts if one.key in added and not one.delay_s]
         late = sum(event.fact.task_id not in open_ids for event in chosen)
         self._count("dispatch.queued", len(added))
         self._count("dispatch.chosen_late", late)
@@ -187,7 +196,8 @@ async def run(
             positions = await fold.positions(places(names))
             await reader.start(positions)
             source = Sieve(reader, urgency, timer)
-            await follow(source, fold, positions, dispatcher.apply, stopped.is_set)
+            ring = partial(dispatcher.ring, connection)
+            await follow(source, fold, positions, dispatcher.apply, stopped.is_set, committed=ring)
     finally:
         await reader.stop()
         await connection.close()

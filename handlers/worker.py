@@ -54,6 +54,8 @@ class Worker:
         self._count = count
         self._running: dict[Hold, Task[Tried]] = {}
         self._wake = Event()
+        self._rung = False  # since the last turn
+        self._offered = False  # our room, and nobody has rung since
 
     @property
     def busy(self) -> int:
@@ -65,6 +67,7 @@ class Worker:
         while not stopped.is_set():
             await self._turn(self._shift.capacity)
             await self._nap(self._shift.poll_s)
+        await self._desk.withdraw()
         give_up = self._timer() + self._shift.grace_s
         while self._running and self._timer() < give_up:
             await self._turn(0)
@@ -72,9 +75,10 @@ class Worker:
         await self._leave()
 
     async def listen(self, doorbell: Doorbell) -> None:
-        """Look again whenever somebody rings."""
+        """Look whenever somebody rings."""
         while True:
             if await doorbell.wait(self._shift.lease_s):
+                self._rung = True
                 self._wake.set()
 
     async def heed(self, stopped: Event) -> None:
@@ -99,15 +103,26 @@ class Worker:
             task.cancel()
             self._count("worker.lost_lease", 1)
 
-    async def _turn(self, room: int) -> None:
+    async def _turn(self, most: int) -> None:
         """Write down how finished attempts went, and take what there is room for.
 
         An error that is not the agent's is raised here.
         """
+        rung, self._rung = self._rung, False
+        self._offered = self._offered and not rung
         done = {hold: task for hold, task in self._running.items() if task.done()}
-        room = min(room, self._shift.capacity - len(self._running) + len(done))
-        if not done and room <= 0:
-            return
+        room = min(most, self._shift.capacity - len(self._running) + len(done))
+        if done or (room > 0 and await self._worth_a_claim(rung)):
+            room -= await self._claim_and_end(done, room)
+        if rung and room <= 0:
+            await self._desk.pass_on()
+
+    async def _worth_a_claim(self, rung: bool) -> bool:
+        """Say whether to claim without an end to write: to find what was queued, or to offer our room."""
+        return rung or not self._offered or await self._desk.any_queued()
+
+    async def _claim_and_end(self, done: dict[Hold, Task[Tried]], room: int) -> int:
+        """Do a turn at the desk; return how many attempts were taken."""
         turn = await self._desk.turn([task.result() for task in done.values()], self._shift.agents, room)
         for hold in done:
             del self._running[hold]
@@ -116,6 +131,15 @@ class Worker:
         for outcome in turn.outcomes:
             self._count(f"worker.{outcome}", 1)
         self._count("worker.claimed", len(turn.claimed))
+        if len(turn.claimed) < room and not self._offered:
+            self._offered = True
+            await self._look_again()
+        return len(turn.claimed)
+
+    async def _look_again(self) -> None:
+        """Make the next turn come at once if something was queued before others could see our offer."""
+        if await self._desk.any_queued():
+            self._wake.set()
 
     def _start(self, one: Claimed) -> Task[Tried]:
         """Start an attempt; its end wakes the pump."""

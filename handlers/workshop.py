@@ -24,6 +24,7 @@ from handlers.worker import Shift, Worker
 from store import work
 from store.doorbell import Doorbell
 from store.postgres import Connect, Connection, connect
+from store.room import bell_of
 
 SOURCE = "smolit/worker"
 Clock = Callable[[], datetime]
@@ -47,7 +48,7 @@ async def run(
     _widen_threads(shift.capacity)
     async with AsyncExitStack() as stack:
         claims, others = await _connect(connect, dsn, shift, stack), await _connect(connect, dsn, shift, stack)
-        doorbell = await Doorbell.install(dsn, "work", shift.worker)
+        doorbell = await Doorbell.install(dsn, bell_of(shift.worker), shift.worker)
         stack.push_async_callback(doorbell.close)
         publisher = make_publisher(kafka, shift.worker)
         await publisher.start()

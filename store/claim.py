@@ -4,6 +4,7 @@ Postgres's clock alone decides on leases; a claim's epoch fences every claim bef
 """
 
 from collections.abc import Sequence
+from typing import LiteralString
 
 import msgspec
 from msgspec import Struct
@@ -11,24 +12,32 @@ from msgspec import Struct
 from events.agent import AgentSpec
 from events.event import Envelope
 from events.task import ChoiceContext, TaskSubmitted
+from store import room
 from store.postgres import Connection
 
-# Only the attempt is locked: an end locks the task first, then its attempts, so the two never wait in a ring.
+# Only the attempt is locked: an end locks the task first, then its attempts, so the two never wait in a ring. Who gets less
+# than it asked for has room left, and offers it in the same statement. `offset 0` lets Postgres find tasks by their key alone: if
+# few were open when it last looked, it would rather read all that are open for each attempt.
 _CLAIM = """
 with chosen as (
   select attempt.task_id, attempt.attempt, task.fact, agent.spec
   from ops.work_attempt as attempt
-  join ops.work_task as task on task.task_id = attempt.task_id and task.state = 'open' and task.deadline > now()
+  cross join lateral (
+    select fact, state, deadline from ops.work_task as task where task.task_id = attempt.task_id offset 0) as task
   join ops.work_agent as agent
     on agent.tenant = attempt.tenant and agent.agent_id = attempt.agent and agent.state = 'active'
-  where attempt.state = 'queued' and attempt.not_before <= now()
-    and (%s::text[] is null or attempt.agent = any(%s::text[]))
+  where attempt.state = 'queued' and attempt.not_before <= now() and task.state = 'open' and task.deadline > now()
+    and (%(agents)s::text[] is null or attempt.agent = any(%(agents)s::text[]))
   order by attempt.priority desc, attempt.queued_at, attempt.task_id
-  limit %s
+  limit %(room)s
   for update of attempt skip locked
+), offered as (
+  insert into ops.work_room (worker, bell, agents, room)
+  select %(worker)s, %(bell)s, %(agents)s::text[], %(room)s - count(*) from chosen having count(*) < %(room)s
+  on conflict (worker) do nothing
 )
-update ops.work_attempt as attempt set state = 'running', worker = %s, epoch = attempt.epoch + 1,
-  lease_until = now() + make_interval(secs => %s), started_at = coalesce(started_at, now())
+update ops.work_attempt as attempt set state = 'running', worker = %(worker)s, epoch = attempt.epoch + 1,
+  lease_until = now() + make_interval(secs => %(lease_s)s), started_at = coalesce(started_at, now())
 from chosen
 where attempt.task_id = chosen.task_id and attempt.attempt = chosen.attempt
 returning attempt.task_id, attempt.attempt, attempt.epoch, attempt.context, attempt.cause, chosen.fact, chosen.spec"""
@@ -53,9 +62,9 @@ with held as (
 ), back as (
   update ops.work_attempt as attempt set state = 'queued', lease_until = null
   from held where attempt.task_id = held.task_id and attempt.attempt = held.attempt
-  returning attempt.task_id
+  returning attempt.agent
 )
-select task_id, pg_notify('work', '') from back"""
+select agent from back"""
 _REQUEUE = """
 with late as (
   select task_id, attempt from ops.work_attempt
@@ -64,9 +73,9 @@ with late as (
 ), back as (
   update ops.work_attempt as attempt set state = 'queued', lease_until = null
   from late where attempt.task_id = late.task_id and attempt.attempt = late.attempt
-  returning attempt.task_id
+  returning attempt.agent
 )
-select task_id, pg_notify('work', '') from back"""
+select agent from back"""
 
 _LATE = """
 select coalesce(worker, ''), count(*), extract(epoch from now() - min(lease_until)) from ops.work_attempt
@@ -107,7 +116,7 @@ async def late(connection: Connection, grace_s: float) -> list[Late]:
 
 
 async def any_queued(connection: Connection) -> bool:
-    """Say whether anything may be there to claim: far cheaper than a claim, and all workers wake at each ring."""
+    """Say whether anything may be there to claim: far cheaper than a claim."""
     row = await (await connection.execute(_ANY)).fetchone()
     return bool(row and row[0])
 
@@ -118,7 +127,8 @@ async def claim(connection: Connection, worker: str, agents: Sequence[str] | Non
     Attempts of a paused agent stay queued, so do those of a task that has ended or is past its deadline.
     """
     named = None if agents is None else list(agents)
-    cursor = await connection.execute(_CLAIM, (named, named, limit, worker, lease_s))
+    told = {"worker": worker, "bell": room.bell_of(worker), "agents": named, "room": limit, "lease_s": lease_s}
+    cursor = await connection.execute(_CLAIM, told)
     return [
         Claimed(
             Hold(task_id, attempt, epoch),
@@ -141,16 +151,23 @@ async def renew(connection: Connection, holds: Sequence[Hold], lease_s: float) -
 
 
 async def give_back(connection: Connection, holds: Sequence[Hold]) -> int:
-    """Queue attempts again that we hold and will not end; return how many."""
-    return len(await (await connection.execute(_GIVE_BACK, _columns(holds))).fetchall()) if holds else 0
+    """Queue attempts again that we hold and will not end, outside of a transaction; return how many."""
+    return await _queue_again(connection, _GIVE_BACK, _columns(holds)) if holds else 0
 
 
 async def requeue_late(connection: Connection, limit: int, most_claims: int) -> int:
-    """Queue attempts again whose lease ran out, to be claimed under the next epoch; return how many.
+    """Queue attempts again whose lease ran out, to be claimed under the next epoch, outside of a transaction; return how many.
 
     One that was claimed `most_claims` times is left alone: it may be what its workers die of.
     """
-    return len(await (await connection.execute(_REQUEUE, (most_claims, limit))).fetchall())
+    return await _queue_again(connection, _REQUEUE, (most_claims, limit))
+
+
+async def _queue_again(connection: Connection, statement: LiteralString, parameters: Sequence[object]) -> int:
+    """Run a statement that queues attempts, and ring for them; return how many."""
+    agents = [row[0] for row in await (await connection.execute(statement, parameters)).fetchall()]
+    await room.ring(connection, agents)
+    return len(agents)
 
 
 def _columns(holds: Sequence[Hold]) -> tuple[list[str], list[int], list[int]]:

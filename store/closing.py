@@ -14,17 +14,23 @@ from events.task import AttemptOutcome, ChoiceContext, TaskOutcome, TaskSubmitte
 from store.claim import Hold
 from store.postgres import Connection
 
-_LOCK_OPEN = """
-select task_id from ops.work_task where task_id = any(%s) and state = 'open' order by task_id for update"""
-# One statement, for there is one for every end of work: locks task and attempt, task by task, then ends both.
+# Rows are found by their keys, and only then asked for their state: the indexes of what is open, queued or running hold an entry
+# for everything that was so since the last vacuum, and a plan that reads one of them costs more the more has ended.
+_LOCK = "select task_id, state from ops.work_task where task_id = any(%s) order by task_id for update"
+# One statement, for there is one for every end of work: locks task and attempt, task by task, then ends both. `offset 0` keeps
+# Postgres from any other way to them than one by one, and an attempt is asked for by what its task gave: so the task comes first.
 _END = """
 with ended as materialized (
-  select task.task_id, attempt.attempt, attempt.epoch, row.outcome, row.task_state
-  from jsonb_to_recordset(%s::jsonb) as row(task_id text, attempt int, epoch bigint, outcome text, task_state text)
-  join ops.work_task as task on task.task_id = row.task_id and task.state = 'open'
-  join ops.work_attempt as attempt on attempt.task_id = row.task_id and attempt.attempt = row.attempt
-    and attempt.epoch = row.epoch and attempt.worker = %s and attempt.state = 'running'
-  order by task.task_id for update of task, attempt
+  select row.task_id, row.attempt, row.epoch, row.outcome, row.task_state
+  from (
+    select * from jsonb_to_recordset(%s::jsonb) as row(task_id text, attempt int, epoch bigint, outcome text, task_state text)
+    order by task_id, attempt) as row
+  cross join lateral (
+    select task_id, state from ops.work_task as task where task.task_id = row.task_id offset 0 for update) as task
+  cross join lateral (
+    select state, worker, epoch from ops.work_attempt as attempt
+    where attempt.task_id = task.task_id and attempt.attempt = row.attempt offset 0 for update) as attempt
+  where task.state = 'open' and attempt.state = 'running' and attempt.worker = %s and attempt.epoch = row.epoch
 ), attempts as (
   update ops.work_attempt as attempt set state = ended.outcome, ended_at = now(), lease_until = null
   from ended where attempt.task_id = ended.task_id and attempt.attempt = ended.attempt
@@ -99,9 +105,9 @@ class Closed(Struct, frozen=True):
 
 
 async def lock_open(connection: Connection, task_ids: Sequence[str]) -> set[str]:
-    """Lock those of these tasks that are open, and return them."""
-    cursor = await connection.execute(_LOCK_OPEN, (list(task_ids),))
-    return {row[0] for row in await cursor.fetchall()}
+    """Lock these tasks, and return those that are open."""
+    cursor = await connection.execute(_LOCK, (list(task_ids),))
+    return {task_id for task_id, state in await cursor.fetchall() if state == "open"}
 
 
 async def lock_due(connection: Connection, limit: int) -> list[str]:

@@ -1,10 +1,8 @@
 """Waking up: somebody committed rows and rang; who waits looks again. A ring may be lost, so a wait always ends."""
 
-from typing import Literal
+from psycopg import sql
 
 from store.postgres import Connection, connect
-
-Channel = Literal["outbox", "work"]  # stored in SQL as literals, too
 
 
 class Doorbell:
@@ -14,10 +12,10 @@ class Doorbell:
         self._connection = connection
 
     @classmethod
-    async def install(cls, dsn: str, channel: Channel, application: str) -> "Doorbell":
+    async def install(cls, dsn: str, channel: str, application: str) -> "Doorbell":
         """Return a doorbell that hears whatever is rung from now on."""
         connection = await connect(dsn, application)
-        await connection.execute("listen outbox" if channel == "outbox" else "listen work")
+        await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
         return cls(connection)
 
     async def wait(self, timeout_s: float) -> bool:

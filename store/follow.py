@@ -46,9 +46,15 @@ async def follow(
     apply: Apply,
     stopped: Callable[[], bool],
     limit: int = 500,
+    committed: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Fold until told to stop. Any error ends the loop: the runner starts the process again from the last commit."""
+    """Fold until told to stop, and say so after each commit.
+
+    Any error ends the loop: the runner starts the process again from the last commit.
+    """
     while not stopped():
         records = await source.fetch(limit)
         if records:
             await apply_batch(fold, positions, records, apply)
+            if committed is not None:
+                await committed()

@@ -13,6 +13,7 @@ from store.ledger import effect
 from store.metadata import metadata
 from store.outbox import outbox
 from store.restored import restored
+from store.room import work_room
 from store.snapshot import policy_snapshot
 from store.training import learning_memory, learning_sequence
 from store.work import work_agent, work_attempt, work_task
@@ -28,6 +29,7 @@ TABLES: tuple[Table, ...] = (
     work_task,
     work_attempt,
     work_agent,
+    work_room,
     policy_snapshot,
     learning_memory,
     learning_sequence,

@@ -81,11 +81,13 @@ with row as (
   insert into ops.work_attempt (task_id, attempt, tenant, agent, state, priority, not_before, context, cause)
   select row.task_id, attempt, task.tenant, agent, 'queued', task.priority, now() + make_interval(secs => delay_s),
     decode(context, 'base64'), decode(row.cause, 'base64')
-  from row join ops.work_task as task on task.task_id = row.task_id and task.state = 'open'
+  from row cross join lateral (
+    select tenant, priority, state from ops.work_task as task where task.task_id = row.task_id offset 0) as task
+  where task.state = 'open'
   on conflict do nothing
   returning task_id, attempt
 )
-select added.task_id, added.attempt, pg_notify('work', '') from added"""
+select task_id, attempt from added"""
 _PUT_AGENT = """
 insert into ops.work_agent (tenant, agent_id, state, spec, digest) values (%s, %s, 'active', %s, %s)
 on conflict (tenant, agent_id) do update set spec = excluded.spec, digest = excluded.digest,
@@ -119,6 +121,11 @@ class NewAttempt(Struct, frozen=True):
     cause: Envelope
     delay_s: float
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Return what names it in the queue."""
+        return self.fact.task_id, self.fact.attempt
+
 
 class Backlog(Struct, frozen=True):
     """Attempts of one agent that wait for a worker (`agent` None: tasks that wait for a choice)."""
@@ -137,7 +144,7 @@ async def add_tasks(connection: Connection, tasks: Sequence[NewTask]) -> int:
 
 
 async def add_attempts(connection: Connection, attempts: Sequence[NewAttempt]) -> set[tuple[str, int]]:
-    """Queue the first attempt of each (task, attempt) and wake the workers; return those that are new.
+    """Queue the first attempt of each (task, attempt); return those that are new, for which somebody has to ring.
 
     The tasks must be locked, or one that ends meanwhile would keep an attempt that nobody claims.
     """
@@ -156,11 +163,6 @@ async def set_agent(connection: Connection, tenant: str, agent_id: str, state: A
     """Change an agent's state, unless it is retired; return whether it changed."""
     cursor = await connection.execute(_SET_AGENT, (state, tenant, agent_id))
     return cursor.rowcount == 1
-
-
-async def ring(connection: Connection) -> None:
-    """Wake the workers when the transaction commits."""
-    await connection.execute("select pg_notify('work', '')")
 
 
 async def serving(connection: Connection, agents: Sequence[str] | None) -> tuple[str, ...]:

@@ -40,13 +40,13 @@ def path(
     settings = load_settings()
     refuse_foreign(settings)
     with alone(settings, Who("bench", "path")):  # another run would share the cores, and the stack
-        made = _carry_out(_own(settings), Asked(tasks, in_flight, features, seed))
+        made = _carry_out(own(settings), Asked(tasks, in_flight, features, seed))
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
     _tell(made)
 
 
-def _own(settings: Settings) -> Settings:
+def own(settings: Settings) -> Settings:
     """Return the settings of the bench's own stack, beside whatever runs already."""
     ports = {"kafka_port": 0, "kafka_controller_port": 0, "postgres_port": 0}
     return load_settings(data_dir=settings.data_dir / FOLDER, **ports)

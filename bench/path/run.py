@@ -147,7 +147,7 @@ async def _under_load(where: Where, asked: Asked, outcomes: Outcomes, children: 
     await wait_live(settings, where.endpoints, outcomes.models)
     connection = await connect(where.endpoints.postgres, "smolit-bench")
     scene = Scene(
-        kafka, names, tenant, f"bench-{secrets.token_hex(4)}", outcomes, connection, _servers(where.stack), children, where.cores
+        kafka, names, tenant, f"bench-{secrets.token_hex(4)}", outcomes, connection, servers(where.stack), children, where.cores
     )
     origin = Origin(names, tenant, f"smolit/{PRODUCER}")
     try:
@@ -165,7 +165,7 @@ async def _under_load(where: Where, asked: Asked, outcomes: Outcomes, children: 
     return Under(full, half, await tally(kafka, full.before, full.after))
 
 
-def _servers(stack: Path) -> dict[str, Sequence[int]]:
+def servers(stack: Path) -> dict[str, Sequence[int]]:
     """Return the first processes of Kafka and of Postgres."""
     known = read_record(stack)
     found = {name: local.find(known, name) if known else None for name in local.NAMES}
@@ -196,5 +196,5 @@ def _require_same_hops(where: Where, asked: Asked, under: Under) -> None:
 async def _floor(where: Where, asked: Asked, facts: dict[str, Fact]) -> Floor:
     """Run the floor on topics of its own."""
     plan = Plan(where.endpoints.kafka, f"{where.settings.topic_prefix}.floor", asked.warm + asked.tasks, facts)
-    kafka = _servers(where.stack)["kafka"]
+    kafka = servers(where.stack)["kafka"]
     return await run_floor(Ground(plan, where.folder, where.settings.workers, asked.warm, asked.in_flight, kafka, where.cores))

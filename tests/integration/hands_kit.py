@@ -21,7 +21,7 @@ from handlers.desk import Desk
 from handlers.dispatch import Dispatcher, Retry
 from handlers.ending import Finish, Roads
 from handlers.watchdog import Watchdog
-from store import blob, lease, ledger, outbox, work
+from store import blob, lease, ledger, outbox, room, work
 from store.claim import Claimed
 from store.fold import fold_inbox, fold_position
 from store.generation import read_generation
@@ -47,6 +47,7 @@ TABLES = (
     work.work_task,
     work.work_attempt,
     work.work_agent,
+    room.work_room,
     ledger.effect,
     blob.blob,
     restored,
@@ -94,6 +95,7 @@ class Floor:
         dispatcher = Dispatcher(self.roads, now, lambda: 0.0, retry or Retry(), self.count)
         async with self.connection.transaction():
             await dispatcher.apply(self.connection, self._log.records[before:])
+        await dispatcher.ring(self.connection)
 
     async def tell_again(self) -> None:
         """Let dispatch read everything once more, as after a lost position."""

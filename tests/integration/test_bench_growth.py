@@ -11,7 +11,10 @@ from smolit.cli.app import OK, USAGE, run
 
 _PIECES = {
     ("history", "projections"), ("history", "learning"), ("history", "selection"), ("history", "queue"), ("agents", "selection"),
-    ("partitions", "idle reader, a second"), ("partitions", "reader, a task"), ("workers", "hands"),
+    ("partitions", "idle reader, a second"), ("partitions", "reader, a task"),
+    ("workers", "idle hands, a second"),
+} | {
+    ("workers", f"{who}, {load} tasks") for who in ("hands", "kafka for them", "postgres for them") for load in ("many", "few")
 }  # fmt: skip
 
 

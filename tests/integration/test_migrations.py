@@ -64,6 +64,16 @@ def test_the_schema_is_what_is_declared(dsn: str) -> None:
     assert check(dsn) == []
 
 
+def test_queues_are_vacuumed_often_however_large_they_are(dsn: str) -> None:
+    """After so many dead rows, not after a share of the table; and with their indexes, which are what grows."""
+    query = "select relname, reloptions from pg_class where relnamespace = 'ops'::regnamespace and reloptions is not null"
+    with psycopg.connect(dsn) as connection:
+        told = {str(name): set(options) for name, options in connection.execute(query).fetchall()}
+
+    often = {"autovacuum_vacuum_scale_factor=0", "autovacuum_vacuum_threshold=2000", "vacuum_index_cleanup=on"}
+    assert told == dict.fromkeys(("outbox", "work_attempt", "work_task"), often)
+
+
 @pytest.mark.parametrize(
     "change",
     [
