@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
 from filelock import FileLock, Timeout
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from smolit.process.health import Lines
 
 OK, FAILED = 0, 1
+# Where cores are scarce, what somebody waits for goes first: the choice, then the work, then what is read later.
+NICENESS = MappingProxyType({"dispatch": 5, "relay": 5, "worker": 5, "selection": 5, "learning": 10, "projections": 10})
 _AT_ONCE = 130
 _STDIN, _STDERR = 0, 2
 
@@ -81,6 +84,7 @@ def _tell_failure(error: Exception) -> None:
 def _run(shell: Shell, lines: "Lines") -> None:
     """Hold the identity, and live."""
     with alone(shell.settings, shell.who):
+        os.nice(NICENESS.get(shell.who.component, 0))
         asyncio.run(_live(shell, lines))
 
 

@@ -1,0 +1,11 @@
+"""Who goes first where cores are scarce."""
+
+from smolit.process.roster import PROCESSES
+from smolit.process.shell import NICENESS
+
+
+def test_nobody_goes_before_whoever_answers_first() -> None:
+    """Requests wait for intake; what is read later yields to the work, and all of that to intake."""
+    assert set(NICENESS) == set(PROCESSES) - {"intake"}
+    assert min(NICENESS["learning"], NICENESS["projections"]) > max(NICENESS["dispatch"], NICENESS["worker"], NICENESS["relay"])
+    assert min(NICENESS.values()) > 0
