@@ -37,6 +37,7 @@ from streams.admission import Reading, Refused, Rules, admit_task, facts_about_t
 from streams.change import CHANGES, control_fact
 from streams.choice import wanted_first
 from streams.chooser import Chooser
+from streams.claiming import claimed
 from streams.errors import BatchBefore, ChoiceImpossible
 from streams.inspection import Healthy, Sick, inspect
 from streams.outgoing import refusal
@@ -147,34 +148,9 @@ class Intake:
         foreseen = {record.origin: self._foreseen(record) for record in batch}
         judged = [foreseen[record.origin][0] for record in await self._positions.fresh(batch)]
         readings = {origin: reading for origin, (_, reading) in foreseen.items() if reading is not None}
-        ready = await self._settled(await self._claimed(judged), readings)
+        mine = await claimed(self._connection, judged, self.outcomes)
+        ready = await self._settled(mine, readings)
         return asyncio.create_task(self._publisher.publish(ready))
-
-    async def _claimed(self, judged: Sequence[Healthy | Sick]) -> list[Healthy | Sick]:
-        """Return what is to be done: repeats fall away, a reused request id is refused."""
-        healthy = [one for one in judged if isinstance(one, Healthy)]
-        owners = await claims.claim(self._connection, [one.claim for one in healthy]) if healthy else {}
-        strangers = await self._strangers(healthy)
-        return [
-            verdict
-            for one in judged
-            if (verdict := one if isinstance(one, Sick) else self._owned(one, owners, strangers)) is not None
-        ]
-
-    async def _strangers(self, healthy: Sequence[Healthy]) -> set[str]:
-        """Return the tasks named in the batch that belong to another tenant than the one who names them."""
-        named = {one.about: one.asked.tenant for one in healthy if one.about is not None}
-        owners = await claims.tenants_of(self._connection, list(named)) if named else {}
-        return {task for task, owner in owners.items() if owner != named[task]}
-
-    def _owned(self, one: Healthy, owners: dict[str, tuple[str, str]], strangers: set[str]) -> Healthy | Sick | None:
-        origin, sha256 = owners[one.claim.request_key]
-        if origin == one.record.origin:
-            return one.refused("unknown_task", "task_id: you have no such task") if one.about in strangers else one
-        if sha256 != one.claim.payload_sha256:
-            return one.refused("request_id_reused", "this request id was used before with another payload")
-        self.outcomes["repeated"] += 1
-        return None
 
     def _foreseen(self, record: Incoming) -> Foreseen:
         """Return what a record is, and the reading of its text, which was begun when it came."""
