@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from events.task import RewardTerms
 from smolit.errors import SettingInvalid
 from smolit.process.parts.intake import reward_terms
+from smolit.process.roster import environment
 from smolit.settings import Settings, load_settings, of_tenant
 
 
@@ -59,6 +60,17 @@ def test_a_tenant_may_have_its_own_dial(monkeypatch: pytest.MonkeyPatch) -> None
         "acme": RewardTerms("balance/1", 0.5, 0.5, 2_000, 1_000_000),
         "globex": RewardTerms("balance/1", 0.2, 0.5, 10, 1_000_000),
     }
+
+
+def test_a_dial_reaches_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process is given in its environment is what its starter had."""
+    settings = load_settings(tenants="acme,globex", costs="0.2, acme=0.5", latency_half_us="1000, globex=7")
+    for name, value in environment(settings, {}).items():
+        monkeypatch.setenv(name, value)
+
+    again = load_settings()
+
+    assert (again.costs, again.latency_half_us) == (settings.costs, settings.latency_half_us)
 
 
 @pytest.mark.parametrize(
