@@ -77,7 +77,7 @@ def explain(task_id: TaskIdArgument, attempt: Number = None, as_json: Json = Fal
 
 
 def verify(report: Report = None) -> None:
-    """Make every recorded choice again from its fact and the refolded log, and compare to the bit."""
+    """Make every recorded choice and reward again from their facts and the refolded log, and compare to the bit."""
     found = asyncio.run(_verify(open_desk()))
     if report == Path("-"):
         out.json(found)
@@ -87,8 +87,9 @@ def verify(report: Report = None) -> None:
         rows = [msgspec.structs.astuple(one) for one in found.mismatches[:20]]
         out.table(("task", "attempt", "what", "recorded", "recomputed"), rows)
     if not found.equal:
-        raise CheckFailed(f"{len(found.mismatches)} figure(s) of {found.choices} recorded choices come out otherwise")
-    out.say(f"{found.choices} recorded choices were made again from {found.examples} examples: all the same")
+        wrong = f"{len(found.mismatches)} figure(s) of {found.choices} recorded choices and {found.examples} examples"
+        raise CheckFailed(f"{wrong} come out otherwise")
+    out.say(f"{found.choices} recorded choices and the rewards of {found.examples} examples were made again: all the same")
 
 
 async def _choices(
@@ -148,6 +149,9 @@ async def _verify(desk: Desk) -> Any:
     from learning.encoders import context_maps  # as above
     from smolit.recompute import sort_log
     from smolit.recompute import verify as verify_log
+    from smolit.reward_check import wrong_rewards
 
     secret = choice_secret(desk.settings).get_secret_value().encode()
-    return verify_log(sort_log(await whole_log(desk)), context_maps(), secret)
+    records = await whole_log(desk)
+    found, wrong = verify_log(sort_log(records), context_maps(), secret), wrong_rewards(records)
+    return msgspec.structs.replace(found, equal=found.equal and not wrong, mismatches=(*found.mismatches, *wrong))

@@ -187,6 +187,11 @@ def test_nobody_said_anything_and_all_is_true(smolit: Smolit) -> None:
 
     models, choices = smolit("projection", "verify", "--all", "--json", "-"), smolit("policy", "verify", "--json", "-")
 
+    rewards = smolit("agent", "rewards", "--json").json
+
     assert shown(smolit, silent, lambda _: True)["examples"] == []
+    assert [(one["agent"], one["judged"] < one["completed"], one["failed"]) for one in rewards] == [("service", True, 0)]
+    assert rewards[0]["weighted_mean"]["low"] <= rewards[0]["judged_mean"]["value"]
+    assert "had all been judged" in smolit("agent", "rewards").out
     assert "sentiment -0.421 by vaderSentiment/" in smolit("events", "trace", judged).out
     assert (models.code, models.json["equal"], choices.code, choices.json["equal"]) == (0, True, 0, True)
