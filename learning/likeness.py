@@ -6,6 +6,7 @@ Human Annotation", AMTA 2006) without its shifts of phrases, divided by the long
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ def answer_text(output: Any) -> str | None:
     return text if len(text) <= MOST_CHARS else None
 
 
+@lru_cache(maxsize=256)  # the reward of a task is made again with each fact about it
 def likeness(answer: str, correction: str) -> float | None:
     """Return 1 for the same words in the same order, 0 where none could stay, None where one text is too long."""
     one, other = words(answer), words(correction)

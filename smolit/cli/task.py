@@ -50,6 +50,8 @@ def submit(
     """Submit a task, or a file of tasks, and print its id, or its answer with --wait."""
     if (text is None) == (file is None):
         raise UsageInvalid("say what is to be done: either TEXT or --file")
+    if (costs or 0.0) + (latency or 0.0) > 1.0:
+        raise UsageInvalid("--costs and --latency weigh more than 1 together; quality has what they leave")
     if file is not None:
         asks = batch(file)
     else:

@@ -170,10 +170,11 @@ def test_what_cannot_be_is_refused_with_its_field(smolit: Smolit) -> None:
 
     weights = smolit("task", "submit", "x", "--kind", "story", "--costs", "0.9", "--wait")
     alone = smolit("feedback", "give", task, "--better-than", "1")
+    both = smolit("task", "submit", "x", "--costs", "0.9", "--latency", "0.2")
     unmeant = (("--good", "--better-than", task), ("--worse-than", "x"), ("--better-than", task, "--worse-than", task))
     typed = [smolit("feedback", "give", task, *words).code for words in unmeant]
 
-    assert (weights.code, alone.code, typed) == (1, 1, [2, 2, 2])
+    assert (weights.code, alone.code, both.code, typed) == (1, 1, 2, [2, 2, 2])
     assert "costs: cost and latency together weigh 1.15" in weights.err
     assert "against: two answers to one task are told apart" in alone.err
 

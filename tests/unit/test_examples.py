@@ -9,8 +9,9 @@ import pytest
 
 from events.event import Event, Fact
 from events.learning import ExampleRecorded, ExampleSuperseded
-from events.wire import decode, encode
+from events.wire import decode, encode, event_type
 from learning.examples import Example, TaskMemory, conclude, evolve
+from streams.learning import Learning
 from tests.builders import TASK, TENANT, attempt_ended, chosen, context, felt, given, revised, terms
 
 
@@ -214,4 +215,5 @@ def test_feedback_of_version_1_is_learned_from() -> None:
     del old["against"], old["sentiment"]
     headers = tuple((name, b"smolit.feedback.given.v1" if name == "ce_type" else content) for name, content in record.headers)
 
+    assert event_type(headers) in Learning.wants
     assert decode(headers, msgspec.json.encode(old)) == event
