@@ -168,7 +168,7 @@ def alike(agent: str | None, reward: float | None, cosine: float) -> Like:
 
 
 def test_what_the_reward_weighs_is_told() -> None:
-    """Weights and scales as they were fixed; quality alone where nothing else weighs, or where a choice is older than the dial."""
+    """Weights and scales as they were fixed; quality alone where nothing else weighs, or where there is no dial yet."""
     dialled = RewardTerms("balance/1", 0.25, 0.125, 2_000, 1_500_000)
 
     assert how_rewarded(dialled) == (
