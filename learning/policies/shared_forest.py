@@ -35,7 +35,7 @@ class SharedForest:
         trees: float = 16.0,
         least: float = 20.0,
         keep: float = 6000.0,
-        alarm: float = 6.0,
+        alarm: float = 10.0,
         blend: float = 0.5,
         optimism: float = 1.0,
         release: float = 0.0,
