@@ -54,6 +54,11 @@ class Forest:
         self._counts[leaves, column] += 1.0
         self._sums[leaves, column] += reward
 
+    def forget(self, column: int) -> None:
+        """Let an agent stand where one never met does."""
+        self._lift[:, column] = self._lift[:, -1]
+        self._counts[:, column] = self._sums[:, column] = 0.0
+
     def move(self, leaves: Whole, column: int, change: float) -> None:
         """Change the reward of a record that is in already."""
         self._sums[leaves, column] += change

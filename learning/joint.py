@@ -7,7 +7,7 @@ r - z'P_a t_a = q'u, q = P_a z / own, with variance noise + z'P_a z. Cost: width
 Everything is elementwise or a plain `einsum`: no BLAS, so no thread count can change a bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -24,10 +24,10 @@ class JointRegression:
 
     def __init__(self, width: int, agents: int = 0) -> None:
         self._own = _diagonal(width, OWN_LEVEL, OWN_SLOPE)
-        shared = _diagonal(width, SHARED_LEVEL, SHARED_SLOPE)
-        self._spread = np.diag(shared)  # covariance of u
+        self._shared = _diagonal(width, SHARED_LEVEL, SHARED_SLOPE)
+        self._spread = np.diag(self._shared)  # covariance of u
         self._told = np.zeros(width)  # its information vector
-        self._told[0] = LEVEL / shared[0]
+        self._told[0] = LEVEL / self._shared[0]
         self._spreads = np.repeat(np.diag(self._own)[None], agents, axis=0)  # P_a
         self._sums = np.zeros((agents, width))  # t_a
         self._refresh()
@@ -58,10 +58,25 @@ class JointRegression:
         self._told += np.einsum("ij,j->i", self._spreads[row], point) * (change / NOISE) / self._own
         self._refresh()
 
+    def forget(self, row: int, points: Sequence[Vector], rewards: Sequence[float]) -> None:
+        """Let an agent stand where these outcomes alone would have put it; what others said stays.
+
+        What outcomes say of u is a sum over agents: precision 1/own - P_a/own^2 and information P_a t_a/own each.
+        """
+        self._spreads[row], self._sums[row] = np.diag(self._own), 0.0
+        self._pool()
+        for point, reward in zip(points, rewards, strict=True):
+            self.add(point, row, reward)
+
     def worth(self, point: Vector) -> Vector:
         """Return the expected reward of every agent, the last one never met."""
         found: Vector = np.einsum("ki,i->k", self._slopes, point)
         return found
+
+    @property
+    def levels(self) -> Vector:
+        """Return the expected reward of every agent on a text in the middle of all, the last one never met."""
+        return self._slopes[:, 0]
 
     def arrays(self) -> dict[str, Vector]:
         """Return what the regression consists of."""
@@ -81,6 +96,15 @@ class JointRegression:
         """Return the shapes of `arrays`."""
         return {"spread": (width, width), "told": (width,), "spreads": (agents, width, width), "sums": (agents, width)}
 
+    def _pool(self) -> None:
+        """Work out anew what all agents say of u."""
+        prior = 1.0 / self._shared
+        precise = np.diag(prior) + (np.diag(1.0 / self._own) - self._spreads / np.outer(self._own, self._own)).sum(axis=0)
+        self._spread = _inverse(precise)
+        self._told = np.einsum("kij,kj->i", self._spreads, self._sums) / self._own
+        self._told[0] += LEVEL * prior[0]
+        self._refresh()
+
     def _refresh(self) -> None:
         """Recompute the expected slopes of everybody, those of an agent never met last: P_a (t_a + u / own)."""
         common = np.einsum("ij,j->i", self._spread, self._told)
@@ -90,3 +114,15 @@ class JointRegression:
 
 def _diagonal(width: int, level: float, slope: float) -> Vector:
     return np.array([level, *[slope] * (width - 1)])
+
+
+def _inverse(matrix: Vector) -> Vector:
+    """Return the inverse of a positive definite matrix by Gauss and Jordan, which needs no library."""
+    width = len(matrix)
+    both = np.concatenate([matrix, np.eye(width)], axis=1)
+    for at in range(width):
+        both[at] /= both[at, at]
+        rest = both[:, at].copy()
+        rest[at] = 0.0
+        both -= rest[:, None] * both[at]
+    return both[:, width:]

@@ -22,24 +22,24 @@ class SharedForest:
     Scores: `learning.mixture`; probabilities: `learning.optimism`, then the floor for everybody, the smaller of `floor` and
     1/(4 K).
     Context: any finite vector of about unit length, its last number a bias. Reward: 0 to 1; propensities serve evaluation.
-    Settings: docs/decisions/021-shared-forest.md.
+    Settings: docs/decisions/021-shared-forest.md, 026-the-default-policy.md.
     """
 
     name: ClassVar[str] = "shared_forest"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     explores: ClassVar[bool] = True
 
     def __init__(
         self,
         width: int,
-        trees: float = 30.0,
+        trees: float = 16.0,
         least: float = 20.0,
         keep: float = 6000.0,
-        alarm: float = 6.0,
+        alarm: float = 10.0,
         blend: float = 0.5,
         optimism: float = 1.0,
         release: float = 0.0,
-        floor: float = 0.002,
+        floor: float = 0.0005,
     ) -> None:
         self._width = width
         given = {"trees": trees, "least": least, "keep": keep, "alarm": alarm, "blend": blend}
