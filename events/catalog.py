@@ -38,8 +38,6 @@ from events.task import (
     TaskEnded,
     TaskForgotten,
     TaskSubmitted,
-    given_from_1,
-    revised_from_1,
 )
 from events.text import quoted
 
@@ -79,7 +77,7 @@ FACTS: tuple[type[Fact], ...] = (
     PolicySet,
 )
 NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)
-UPCASTS: tuple[Upcast, ...] = (given_from_1, revised_from_1)
+UPCASTS: tuple[Upcast, ...] = ()
 
 
 class Catalog:
