@@ -21,7 +21,7 @@ from events.task import (
     FeedbackRevised,
     RewardTerms,
 )
-from learning.feedback import Judgement, numbers_first
+from learning.feedback import Judgement, numbers_first, of_sentiment
 from learning.likeness import answer_text
 from learning.reward import BEFORE, Tried, reward
 
@@ -64,8 +64,11 @@ class Said(Struct, frozen=True):
 
         Words that are worth nothing replace none that are, whenever they come: nothing could undo the example that these made.
         """
-        way = "number" if self.value is not None else "correction" if self.correction else "words"
-        return self.attempt, self.rater, "sentiment" if way == "words" and self.sentiment is not None else way
+        if self.value is not None:
+            return self.attempt, self.rater, "number"
+        if self.correction:
+            return self.attempt, self.rater, "correction"
+        return self.attempt, self.rater, "words" if of_sentiment(self.sentiment) is None else "sentiment"
 
 
 class Learnt(Struct, frozen=True):

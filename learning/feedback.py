@@ -61,10 +61,10 @@ def worth(judgement: Judgement, answer: str | None) -> float | None:
         return value
     if judgement.kind == "correction":
         return None if answer is None or judgement.correction is None else likeness(answer, judgement.correction)
-    return _of_sentiment(judgement.sentiment)
+    return of_sentiment(judgement.sentiment)
 
 
-def _of_sentiment(compound: float | None) -> float | None:
+def of_sentiment(compound: float | None) -> float | None:
     """Return a sentiment as a worth; who says nothing good or bad has not said that it is mediocre."""
     return None if compound is None or abs(compound) < NEUTRAL else (1.0 + compound) / 2.0
 

@@ -174,6 +174,10 @@ STORIES = {
         1.0,
     ),
     "silent words after a comment": ([given(None, kind="comment", sentiment=felt(0.5)), revised(None, kind="comment")], 0.75),
+    "neither good nor bad after a comment": (
+        [given(None, kind="comment", sentiment=felt(0.5)), revised(None, kind="comment", sentiment=felt(0.0))],
+        0.75,
+    ),
     "three raters": (
         [
             given(1.0),
