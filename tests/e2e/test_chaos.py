@@ -38,6 +38,6 @@ def test_thirty_kills_lose_nothing_and_do_nothing_twice(tmp_path: Path) -> None:
     assert told["planted"] == told["planted_caught"] >= 8
     assert 0 < told["recover_s_p50"] <= told["recover_s_max"]
     assert {one["who"].rpartition("-")[0] or one["who"] for one in told["struck"]} == {*PROCESSES, "kafka", "postgres"}
-    assert {one["who"].rpartition("-")[0] for one in told["slept"]} == {"worker", "relay", "learning"}
+    assert {one["who"].rpartition("-")[0] for one in told["slept"]} == {"worker", "relay", "learning", "intake"}
     assert done.stdout.count("\n") == 1
     assert not (tmp_path / "data" / "chaos").exists()
