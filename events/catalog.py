@@ -38,6 +38,8 @@ from events.task import (
     TaskEnded,
     TaskForgotten,
     TaskSubmitted,
+    given_from_1,
+    revised_from_1,
 )
 from events.text import quoted
 
@@ -77,7 +79,7 @@ FACTS: tuple[type[Fact], ...] = (
     PolicySet,
 )
 NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)
-UPCASTS: tuple[Upcast, ...] = ()
+UPCASTS: tuple[Upcast, ...] = (given_from_1, revised_from_1)
 
 
 class Catalog:

@@ -29,6 +29,11 @@ class EventType(Struct, frozen=True):
         return f"smolit.{self.name}.v{self.version}"
 
     @property
+    def wire_names(self) -> frozenset[str]:
+        """Return the types of this version and of all before it: whoever reads the newest reads what they wrote, too."""
+        return frozenset(f"smolit.{self.name}.v{version}" for version in range(1, self.version + 1))
+
+    @property
     def schema_id(self) -> str:
         """Return the CloudEvents dataschema, such as `smolit:task.submitted:1`; `events.schema` gives what it names."""
         return f"smolit:{self.name}:{self.version}"

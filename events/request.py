@@ -6,7 +6,7 @@ Its CloudEvents id and source name it; the tenant is decided by the topic it cam
 from datetime import UTC
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from events.agent import AgentSpec
 from events.event import Message, event
@@ -20,10 +20,14 @@ Judged = Annotated[
     says("Attempt that is judged, counted from 1; null: the one that completed the task."),
 ]
 Rater = Annotated[Ident, says("Who judges: each rater has one say about an attempt, and may revise it.")]
-Kind = Annotated[FeedbackKind, says("What sort of judgement it is; `boolean` and `score` need a value.")]
-Worth = Annotated[Annotated[float, Meta(ge=0, le=1)] | None, says("0 is worst and 1 is best; a boolean is 0 or 1.")]
-Comment = Annotated[Sentence | None, says("What the rater says in words.")]
-Correction = Annotated[Sentence | None, says("What the result should have been.")]
+Kind = Annotated[FeedbackKind, says("What sort of judgement it is; `boolean`, `score` and `comparison` need a value.")]
+Worth = Annotated[
+    Annotated[float, Meta(ge=0, le=1)] | None,
+    says("0 is worst and 1 is best; a boolean is 0 or 1, a comparison 1 (better), 0.5 (as good) or 0 (worse)."),
+]
+Comment = Annotated[Sentence | None, says("What the rater says in words; alone it counts by its sentiment.")]
+Correction = Annotated[Sentence | None, says("What the result should have been; alone it counts by how alike the two are.")]
+Weight = Annotated[float, Meta(ge=0, le=1)]
 Reason = Annotated[Sentence, says("Why, in words, for whoever reads the history.")]
 ScopeName = Annotated[Name, says("Family of tasks that one policy learns on.")]
 
@@ -51,6 +55,8 @@ class SubmitTask(Request, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=10)] | None, says("Attempts before the task has failed; null: as the operator set it.")
     ] = None
     reply_to: Annotated[Ident | None, says("Topic that gets the answer too; the operator has to allow it.")] = None
+    costs: Annotated[Weight | None, says("Weight of cost in the reward; null: as the operator set it.")] = None
+    latency: Annotated[Weight | None, says("Weight of latency in the reward; null: as the operator set it.")] = None
 
     def __post_init__(self) -> None:
         """Refuse a deadline that has no place in UTC; msgspec makes a refusal of the error."""
@@ -76,6 +82,18 @@ class ForgetTask(Request, frozen=True, kw_only=True):
     reason: Reason = ""
 
 
+class OtherAnswer(Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer that one is compared with: another attempt at the task, or the answer to another task."""
+
+    task_id: Annotated[TaskId | None, says("Task of the other answer; null: the same task.")] = None
+    attempt: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None, says("Attempt that gave it, from 1; null: the one that completed the task.")
+    ] = None
+
+
+Other = Annotated[OtherAnswer | None, says("What a comparison compares with; only a comparison has it.")]
+
+
 @event("feedback.give", version=1, topic=REQUESTS, key="task_id")
 class GiveFeedback(Request, frozen=True, kw_only=True):
     """This is what I think of the result. `value` runs from 0 (worst) to 1 (best); a boolean is 0 or 1."""
@@ -87,6 +105,7 @@ class GiveFeedback(Request, frozen=True, kw_only=True):
     value: Worth = None
     comment: Comment = None
     correction: Correction = None
+    against: Other = None
 
 
 @event("feedback.revise", version=1, topic=REQUESTS, key="task_id")
@@ -101,6 +120,7 @@ class ReviseFeedback(Request, frozen=True, kw_only=True):
     value: Worth = None
     comment: Comment = None
     correction: Correction = None
+    against: Other = None
 
 
 @event("agent.register", version=1, topic=REQUESTS, key="agent_id")

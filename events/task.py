@@ -4,13 +4,13 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Struct
 
-from events.event import Fact, event
+from events.event import Fact, Payload, event, upcast
 from events.field import Moment, says
 from events.topics import TASKS
 
 AttemptOutcome = Literal["completed", "failed", "timed_out", "abandoned"]
 TaskOutcome = Literal["completed", "failed", "cancelled", "expired"]
-FeedbackKind = Literal["boolean", "score", "comment", "correction"]
+FeedbackKind = Literal["boolean", "score", "comment", "correction", "comparison"]
 TaskRef = Annotated[str, says("Id of the task.")]
 AttemptNumber = Annotated[int, says("Which attempt at the task, counted from 1.")]
 Judged = Annotated[int | None, says("Attempt that is judged; null: the one that completed the task.")]
@@ -33,12 +33,25 @@ class Assignment(Struct, frozen=True):
     unit: str
 
 
+class RewardTerms(Struct, frozen=True):
+    """How rewards of a task are made, fixed when it is admitted, so that each can be made again whatever the settings say later.
+
+    Quality has the weight that cost and latency leave. A scale is the amount that is worth one half: less is worth more.
+    """
+
+    rule: Annotated[str, says("Name and version of the rule.")]
+    cost_weight: Annotated[float, says("Weight of cost, 0 to 1.")]
+    latency_weight: Annotated[float, says("Weight of latency, 0 to 1.")]
+    cost_half_microusd: Annotated[int, says("Cost of an attempt that is worth one half, in millionths of a dollar.")]
+    latency_half_us: Annotated[int, says("Duration of an attempt that is worth one half, in microseconds.")]
+
+
 class ChoiceContext(Struct, frozen=True):
     """All that is needed to choose an agent for a task, again if need be: a choice looks nowhere else.
 
     `tried` are the agents whose attempts failed. `kind` None means: match by the agents' descriptions. `seen` holds how
     far intake had read each control topic: who chooses waits until it has read as far, so that an agent registered
-    before a task is known when the task is given away.
+    before a task is known when the task is given away. `reward` None (a choice of an older release): rule `quality/1`.
     """
 
     scope: str
@@ -50,6 +63,7 @@ class ChoiceContext(Struct, frozen=True):
     assignment: Assignment | None = None
     tried: tuple[str, ...] = ()
     seen: dict[str, int] = {}
+    reward: RewardTerms | None = None
 
 
 @event("task.submitted", version=1, topic=TASKS, key="task_id")
@@ -242,9 +256,26 @@ class TaskEnded(Fact, frozen=True, kw_only=True):
         return (self.tenant, self.task_id, "ended")
 
 
-@event("feedback.given", version=1, topic=TASKS, key="task_id")
+class Against(Struct, frozen=True):
+    """The answer that another one was compared with; `attempt` null: the one that completed the task."""
+
+    task_id: TaskRef
+    attempt: Judged
+
+
+class Sentiment(Struct, frozen=True):
+    """What a model read out of a comment, kept so that nobody needs the model again."""
+
+    model: Annotated[str, says("What read it, with its version.")]
+    compound: Annotated[float, says("-1 is most negative and 1 most positive.")]
+
+
+@event("feedback.given", version=2, topic=TASKS, key="task_id")
 class FeedbackGiven(Fact, frozen=True, kw_only=True):
-    """Somebody judged an attempt (None: the one that completed the task). `value` runs from 0 (worst) to 1 (best)."""
+    """Somebody judged an attempt (None: the one that completed the task). `value` runs from 0 (worst) to 1 (best).
+
+    Of a comparison it is 1 (better than the answer `against`), 0.5 (as good) or 0 (worse).
+    """
 
     task_id: TaskRef
     attempt: Judged
@@ -253,13 +284,21 @@ class FeedbackGiven(Fact, frozen=True, kw_only=True):
     value: Worth
     comment: str | None = None
     correction: str | None = None
+    against: Against | None = None
+    sentiment: Sentiment | None = None
 
     def slot(self) -> tuple[str | int, ...]:
         """One judgement per rater and attempt; changing it is a revision."""
         return (self.tenant, self.task_id, "feedback", self.attempt or 0, self.rater, 0)
 
 
-@event("feedback.revised", version=1, topic=TASKS, key="task_id")
+@upcast("feedback.given", from_version=1)
+def given_from_1(old: Payload) -> Payload:
+    """Version 1 knew no comparisons; all that it holds means the same."""
+    return old
+
+
+@event("feedback.revised", version=2, topic=TASKS, key="task_id")
 class FeedbackRevised(Fact, frozen=True, kw_only=True):
     """A rater changed their mind; the highest revision number counts, whatever the order of arrival."""
 
@@ -271,7 +310,15 @@ class FeedbackRevised(Fact, frozen=True, kw_only=True):
     value: Worth
     comment: str | None = None
     correction: str | None = None
+    against: Against | None = None
+    sentiment: Sentiment | None = None
 
     def slot(self) -> tuple[str | int, ...]:
         """One fact per rater, attempt and revision number."""
         return (self.tenant, self.task_id, "feedback", self.attempt or 0, self.rater, self.revision)
+
+
+@upcast("feedback.revised", from_version=1)
+def revised_from_1(old: Payload) -> Payload:
+    """Version 1 knew no comparisons; all that it holds means the same."""
+    return old

@@ -12,6 +12,7 @@ LearningError
 ├── RewardError
 │   ├── UnknownRewardRule         no rule of this name is listed
 │   ├── UnknownFeedbackKind       the rule does not say what this kind is worth
+│   ├── FeedbackIncomplete        a field that the kind needs is not there, or does not belong there
 │   └── FeedbackOutOfRange        a value outside 0 to 1, or none where one is needed
 ├── InvalidAssignment             weights or names that define no assignment
 ├── InvalidProbabilities          not a probability vector, or a draw outside [0, 1)
@@ -56,7 +57,9 @@ class ExampleMissing(LearningError):
 
 
 class RewardError(LearningError):
-    """Feedback cannot be turned into a reward."""
+    """Feedback cannot be turned into a reward; `field` is the one that is wrong with it."""
+
+    field = "value"
 
 
 class UnknownRewardRule(RewardError):
@@ -65,6 +68,16 @@ class UnknownRewardRule(RewardError):
 
 class UnknownFeedbackKind(RewardError):
     """The reward rule does not say what feedback of this kind is worth."""
+
+    field = "kind"
+
+
+class FeedbackIncomplete(RewardError):
+    """Feedback lacks a field that its kind needs, or has one that belongs to another kind."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
 
 
 class FeedbackOutOfRange(RewardError):

@@ -61,7 +61,7 @@ def estimates(decisions: Sequence[Logged]) -> Estimates:
 def ips(decisions: Sequence[Logged]) -> Interval:
     """Return the mean of w r: inverse propensity scoring, without bias (Horvitz & Thompson 1952)."""
     weighted = weights(decisions)
-    return _interval(weighted * _rewards(decisions), weighted)
+    return interval_of_terms(weighted * _rewards(decisions), weighted)
 
 
 def snips(decisions: Sequence[Logged]) -> Interval:
@@ -74,7 +74,7 @@ def snips(decisions: Sequence[Logged]) -> Interval:
     if total == 0.0:
         raise StatisticError("the candidate would have made none of these choices")
     value = float((weighted * rewards).sum()) / total
-    return _interval(value + weighted * (rewards - value) * (len(weighted) / total), weighted)
+    return interval_of_terms(value + weighted * (rewards - value) * (len(weighted) / total), weighted)
 
 
 def doubly_robust(decisions: Sequence[Logged]) -> Interval:
@@ -84,13 +84,13 @@ def doubly_robust(decisions: Sequence[Logged]) -> Interval:
     the narrower the interval (Dudik, Langford & Li 2011).
     """
     weighted = weights(decisions)
-    return _interval(_robust(decisions, weighted), weighted)
+    return interval_of_terms(_robust(decisions, weighted), weighted)
 
 
 def gain(decisions: Sequence[Logged]) -> Interval:
     """Return how much more than the log the candidate would have earned: doubly robust, paired decision by decision."""
     weighted = weights(decisions)
-    return _interval(_robust(decisions, weighted) - _rewards(decisions), weighted)
+    return interval_of_terms(_robust(decisions, weighted) - _rewards(decisions), weighted)
 
 
 def weights(decisions: Sequence[Logged]) -> Vector:
@@ -157,7 +157,7 @@ def _rewards(decisions: Sequence[Logged]) -> Vector:
     return np.array([one.reward for one in decisions], dtype=np.float64)
 
 
-def _interval(terms: Vector, weighted: Vector) -> Interval:
+def interval_of_terms(terms: Vector, weighted: Vector) -> Interval:
     """Return the mean of the terms with Student's t interval; raises StatisticError below an effective size of two."""
     effective = effective_size(weighted)
     if len(terms) < 2 or effective < 2.0:

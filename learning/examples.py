@@ -19,10 +19,12 @@ from events.task import (
     Features,
     FeedbackGiven,
     FeedbackRevised,
+    RewardTerms,
 )
-from learning.reward import Judgement, reward
+from learning.feedback import Judgement, numbers_first, of_sentiment
+from learning.likeness import answer_text
+from learning.reward import BEFORE, Tried, reward
 
-RULE = "quality/1"
 Example = ExampleRecorded | ExampleSuperseded
 
 
@@ -34,16 +36,39 @@ class Choice(Struct, frozen=True):
     features: Features
     propensity: float
     variant: str | None
+    terms: RewardTerms = BEFORE
+
+
+class Spent(Struct, frozen=True):
+    """What an attempt took and brought, as far as a reward depends on it."""
+
+    cost_microusd: int | None
+    duration_us: int
+    answer: str | None
 
 
 class Said(Struct, frozen=True):
-    """What one rater said last of one attempt (None: of the one that completed the task)."""
+    """What one rater said last, in one way, of one attempt (None: of the one that completed the task)."""
 
     attempt: int | None
     rater: str
     revision: int
     kind: str
     value: float | None
+    sentiment: float | None = None
+    correction: str | None = None
+
+    @property
+    def voice(self) -> tuple[int | None, str, str]:
+        """Return what only a later revision in the same way replaces.
+
+        Words that are worth nothing replace none that are, whenever they come: nothing could undo the example that these made.
+        """
+        if self.value is not None:
+            return self.attempt, self.rater, "number"
+        if self.correction:
+            return self.attempt, self.rater, "correction"
+        return self.attempt, self.rater, "words" if of_sentiment(self.sentiment) is None else "sentiment"
 
 
 class Learnt(Struct, frozen=True):
@@ -60,6 +85,7 @@ class TaskMemory(Struct, frozen=True):
     task_id: str
     choices: dict[int, Choice] = {}
     outcomes: dict[int, AttemptOutcome] = {}
+    spent: dict[int, Spent] = {}
     said: tuple[Said, ...] = ()
     learnt: dict[int, Learnt] = {}
 
@@ -83,11 +109,12 @@ def evolve(memory: TaskMemory, fact: Fact) -> TaskMemory:
         case AgentChosen(attempt=attempt):
             return replace(memory, choices={attempt: _choice(fact), **memory.choices})
         case AttemptEnded(attempt=attempt, outcome=outcome):
-            return replace(memory, outcomes={attempt: outcome, **memory.outcomes})
+            outcomes, spent = {attempt: outcome, **memory.outcomes}, {attempt: _spent(fact), **memory.spent}
+            return replace(memory, outcomes=outcomes, spent=spent)
         case FeedbackGiven():
-            return _hear(memory, Said(fact.attempt, fact.rater, 0, fact.kind, fact.value))
+            return _hear(memory, _said(fact, 0))
         case FeedbackRevised():
-            return _hear(memory, Said(fact.attempt, fact.rater, fact.revision, fact.kind, fact.value))
+            return _hear(memory, _said(fact, fact.revision))
         case _:
             return memory
 
@@ -104,11 +131,8 @@ def conclude(memory: TaskMemory) -> tuple[TaskMemory, tuple[Example, ...]]:
 
 
 def _hear(memory: TaskMemory, said: Said) -> TaskMemory:
-    """Keep what a rater said, unless a later revision of it is here already.
-
-    Words without a value take no value back, whenever they come: nothing could undo the example that it made.
-    """
-    same = [old for old in memory.said if _voice(old) == _voice(said)]
+    """Keep what a rater said, unless a later revision of it is here already."""
+    same = [old for old in memory.said if old.voice == said.voice]
     if any(old.revision >= said.revision for old in same):
         return memory
     return replace(memory, said=(*(old for old in memory.said if old not in same), said))
@@ -117,7 +141,7 @@ def _hear(memory: TaskMemory, said: Said) -> TaskMemory:
 def _example(memory: TaskMemory, attempt: int, choice: Choice) -> Example | None:
     """Return the example that this attempt calls for, if it is new or differs from the one recorded."""
     outcome = memory.outcomes.get(attempt)
-    value = None if outcome is None else reward(RULE, outcome, _judgements(memory, attempt))
+    value = None if outcome is None else reward(choice.terms, _tried(memory, attempt, outcome), _judgements(memory, attempt))
     known = memory.learnt.get(attempt)
     if value is None or (known is not None and known.reward == value):
         return None
@@ -137,7 +161,7 @@ def _recorded(memory: TaskMemory, attempt: int, choice: Choice, value: float) ->
         features=choice.features,
         propensity=choice.propensity,
         reward=value,
-        rule=RULE,
+        rule=choice.terms.rule,
         variant=choice.variant,
     )
 
@@ -155,21 +179,34 @@ def _superseded(memory: TaskMemory, attempt: int, choice: Choice, known: Learnt,
         propensity=choice.propensity,
         old_reward=known.reward,
         reward=value,
-        rule=RULE,
+        rule=choice.terms.rule,
         variant=choice.variant,
     )
 
 
 def _judgements(memory: TaskMemory, attempt: int) -> list[Judgement]:
     """Return what was said of an attempt; who named it by number and again as the final one is heard once."""
-    about = [said for said in memory.said if said.value is not None and memory.attempt_of(said) == attempt]
+    about = [said for said in memory.said if memory.attempt_of(said) == attempt]
     about.sort(key=lambda said: (said.rater, said.revision, said.attempt is None))
-    return [Judgement(said.rater, said.revision, said.kind, said.value) for said in about]
+    return numbers_first(
+        Judgement(said.rater, said.revision, said.kind, said.value, said.sentiment, said.correction) for said in about
+    )
 
 
-def _voice(said: Said) -> tuple[int | None, str, bool]:
-    """Return what a later revision of the same kind replaces."""
-    return said.attempt, said.rater, said.value is None
+def _tried(memory: TaskMemory, attempt: int, outcome: AttemptOutcome) -> Tried:
+    """Return what is known of an attempt that is over; of one that ended under an older release only the outcome is."""
+    spent = memory.spent.get(attempt)
+    return Tried(outcome, spent.cost_microusd, spent.duration_us, spent.answer) if spent else Tried(outcome)
+
+
+def _spent(fact: AttemptEnded) -> Spent:
+    return Spent(fact.cost_microusd, fact.duration_us, answer_text(fact.output) if fact.outcome == "completed" else None)
+
+
+def _said(fact: FeedbackGiven | FeedbackRevised, revision: int) -> Said:
+    sentiment = fact.sentiment.compound if fact.sentiment else None
+    correction = fact.correction if fact.kind == "correction" and fact.value is None else None
+    return Said(fact.attempt, fact.rater, revision, fact.kind, fact.value, sentiment, correction)
 
 
 def _revision(example: Example) -> int:
@@ -184,6 +221,7 @@ def _choice(fact: AgentChosen) -> Choice:
         features=fact.context.features,
         propensity=fact.propensity,
         variant=f"{assignment.experiment}/{assignment.variant}" if assignment else None,
+        terms=fact.context.reward or BEFORE,
     )
 
 

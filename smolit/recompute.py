@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from events.event import Event, Message
 from events.learning import ExampleRecorded, ExampleSuperseded
-from events.task import AgentChosen, Features
+from events.task import AgentChosen, AttemptEnded, Features
 from events.wire import Incoming, decode, event_type
 from learning.book import Page, PolicyKey
 from learning.draw import draw
@@ -21,7 +21,7 @@ from learning.policy import Context
 from learning.verify import Difference, Recorded
 from learning.verify import recompute as recompute_choice
 
-READS = frozenset(cls.event_type.wire_name for cls in (AgentChosen, ExampleRecorded, ExampleSuperseded))
+READS = frozenset(cls.event_type.wire_name for cls in (AgentChosen, AttemptEnded, ExampleRecorded, ExampleSuperseded))
 Example = ExampleRecorded | ExampleSuperseded
 Maps = Mapping[str, ContextMap]
 
@@ -57,11 +57,12 @@ class Series(NamedTuple):
 
 
 class Log(NamedTuple):
-    """What was read: examples by tenant and scope with their offsets, the first choice of each id, and repeats."""
+    """What was read: examples by tenant and scope with their offsets, the first choice of each id, repeats, and all ends."""
 
     examples: dict[tuple[str, str], list[tuple[int, Example]]]
     choices: list[AgentChosen]
     repeated: int
+    ended: Sequence[AttemptEnded] = ()
 
 
 class Stop(NamedTuple):
@@ -76,6 +77,7 @@ def sort_log(records: Iterable[Incoming], wanted: Callable[[Incoming], bool] = l
     """Return examples and those choices that are wanted; records must be in log order within each partition."""
     log = Log({}, [], 0)
     seen: set[str] = set()
+    ended: list[AttemptEnded] = []
     repeated = 0
     for record in records:
         if event_type(record.headers) not in READS:
@@ -87,9 +89,11 @@ def sort_log(records: Iterable[Incoming], wanted: Callable[[Incoming], bool] = l
                 if event.id not in seen and wanted(record):
                     log.choices.append(choice)
                 seen.add(event.id)
+            case AttemptEnded() as end:
+                ended.append(end)
             case ExampleRecorded() | ExampleSuperseded() as example:
                 log.examples.setdefault((example.tenant, example.scope), []).append((record.offset, example))
-    return log._replace(repeated=repeated)
+    return log._replace(repeated=repeated, ended=ended)
 
 
 def verify(log: Log, maps: Maps, secret: bytes | None) -> Report:

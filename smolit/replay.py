@@ -5,17 +5,19 @@ it knows the examples up to that choice's `upto`. It learns from what others cho
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from events.task import AgentChosen
 from learning.book import PolicyKey
-from learning.errors import LearningError
+from learning.errors import LearningError, StatisticError
 from learning.evaluation import Logged, effective_size, estimates, missing_support, weights
 from learning.features import ContextMap
 from learning.policies.ridge_igw import RidgeIgw
 from learning.policy import Decision, choose
+from learning.rating import Ratings, weighted_mean
 from learning.reward import micro
 from learning.statistics import Interval, Sums, mean_interval
 from smolit.recompute import Log, Maps, Series, walk
@@ -86,6 +88,7 @@ class Replay(Struct, frozen=True):
     differing_by_agent: tuple[Differing, ...]
     examples: tuple[Instance, ...]
     logged_reward: Interval | None
+    logged_reward_all_judged: Interval | None
     ips: Interval | None
     snips: Interval | None
     dr: Interval | None
@@ -106,11 +109,19 @@ def replay(log: Log, maps: Maps, wanted: PolicyKey, told: Callable[[], None] = l
     for one in made_again(log, maps, wanted):
         again.append(one)
         told()
-    return report(wanted, again, rewards_of(log))
+    return report(wanted, again, rewards_of(log), {key: one.chance for key, one in ratings_of(log).tried().items()})
 
 
-def report(wanted: PolicyKey, again: Sequence[Again], rewards: Mapping[Attempt, float]) -> Replay:
-    """Return what differs, and what the candidate would have earned if the log can tell."""
+def report(
+    wanted: PolicyKey,
+    again: Sequence[Again],
+    rewards: Mapping[Attempt, float],
+    chances: Mapping[Attempt, float] = MappingProxyType({}),
+) -> Replay:
+    """Return what differs, and what the candidate would have earned if the log can tell.
+
+    `chances` are those of being judged.
+    """
     judged = [_logged(one, rewards[_key(one.choice)]) for one in again if _key(one.choice) in rewards]
     differing = [one for one in again if one.differs]
     weighted = weights(judged)
@@ -126,6 +137,7 @@ def report(wanted: PolicyKey, again: Sequence[Again], rewards: Mapping[Attempt, 
         differing_by_agent=_by(again, lambda one: one.choice.agent),
         examples=tuple(_instance(one, rewards.get(_key(one.choice))) for one in _spread(differing)),
         logged_reward=mean_interval(Sums.of([micro(one.reward) for one in judged])) if len(judged) > 1 else None,
+        logged_reward_all_judged=_all_judged(again, rewards, chances),
         ips=found.ips if found else None,
         snips=found.snips if found else None,
         dr=found.dr if found else None,
@@ -171,6 +183,25 @@ def rewards_of(log: Log) -> dict[Attempt, float]:
     """Return the reward of each attempt as it stands at the end of the log: the last correction counts."""
     facts = (fact for found in log.examples.values() for _, fact in found)
     return {(fact.tenant, fact.task_id, fact.attempt): fact.reward for fact in facts}
+
+
+def ratings_of(log: Log) -> Ratings:
+    """Return who was judged, of the log's choices."""
+    ratings = Ratings()
+    for fact in (*log.choices, *log.ended, *(fact for found in log.examples.values() for _, fact in found)):
+        ratings.take_in(fact)
+    return ratings
+
+
+def _all_judged(again: Iterable[Again], rewards: Mapping[Attempt, float], chances: Mapping[Attempt, float]) -> Interval | None:
+    """Return what was earned in the mean, had all been judged alike; None where ends are missing, or too few were judged."""
+    judged = [key for one in again if (key := _key(one.choice)) in rewards]
+    if not judged or any(key not in chances for key in judged):
+        return None
+    try:
+        return weighted_mean([rewards[key] for key in judged], [chances[key] for key in judged])
+    except StatisticError:
+        return None
 
 
 def _key(choice: AgentChosen) -> Attempt:

@@ -21,6 +21,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 _TOPIC_PART = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # goes into topic names, where "." separates
 
+EVERYBODY = ""
+PerTenant = Annotated[Mapping[str, float], NoDecode]
+"""A number for everybody, and others for some tenants: `0.2, acme=0.5`."""
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -125,6 +129,26 @@ class Settings(BaseSettings):
         default=7, ge=7, description="Days that ended tasks stay in the work queue, and taken-in event ids in the inboxes."
     )
     max_replays: int = Field(default=3, ge=1, description="Times that a dead letter may be replayed before it takes --force.")
+    costs: PerTenant = Field(
+        default="0",
+        validate_default=True,
+        description="Weight of cost in the reward, 0 to 1, where a task says nothing; `0.2, acme=0.5`: another for a tenant.",
+    )
+    latency: PerTenant = Field(
+        default="0",
+        validate_default=True,
+        description="Weight of latency in the reward; with the weight of cost at most 1, and quality has the rest.",
+    )
+    cost_half_microusd: PerTenant = Field(
+        default="1000",
+        validate_default=True,
+        description="Cost of an attempt, in millionths of a dollar, that is worth one half where cost weighs; per tenant, too.",
+    )
+    latency_half_us: PerTenant = Field(
+        default="1000000",
+        validate_default=True,
+        description="Duration of an attempt, in microseconds, that is worth one half where latency weighs; per tenant, too.",
+    )
     inline_limit_bytes: int = Field(default=900_000, ge=1, description="Largest request that is taken in, in bytes of its value.")
     blob_threshold_bytes: int = Field(
         default=64_000, ge=1, description="Texts above this many bytes go to the blob store and are referenced."
@@ -185,6 +209,47 @@ class Settings(BaseSettings):
         """Read `a, b` as two names."""
         return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
 
+    @field_validator("costs", "latency", "cost_half_microusd", "latency_half_us", mode="before")
+    @classmethod
+    def _by_tenant(cls, given: object) -> object:
+        """Read `0.2, acme=0.5` as a number for everybody and one for a tenant."""
+        if not isinstance(given, str):
+            return given
+        parts = [part.rpartition("=") for part in given.split(",")]
+        names = [name.strip() for name, _, _ in parts]
+        if EVERYBODY not in names or len(set(names)) != len(names):
+            raise ValueError("must be one number for everybody, and at most one for each tenant: 0.2, acme=0.5")
+        return {name: number.strip() for name, (_, _, number) in zip(names, parts, strict=True)}
+
+    @field_validator("costs", "latency")
+    @classmethod
+    def _weights(cls, weights: Mapping[str, float], info: ValidationInfo) -> Mapping[str, float]:
+        """Refuse weights that leave less than nothing for quality."""
+        if not all(0.0 <= weight <= 1.0 for weight in weights.values()):
+            raise ValueError("weights lie between 0 and 1")
+        costs = info.data.get("costs", {EVERYBODY: 0.0})
+        both = (of_tenant(costs, tenant) + of_tenant(weights, tenant) for tenant in {*costs, *weights})
+        if info.field_name == "latency" and max(both) > 1.0:
+            raise ValueError("together with SMOLIT_COSTS more than 1: nothing is left for quality")
+        return weights
+
+    @field_validator("cost_half_microusd", "latency_half_us")
+    @classmethod
+    def _amounts(cls, amounts: Mapping[str, float]) -> Mapping[str, float]:
+        """Refuse what is no amount."""
+        if not all(1.0 <= amount <= 1e15 and amount.is_integer() for amount in amounts.values()):
+            raise ValueError("must be whole numbers from 1 to 10^15")
+        return amounts
+
+    @field_validator("costs", "latency", "cost_half_microusd", "latency_half_us")
+    @classmethod
+    def _known_tenants(cls, numbers: Mapping[str, float], info: ValidationInfo) -> Mapping[str, float]:
+        """Refuse a number for a tenant that there is not: misspelled, it would be ignored in silence."""
+        strangers = sorted(set(numbers) - {EVERYBODY} - set(info.data.get("tenants", ())))
+        if strangers:
+            raise ValueError(f"{', '.join(strangers)} is no tenant of SMOLIT_TENANTS")
+        return numbers
+
     @field_validator("tenants")
     @classmethod
     def _tenant_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -192,6 +257,11 @@ class Settings(BaseSettings):
         if not names or len(set(names)) != len(names) or not all(_TOPIC_PART.fullmatch(name) for name in names):
             raise ValueError("must be different names of lower-case letters, digits and hyphens, separated by commas")
         return names
+
+
+def of_tenant(numbers: Mapping[str, float], tenant: str) -> float:
+    """Return a tenant's number: its own, or everybody's."""
+    return numbers.get(tenant, numbers[EVERYBODY])
 
 
 def load_settings(**given: Any) -> Settings:

@@ -1,11 +1,12 @@
 """From a request to the facts it becomes, or the reason why it becomes none. Pure: control state and time come in."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from events.control import Control
 from events.event import Envelope, Fact
@@ -19,19 +20,22 @@ from events.request import (
     SubmitTask,
 )
 from events.task import (
+    Against,
     Assignment,
     CancelRequested,
     ChoiceContext,
     Features,
     FeedbackGiven,
     FeedbackRevised,
+    RewardTerms,
+    Sentiment,
     TaskAdmitted,
     TaskForgotten,
     TaskSubmitted,
 )
 from learning.assignment import assign
-from learning.errors import LearningError
-from learning.reward import Judgement, quality_1
+from learning.errors import FeedbackIncomplete, RewardError
+from learning.feedback import Judgement, check
 
 
 class Refused(Exception):
@@ -50,6 +54,7 @@ class Rules(Struct, frozen=True):
     blob_threshold_bytes: int
     reply_topics: Collection[str]
     admins: Collection[str]
+    reward: Mapping[str, RewardTerms]  # by tenant
 
 
 class Asked(Struct, frozen=True):
@@ -79,7 +84,7 @@ def admit_task(
     """Return the two facts of a submission.
 
     Raises:
-        Refused: the deadline has passed, or the reply topic is not allowed.
+        Refused: the deadline has passed, the reply topic is not allowed, or the weights leave nothing for quality.
     """
     submitted = _submitted(asked, request, rules, now)
     context = ChoiceContext(
@@ -91,6 +96,7 @@ def admit_task(
         max_attempts=submitted.max_attempts,
         assignment=_assignment(asked, request, control),
         seen=seen,
+        reward=_terms(request, rules.reward[asked.tenant]),
     )
     admitted = TaskAdmitted(tenant=asked.tenant, task_id=submitted.task_id, language=reading.language, context=context)
     return submitted, admitted
@@ -121,6 +127,16 @@ def _submitted(asked: Asked, request: SubmitTask, rules: Rules, now: datetime) -
     )
 
 
+def _terms(request: SubmitTask, usual: RewardTerms) -> RewardTerms:
+    """Return how the task's rewards are made: as its producer said, else as the operator set it for the tenant."""
+    costs = usual.cost_weight if request.costs is None else request.costs
+    latency = usual.latency_weight if request.latency is None else request.latency
+    if costs + latency > 1.0:
+        asked = "costs" if request.costs is not None else "latency"
+        raise Refused("reward_weights", f"{asked}: cost and latency together weigh {costs + latency:g}; it may be 1 at most")
+    return replace(usual, cost_weight=costs, latency_weight=latency)
+
+
 def _assignment(asked: Asked, request: SubmitTask, control: Control) -> Assignment | None:
     """Return the variant of the experiment that runs in the scope, if any: sticky, by hash of its salt and unit."""
     running = control.assigning_in(asked.tenant, request.scope)
@@ -131,11 +147,13 @@ def _assignment(asked: Asked, request: SubmitTask, control: Control) -> Assignme
     return Assignment(running.experiment_id, assign(running.salt, unit, weights), unit)
 
 
-def facts_about_task(asked: Asked, request: CancelTask | ForgetTask | GiveFeedback | ReviseFeedback) -> Fact:
-    """Return the fact of a cancellation, of forgetting, or of feedback.
+def facts_about_task(
+    asked: Asked, request: CancelTask | ForgetTask | GiveFeedback | ReviseFeedback, sentiment: Sentiment | None = None
+) -> Fact:
+    """Return the fact of a cancellation, of forgetting, or of feedback, with what was read out of its comment.
 
     Raises:
-        Refused: the feedback's value does not fit its kind.
+        Refused: the feedback's fields do not fit its kind.
     """
     match request:
         case CancelTask() | ForgetTask():
@@ -148,15 +166,39 @@ def facts_about_task(asked: Asked, request: CancelTask | ForgetTask | GiveFeedba
                 reason=request.reason,
             )
         case GiveFeedback():
-            _check_feedback(request, 0)
-            return FeedbackGiven(tenant=asked.tenant, **msgspec.structs.asdict(request))
+            return FeedbackGiven(**_said(asked.tenant, request, sentiment))
         case ReviseFeedback():
-            _check_feedback(request, request.revision)
-            return FeedbackRevised(tenant=asked.tenant, **msgspec.structs.asdict(request))
+            return FeedbackRevised(**_said(asked.tenant, request, sentiment), revision=request.revision)
 
 
-def _check_feedback(request: GiveFeedback | ReviseFeedback, revision: int) -> None:
+def _said(tenant: str, request: GiveFeedback | ReviseFeedback, sentiment: Sentiment | None) -> dict[str, Any]:
+    """Return what both facts of feedback hold."""
     try:
-        quality_1("completed", [Judgement(request.rater, revision, request.kind, request.value)])
-    except LearningError as error:
-        raise Refused("feedback_unusable", f"value: {error}") from error
+        check(Judgement(request.rater, 0, request.kind, request.value, correction=request.correction), request.comment)
+        against = _against(request)
+    except RewardError as error:
+        raise Refused("feedback_unusable", f"{error.field}: {error}") from error
+    return {
+        "tenant": tenant,
+        **{name: getattr(request, name) for name in ("task_id", "attempt", "rater", "kind", "value", "comment", "correction")},
+        "against": against,
+        "sentiment": sentiment,
+    }
+
+
+def _against(request: GiveFeedback | ReviseFeedback) -> Against | None:
+    """Return the other answer of a comparison; raises FeedbackIncomplete where it is missing, or may be the same one."""
+    other = request.against
+    if (request.kind == "comparison") != (other is not None):
+        raise FeedbackIncomplete("against", "a comparison, and nothing else, says what the answer is compared with")
+    if other is None:
+        return None
+    told_apart = None not in (other.attempt, request.attempt) and other.attempt != request.attempt
+    if other.task_id in (None, request.task_id) and not told_apart:
+        raise FeedbackIncomplete("against", "two answers to one task are told apart by `attempt` and `against.attempt`")
+    return Against(other.task_id or request.task_id, other.attempt)
+
+
+def wants_sentiment(request: GiveFeedback | ReviseFeedback) -> str | None:
+    """Return the comment that only a model can make a number of."""
+    return request.comment if request.kind == "comment" and request.value is None else None

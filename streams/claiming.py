@@ -20,18 +20,19 @@ async def claimed(connection: Connection, judged: Sequence[Healthy | Sick], outc
     return [one for one in verdicts if one is not None]
 
 
-async def _strangers(connection: Connection, healthy: Sequence[Healthy]) -> set[str]:
-    """Return the tasks named in the batch that belong to another tenant than the one who names them."""
-    named = {one.about: one.asked.tenant for one in healthy if one.about is not None}
-    owners = await claims.tenants_of(connection, list(named)) if named else {}
-    return {task for task, owner in owners.items() if owner != named[task]}
+async def _strangers(connection: Connection, healthy: Sequence[Healthy]) -> set[tuple[str, str]]:
+    """Return the tasks named in the batch by a tenant that they do not belong to, with that tenant."""
+    named = {(task, one.asked.tenant) for one in healthy for task in one.named.values()}
+    owners = await claims.tenants_of(connection, sorted({task for task, _ in named})) if named else {}
+    return {(task, tenant) for task, tenant in named if owners.get(task, tenant) != tenant}
 
 
-def _owned(one: Healthy, owners: Owners, strangers: set[str]) -> Healthy | Sick | None:
+def _owned(one: Healthy, owners: Owners, strangers: set[tuple[str, str]]) -> Healthy | Sick | None:
     """Return the request if the record owns it, why it is refused, or None for a repeat."""
     origin, sha256 = owners[one.claim.request_key]
     if origin == one.record.origin:
-        return one.refused("unknown_task", "task_id: you have no such task") if one.about in strangers else one
+        wrong = [field for field, task in one.named.items() if (task, one.asked.tenant) in strangers]
+        return one.refused("unknown_task", f"{wrong[0]}: you have no such task") if wrong else one
     if sha256 != one.claim.payload_sha256:
         return one.refused("request_id_reused", "this request id was used before with another payload")
     return None

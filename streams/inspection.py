@@ -1,6 +1,7 @@
 """The first look at a record of a request topic: is it a request at all, and can we keep it?"""
 
 import hashlib
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -24,12 +25,12 @@ class Sick(Struct, frozen=True):
 
 
 class Healthy(Struct, frozen=True):
-    """A request that was understood; `about` is the task it names, if it names one."""
+    """A request that was understood; `named` are the tasks that it names, by the field that does."""
 
     record: Incoming
     asked: Asked
     claim: Claim
-    about: str | None
+    named: Mapping[str, str]
 
     def refused(self, reason: str, detail: str) -> Sick:
         """Return it as a record that becomes no fact."""
@@ -51,7 +52,7 @@ def inspect(record: Incoming, tenant: str, inline_limit_bytes: int) -> Healthy |
     if why := unstorable(event.fact):
         return Sick(record, "unstorable_text", why, event.envelope)
     asked = Asked(tenant, event.envelope, event.fact)
-    return Healthy(record, asked, _claim(record, asked), _about(event.fact))
+    return Healthy(record, asked, _claim(record, asked), _named(event.fact))
 
 
 def _claim(record: Incoming, asked: Asked) -> Claim:
@@ -67,5 +68,9 @@ def _claim(record: Incoming, asked: Asked) -> Claim:
     )
 
 
-def _about(request: Request) -> str | None:
-    return request.task_id if isinstance(request, CancelTask | ForgetTask | GiveFeedback | ReviseFeedback) else None
+def _named(request: Request) -> dict[str, str]:
+    """Return the tasks that a request names, which must be its tenant's."""
+    named = {"task_id": request.task_id} if isinstance(request, CancelTask | ForgetTask | GiveFeedback | ReviseFeedback) else {}
+    if isinstance(request, GiveFeedback | ReviseFeedback) and request.against and request.against.task_id:
+        named["against.task_id"] = request.against.task_id
+    return named

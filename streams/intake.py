@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -25,7 +25,7 @@ from events.aside import dead_letter
 from events.event import Event, Fact
 from events.request import CancelTask, ForgetTask, GiveFeedback, ReviseFeedback, SubmitTask
 from events.stamp import stamp
-from events.task import Features, TaskAdmitted, TaskEnded, TaskSubmitted
+from events.task import Features, Sentiment, TaskAdmitted, TaskEnded, TaskSubmitted
 from events.topics import Names
 from events.wire import Incoming, Outgoing, encode
 from store import blob
@@ -33,7 +33,7 @@ from store import intake as claims
 from store.fold import DurableFold
 from store.postgres import Connection
 from store.snapshot import newest
-from streams.admission import Reading, Refused, Rules, admit_task, facts_about_task
+from streams.admission import Reading, Refused, Rules, admit_task, facts_about_task, wants_sentiment
 from streams.change import CHANGES, control_fact
 from streams.choice import wanted_first
 from streams.chooser import Chooser
@@ -45,8 +45,15 @@ from streams.positions import Positions
 
 SOURCE = "smolit/intake"
 NOBODY_WAITS = (GiveFeedback, ReviseFeedback, ForgetTask)  # they may come with the next request: each way costs all who follow
-Readings = Mapping[str, "asyncio.Future[Reading]"]  # by the origin of the record with the text
-Foreseen = tuple[Healthy | Sick, "asyncio.Future[Reading] | None"]
+Feel = Callable[[str], Sentiment | None]  # what a comment sounds like, if that can be told; as slow
+
+
+class Foreseen(NamedTuple):
+    """What a record is, and what the thread was given to read for it."""
+
+    judged: Healthy | Sick
+    reading: "asyncio.Future[Reading] | None" = None
+    sentiment: "asyncio.Future[Sentiment | None] | None" = None
 
 
 class Reader(Protocol):
@@ -73,6 +80,7 @@ class Intake:
         tenants: Sequence[str],
         rules: Rules,
         reader: Reader,
+        feel: Feel,
         inline_limit_bytes: int,
         clock: Callable[[], datetime],
         connect: Callable[[], Awaitable[Connection]],
@@ -82,7 +90,8 @@ class Intake:
     ) -> None:
         self.topics = tuple(names.requests_of(tenant) for tenant in tenants)
         self.outcomes: Counter[str] = Counter()
-        self._names, self._rules, self._reader, self._clock = names, rules, reader, clock
+        self._names, self._rules, self._clock = names, rules, clock
+        self._reader, self._feel = reader, feel
         self._inline_limit = inline_limit_bytes
         self._connect, self._publisher, self._make_fold = connect, publisher, fold
         self._chooser, self._control = chooser, chooser.control
@@ -118,7 +127,7 @@ class Intake:
     def foresee(self, record: Incoming) -> bool:
         """Look at a record, and let the thread read its text: it is done when those before it have been published."""
         one = inspect(record, self._names.tenant_of(record.topic), self._inline_limit)
-        self._seen[record.origin] = (one, self._start_reading(one))
+        self._seen[record.origin] = self._begun(one)
         return isinstance(one, Sick) or not isinstance(one.asked.request, NOBODY_WAITS)
 
     async def process(self, batch: Sequence[Incoming]) -> None:
@@ -146,24 +155,30 @@ class Intake:
         """Claim, choose, hand over; what is returned ends when the broker has everything."""
         self._chooser.check()
         foreseen = {record.origin: self._foreseen(record) for record in batch}
-        judged = [foreseen[record.origin][0] for record in await self._positions.fresh(batch)]
-        readings = {origin: reading for origin, (_, reading) in foreseen.items() if reading is not None}
-        mine = await claimed(self._connection, judged, self.outcomes)
-        ready = await self._settled(mine, readings)
+        judged = [foreseen[record.origin].judged for record in await self._positions.fresh(batch)]
+        ready = await self._settled(await claimed(self._connection, judged, self.outcomes), foreseen)
         return asyncio.create_task(self._publisher.publish(ready))
 
     def _foreseen(self, record: Incoming) -> Foreseen:
-        """Return what a record is, and the reading of its text, which was begun when it came."""
+        """Return what a record is, and what was begun when it came."""
         if record.origin not in self._seen:
             self.foresee(record)
         return self._seen.pop(record.origin)
 
-    def _start_reading(self, one: Healthy | Sick) -> "asyncio.Future[Reading] | None":
-        """Let the thread read the text of a submission."""
-        text = _text(one)
-        return None if text is None else asyncio.get_running_loop().run_in_executor(self._thread, self._reader.read, text)
+    def _begun(self, one: Healthy | Sick) -> Foreseen:
+        """Let the thread read the text of a submission, and a comment that only a model can make a number of."""
+        if isinstance(one, Sick):
+            return Foreseen(one)
+        loop = asyncio.get_running_loop()
+        match one.asked.request:
+            case SubmitTask(text=text):
+                return Foreseen(one, reading=loop.run_in_executor(self._thread, self._reader.read, text))
+            case GiveFeedback() | ReviseFeedback() as request if (comment := wants_sentiment(request)) is not None:
+                return Foreseen(one, sentiment=loop.run_in_executor(self._thread, self._feel, comment))
+            case _:
+                return Foreseen(one)
 
-    async def _settled(self, work: Sequence[Healthy | Sick], readings: Readings) -> list[Outgoing]:
+    async def _settled(self, work: Sequence[Healthy | Sick], foreseen: Mapping[str, Foreseen]) -> list[Outgoing]:
         """Return what is to be published, in order; what changes what is in force is published and folded before the rest."""
         ready: list[Outgoing] = []
         for one in work:
@@ -172,28 +187,28 @@ class Intake:
                 ready = []
                 await self._control.reach_published(await self._publisher.publish(await self._in_force(one)))
             else:
-                ready += await self._records(one, readings)
+                ready += await self._records(one, foreseen[one.record.origin])
         return ready
 
-    async def _records(self, one: Healthy | Sick, readings: Readings) -> list[Outgoing]:
+    async def _records(self, one: Healthy | Sick, foreseen: Foreseen) -> list[Outgoing]:
         """Return the records of one request, whatever becomes of it."""
         if isinstance(one, Sick):
             return self._refused(one)
         try:
-            facts = await self._facts(one, readings)
+            facts = await self._facts(one, foreseen)
         except Refused as error:
             return self._refused(one.refused(error.reason, str(error)))
         self.outcomes["accepted"] += 1
         return self._story(facts, one)
 
-    async def _facts(self, one: Healthy, readings: Readings) -> tuple[Fact, ...]:
+    async def _facts(self, one: Healthy, foreseen: Foreseen) -> tuple[Fact, ...]:
         """Return the facts of a request about a task."""
         match one.asked.request:
-            case SubmitTask() as request:
+            case SubmitTask() as request if foreseen.reading is not None:
                 facts = admit_task(
                     one.asked,
                     request,
-                    await readings[one.record.origin],
+                    await foreseen.reading,
                     self._control.control,
                     self._control.seen(),
                     self._rules,
@@ -202,7 +217,7 @@ class Intake:
                 await self._keep_text(facts[0], request.text)
                 return (*facts, await self._first_choice(facts[1]))
             case CancelTask() | ForgetTask() | GiveFeedback() | ReviseFeedback() as request:
-                return (facts_about_task(one.asked, request),)
+                return (facts_about_task(one.asked, request, await foreseen.sentiment if foreseen.sentiment else None),)
             case _:
                 raise Refused("unknown_request", f"{one.asked.request.event_type.name} cannot be asked for")
 
@@ -257,8 +272,3 @@ class Intake:
             dead_letter(sick.record, "intake", tenant, sick.reason, sick.detail, self._names, now),
             refusal(sick.record, tenant, sick.envelope, sick.reason, sick.detail, self._names, now),
         ]
-
-
-def _text(one: Healthy | Sick) -> str | None:
-    """Return the text of a submission."""
-    return one.asked.request.text if isinstance(one, Healthy) and isinstance(one.asked.request, SubmitTask) else None

@@ -42,7 +42,7 @@ class Learning:
     """The processor: remember, conclude, number, and leave the examples in the outbox."""
 
     name = "learning"
-    wants = frozenset(cls.event_type.wire_name for cls in (AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised))
+    wants = frozenset().union(*(cls.event_type.wire_names for cls in (AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised)))
     batch = 200
     gather_s = 0.2  # feedback may take this much longer to have its effect
     overlap = 1

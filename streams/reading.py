@@ -1,10 +1,12 @@
-"""Read a text: its language and the features that policies see. Slow (milliseconds), pure, safe to call in a thread."""
+"""Read a text: its language and the features that policies see, or its sentiment. Slow (milliseconds), safe in one thread."""
 
+from functools import cached_property
 from typing import Protocol
 
-from events.task import Features
+from events.task import Features, Sentiment
 from learning.encoding import TextEncoder
 from learning.features import extract, features_version
+from learning.sentiment import MOST_COMMENT_CHARS, Vader
 from streams.admission import Reading
 
 
@@ -27,3 +29,18 @@ class TextReader:
         """Return language and features."""
         embedding, surface = extract(text, self._encoder)
         return Reading(self._tagger.tag(text), Features(self._version, embedding, surface))
+
+
+class CommentReader:
+    """Reads the sentiment of comments; the lexicon is opened for the first of them, since it takes half a second."""
+
+    @cached_property
+    def _vader(self) -> Vader:
+        return Vader()
+
+    def feel(self, comment: str) -> Sentiment | None:
+        """Return what a comment sounds like; None for one without words, in another language, or too long to be read."""
+        if len(comment) > MOST_COMMENT_CHARS:
+            return None
+        compound = self._vader.read(comment).compound
+        return None if compound is None else Sentiment(self._vader.model, compound)

@@ -26,6 +26,8 @@ from events.task import (
     FeedbackRevised,
     LeftOut,
     PolicyRef,
+    RewardTerms,
+    Sentiment,
     Step,
     TaskAdmitted,
     TaskEnded,
@@ -73,6 +75,17 @@ def context(scope: str = SCOPE, **fields: Any) -> ChoiceContext:
         "max_attempts": 3,
     }
     return ChoiceContext(scope=scope, **{**defaults, **fields})
+
+
+def terms(costs: float = 0.0, latency: float = 0.0, **fields: Any) -> RewardTerms:
+    """Return how rewards are made: 1,000 microdollars, and a second, are worth one half."""
+    defaults = {"rule": "balance/1", "cost_half_microusd": 1_000, "latency_half_us": 1_000_000}
+    return RewardTerms(cost_weight=costs, latency_weight=latency, **{**defaults, **fields})
+
+
+def felt(compound: float) -> Sentiment:
+    """Return what was read out of a comment."""
+    return Sentiment(model="reader/1", compound=compound)
 
 
 def assigned(variant: str = "b", experiment: str = "exp", unit: str = "unit-1") -> Assignment:

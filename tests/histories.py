@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import nan
 
 from events.event import Event, Fact
-from events.task import Features
+from events.task import Against, Features
 from events.wire import Incoming
 from tests.builders import (
     NAMES,
@@ -24,6 +24,7 @@ from tests.builders import (
     example,
     experiment_started,
     features,
+    felt,
     forgotten,
     given,
     halves,
@@ -38,6 +39,7 @@ from tests.builders import (
     started,
     submitted,
     superseded,
+    terms,
 )
 
 AGENTS = ("anna", "bert", "carl")
@@ -96,7 +98,8 @@ def _task(rng: random.Random, number: int) -> list[Event[Fact]]:
     """Return the facts of one task, in order; it may stop anywhere."""
     task_id, at = f"task-{number}", number * 900.0 + rng.random()
     put_in = assigned(rng.choice("ab"), unit=f"unit-{number % 5}") if number % 2 else None
-    seen = context(assignment=put_in, kind=rng.choice(("law", "maths", None)), features=_features(number))
+    dial = terms(0.25, 0.5) if number % 4 else None
+    seen = context(assignment=put_in, kind=rng.choice(("law", "maths", None)), features=_features(number), reward=dial)
     story = [submitted(task_id, at), admitted(task_id, at + 1, context=seen)]
     for attempt in range(1, rng.randint(1, 3) + 1):
         story += _attempt(rng, task_id, attempt, at + 10 * attempt, seen)
@@ -111,6 +114,10 @@ def _task(rng: random.Random, number: int) -> list[Event[Fact]]:
     for rater in ("ann", "bob")[: rng.randint(0, 2)]:
         story.append(given(rng.random(), task_id, at + 70, rater=rater, attempt=rng.choice((None, 1))))
         story += [revised(rng.random(), turn, task_id, at + 80, rater=rater) for turn in range(1, rng.randint(1, 3))]
+    if number % 3 == 0:
+        story.append(given(0.5, task_id, at + 90, rater="cid", kind="comparison", against=Against("task-1", None)))
+        story.append(given(None, task_id, at + 91, rater="dan", kind="comment", comment="fine", sentiment=felt(0.2)))
+        story.append(revised(None, 1, task_id, at + 92, rater="dan", kind="correction", correction="4"))
     return story
 
 

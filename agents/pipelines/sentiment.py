@@ -1,24 +1,15 @@
-"""Sentiment of short English texts by VADER, a lexicon with rules.
-
-Source: Hutto and Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis", ICWSM 2014. The thresholds
-of the three labels (a compound score of 0.05 either way) are the authors'.
-"""
+"""Sentiment of short English texts, as `learning/sentiment.py` reads it."""
 
 import asyncio
-import re
 from typing import Any, ClassVar
 
 from msgspec import Struct
-from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work
-from learning.language import UNKNOWN, LanguageTagger
+from learning.sentiment import MODEL, NEUTRAL, Vader
 
-MODEL = "vaderSentiment"
-THRESHOLD = 0.05
 MOST_CHARS = 5_000  # VADER's time grows with the square of the words: 26,000 characters took 4 s
-_WORD = re.compile(r"[^\W\d_]+")
 
 
 class SentimentSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,8 +23,7 @@ class Sentiment:
     Settings: ClassVar[type[Struct]] = SentimentSettings
 
     def __init__(self, _settings: SentimentSettings, _toolbox: Toolbox) -> None:
-        self._analyzer = SentimentIntensityAnalyzer()
-        self._tagger = LanguageTagger.load()
+        self._vader = Vader()
 
     async def run(self, work: Work, _effects: Effects, timer: Timer) -> Result:
         """Judge `input.text`, or the task's text where there is none.
@@ -52,23 +42,13 @@ class Sentiment:
 
     def judge(self, text: str) -> dict[str, Any]:
         """Return label and compound score, or a flag that says why there is none."""
-        words = _WORD.findall(text)
-        if not words:
-            return {"label": None, "compound": None, "language": UNKNOWN, "flag": "empty"}
-        language = self._tagger.tag(text)
-        if language not in ("en", UNKNOWN) and not self._reads(words):
-            return {"label": None, "compound": None, "language": language, "flag": "unsupported_language"}
-        compound = float(self._analyzer.polarity_scores(text)["compound"])
-        return {"label": label(compound), "compound": compound, "language": "en", "flag": None}
-
-    def _reads(self, words: list[str]) -> bool:
-        """Say whether one or two words, too few to tell a language by, are in the lexicon."""
-        known = sum(word.lower() in self._analyzer.lexicon for word in words)
-        return len(words) <= 2 and 2 * known >= len(words)
+        read = self._vader.read(text)
+        named = None if read.compound is None else label(read.compound)
+        return {"label": named, "compound": read.compound, "language": read.language, "flag": read.flag}
 
 
 def label(compound: float) -> str:
     """Return the label of a compound score in [-1, 1]."""
-    if compound >= THRESHOLD:
+    if compound >= NEUTRAL:
         return "positive"
-    return "negative" if compound <= -THRESHOLD else "neutral"
+    return "negative" if compound <= -NEUTRAL else "neutral"

@@ -11,6 +11,7 @@ from agents.errors import AgentFailed, EffectRefused, EffectUnanswered, EffectUn
 from agents.pipeline import Effect, Effects, Result, Stopwatch, Timer, Toolbox, Work
 
 MOST_BYTES = 1_000_000
+MOST_MICROUSD = 10**15  # more is no cost that facts can hold
 _CONNECT_S = 5.0
 # The service has not decided: too early, a conflict with its own running call, too many calls, or an error of its own.
 _UNDECIDED = frozenset({408, 409, 425, 429})
@@ -24,7 +25,10 @@ class WebhookSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Webhook:
-    """Posts the task as JSON with the header `Idempotency-Key` and answers with what the service says."""
+    """Posts the task as JSON with the header `Idempotency-Key` and answers with what the service says.
+
+    A service that answers with an object may say in `cost_microusd` what that cost, in millionths of a dollar.
+    """
 
     name: ClassVar[str] = "webhook"
     Settings: ClassVar[type[Struct]] = WebhookSettings
@@ -47,7 +51,7 @@ class Webhook:
         effect = Effect("webhook", str(url), hashlib.sha256(body).hexdigest(), self._settings.idempotent)
         with watch.step("call"):
             output = await effects.once(effect, lambda key: self._post(url, body, key))
-        return Result(output, watch.steps)
+        return Result(output, watch.steps, cost_of(output))
 
     async def _post(self, url: httpx.URL, body: bytes, key: str) -> Any:
         """Post once; say whether the service was reached, and whether it decided."""
@@ -77,6 +81,12 @@ def allowed(address: str, hosts: frozenset[str]) -> httpx.URL:
     if url.host not in hosts and f"{url.host}:{url.port}" not in hosts:
         raise AgentFailed("host_not_allowed", f"{url.host} is not on the list of hosts that agents may call")
     return url
+
+
+def cost_of(output: Any) -> int | None:
+    """Return what a service says in `cost_microusd` that the answer cost; None if it says nothing that can be a cost."""
+    cost = output.get("cost_microusd") if isinstance(output, dict) else None
+    return cost if isinstance(cost, int) and not isinstance(cost, bool) and 0 <= cost <= MOST_MICROUSD else None
 
 
 def judge(response: httpx.Response, content: bytes) -> Any:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from events.agent import AgentSpec
 from events.ids import derived_id, task_id
-from events.request import CancelTask, GiveFeedback, RegisterAgent, ReviseFeedback, SubmitTask
+from events.request import CancelTask, GiveFeedback, OtherAnswer, RegisterAgent, ReviseFeedback, SubmitTask
 from events.topics import DEFAULT_TENANT, MAX_RECORD_BYTES
 from smolit.chaos.client import SOURCE, Answers, Sender
 from smolit.chaos.script import Job, Word
@@ -70,7 +71,7 @@ class Load:
 
     async def _submit(self, job: Job) -> None:
         """Submit a task, with what may go wrong on the client's side."""
-        request = SubmitTask(text=job.text, kind=job.kind)
+        request = SubmitTask(text=job.text, kind=job.kind, latency=job.latency)
         slots: tuple[tuple[str | int, ...], ...] = (("submitted",), ("admitted",), ("chosen", 1))
         facts = [derived_id(DEFAULT_TENANT, _task(job), *slot) for slot in slots]
         for _ in range(1 + job.repeated):
@@ -100,8 +101,9 @@ def _task(job: Job) -> str:
 
 def _judgement(task: str, word: Word) -> GiveFeedback | ReviseFeedback:
     """Return the request that a word becomes: the first is given, later ones revise it."""
-    if not word.revision:
-        return GiveFeedback(task_id=task, attempt=word.attempt, rater=word.rater, kind=word.kind, value=word.value)
-    return ReviseFeedback(
-        task_id=task, attempt=word.attempt, rater=word.rater, kind=word.kind, value=word.value, revision=word.revision
-    )
+    said: dict[str, Any] = {"task_id": task, "attempt": word.attempt, "rater": word.rater, "kind": word.kind, "value": word.value}
+    if word.text is not None:
+        said[word.kind] = word.text
+    if word.kind == "comparison":
+        said["against"] = OtherAnswer(attempt=2)
+    return ReviseFeedback(**said, revision=word.revision) if word.revision else GiveFeedback(**said)

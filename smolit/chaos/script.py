@@ -16,25 +16,34 @@ EFFECTS = (CHARGE, MAIL)
 SHARES: Mapping[str, int] = MappingProxyType({QUICK: 40, SUM: 15, CHARGE: 25, MAIL: 20})
 _SOLVABLE = 0.6
 _WORDS = ("red", "river", "seven", "count", "sort", "why", "lamp", "north", "paper", "song", "stone", "wind")
+_COMMENTS = ("great, thank you", "wrong and useless", "see ticket 12", "not bad at all", "das ist leider falsch")
 
 
 class Word(Struct, frozen=True):
-    """Something that a rater says of a task; `attempt` None means the one that completed it."""
+    """Something that a rater says of a task; `attempt` None means the one that completed it.
+
+    `text` is the comment or the correction; a comparison is with the answer of the task's second attempt.
+    """
 
     rater: str
     attempt: int | None
     kind: FeedbackKind
     value: float | None
+    text: str | None
     revision: int
     when: When
 
 
 class Job(Struct, frozen=True):
-    """One task from its client's side. `repeated`: sent twice; `forged`: its id is used again for something else."""
+    """One task from its client's side. `repeated`: sent twice; `forged`: its id is used again for something else.
+
+    `latency` is its weight in the reward.
+    """
 
     request_id: str
     kind: str
     text: str
+    latency: float | None
     words: tuple[Word, ...]
     cancelled: bool
     repeated: bool
@@ -65,6 +74,7 @@ def _job(rng: random.Random, request_id: str, shares: Mapping[str, int]) -> Job:
         request_id=request_id,
         kind=kind,
         text=_text(rng, kind),
+        latency=rng.choice((None, 0.0, 0.25)),
         words=tuple(_words(rng)),
         cancelled=rng.random() < 0.03,
         repeated=rng.random() < 0.05,
@@ -83,15 +93,23 @@ def _words(rng: random.Random) -> Iterator[Word]:
     for rater in rng.sample(("ann", "bob", "eve"), k=rng.choices((0, 1, 2), weights=(2, 5, 3))[0]):
         when: When = rng.choices(("before", "after", "late"), weights=(1, 6, 2))[0]
         attempt = rng.choice((None, 1))
-        said = [Word(rater, attempt, *_opinion(rng), revision, when) for revision in range(rng.choices((1, 2, 3), (6, 3, 1))[0])]
+        said = [
+            Word(rater, attempt, *_opinion(rng, attempt), revision, when)
+            for revision in range(rng.choices((1, 2, 3), (6, 3, 1))[0])
+        ]
         yield from said if rng.random() < 0.8 else reversed(said)
 
 
-def _opinion(rng: random.Random) -> tuple[FeedbackKind, float | None]:
-    kind: FeedbackKind = rng.choices(("score", "boolean", "comment"), weights=(6, 3, 1))[0]
+def _opinion(rng: random.Random, attempt: int | None) -> tuple[FeedbackKind, float | None, str | None]:
+    """Return what somebody thinks: kind, value and text. Two answers to one task are compared by their numbers alone."""
+    kind: FeedbackKind = rng.choices(("score", "boolean", "comment", "correction", "comparison"), weights=(5, 2, 2, 1, 1))[0]
     if kind == "comment":
-        return kind, None
-    return kind, float(rng.random() < 0.6) if kind == "boolean" else round(rng.random(), 3)
+        return kind, None, rng.choice(_COMMENTS)
+    if kind == "correction":
+        return kind, None, " ".join(rng.choices(_WORDS, k=3))
+    if kind == "comparison" and attempt is not None:
+        return kind, rng.choice((0.0, 0.5, 1.0)), None
+    return ("boolean", float(rng.random() < 0.6), None) if kind == "boolean" else ("score", round(rng.random(), 3), None)
 
 
 def _spec(name: str, skill: str, pipeline: str, settings: dict[str, Any]) -> AgentSpec:

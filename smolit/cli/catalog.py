@@ -37,6 +37,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("feedback revise", "smolit.cli.task_change:revise"),
     Command("agent list", "smolit.cli.agent:list_agents"),
     Command("agent show", "smolit.cli.agent:show"),
+    Command("agent rewards", "smolit.cli.rewards:rewards"),
     Command("agent lint", "smolit.cli.agent:lint"),
     Command("agent register", "smolit.cli.agent:register"),
     Command("agent pause", "smolit.cli.agent:pause"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from events.task import RewardTerms
 from projections.decision import DecisionRow
 from projections.similar import Like
 
@@ -37,6 +38,19 @@ def explained(choice: DecisionRow) -> Iterator[str]:
     yield _BY.get(choice.decided_by) or f"Experiment {choice.experiment} gave this task its variant {choice.variant}."
     for one in choice.left_out:
         yield f"Not a candidate: {one['agent']} {_LEFT_OUT.get(one['reason'], one['reason'])}{_near(one)}."
+
+
+def how_rewarded(terms: RewardTerms | None) -> str:
+    """Say how rewards of the task are made: what was fixed when it was admitted."""
+    if terms is None:
+        return "Its reward is quality alone, by rule quality/1: it was chosen for before rewards had a dial."
+    if not (terms.cost_weight or terms.latency_weight):
+        return f"Its reward is quality alone, by rule {terms.rule}; that is fixed since it was admitted."
+    return (
+        f"Its reward weighs quality {1 - (terms.cost_weight + terms.latency_weight):.4g}, cost {terms.cost_weight:.4g} "
+        f"({terms.cost_half_microusd / 1e6:g} dollars are worth one half) and latency {terms.latency_weight:.4g} "
+        f"({terms.latency_half_us / 1e6:g} s are worth one half), by rule {terms.rule}; that is fixed since it was admitted."
+    )
 
 
 def how_like_tasks_went(alike: Sequence[Like]) -> Iterator[str]:

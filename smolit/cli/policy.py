@@ -9,13 +9,15 @@ import msgspec
 import typer
 
 from events.request import SetPolicy
+from events.task import RewardTerms
 from events.topics import DEFAULT_TENANT
 from projections.decision import DecisionRow, decisions_of
+from projections.event_log import story
 from projections.policy import PolicyChange, policy_history
 from projections.similar import Like, Wanted, like, vector_of_task
 from smolit.cli import out
 from smolit.cli.desk import Desk, ask_for, open_desk, read
-from smolit.cli.explain import explained, how_like_tasks_went
+from smolit.cli.explain import explained, how_like_tasks_went, how_rewarded
 from smolit.cli.log import whole_log
 from smolit.cli.option import DryRun, Json, Limit, Parameters, Scope, TaskIdArgument, Tenant, settings_of
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
@@ -61,20 +63,21 @@ def put(
 
 def explain(task_id: TaskIdArgument, attempt: Number = None, as_json: Json = False) -> None:
     """Say why a task got the agent it got, who came second, and what the policy knew."""
-    choices, alike = read(open_desk(), lambda connection: _choices(connection, task_id, attempt))
+    choices, terms, alike = read(open_desk(), lambda connection: _choices(connection, task_id, attempt))
     if not choices:
         raise NothingFound(f"no choice for task {task_id!r} is known (yet)")
     if as_json:
-        out.json([{**msgspec.structs.asdict(one), "like_tasks": alike} for one in choices])
+        out.json([{**msgspec.structs.asdict(one), "reward": terms, "like_tasks": alike} for one in choices])
         return
     for one in choices:
         _explain(one)
+    out.line(how_rewarded(terms))
     for sentence in how_like_tasks_went(alike):
         out.line(sentence)
 
 
 def verify(report: Report = None) -> None:
-    """Make every recorded choice again from its fact and the refolded log, and compare to the bit."""
+    """Make every recorded choice and reward again from their facts and the refolded log, and compare to the bit."""
     found = asyncio.run(_verify(open_desk()))
     if report == Path("-"):
         out.json(found)
@@ -84,18 +87,28 @@ def verify(report: Report = None) -> None:
         rows = [msgspec.structs.astuple(one) for one in found.mismatches[:20]]
         out.table(("task", "attempt", "what", "recorded", "recomputed"), rows)
     if not found.equal:
-        raise CheckFailed(f"{len(found.mismatches)} figure(s) of {found.choices} recorded choices come out otherwise")
-    out.say(f"{found.choices} recorded choices were made again from {found.examples} examples: all the same")
+        wrong = f"{len(found.mismatches)} figure(s) of {found.choices} recorded choices and {found.examples} examples"
+        raise CheckFailed(f"{wrong} come out otherwise")
+    out.say(f"{found.choices} recorded choices and the rewards of {found.examples} examples were made again: all the same")
 
 
-async def _choices(connection: Connection, task_id: str, attempt: int | None) -> tuple[list[DecisionRow], list[Like]]:
-    """Return a task's choices, and the past tasks of its scope that are most like it."""
+async def _choices(
+    connection: Connection, task_id: str, attempt: int | None
+) -> tuple[list[DecisionRow], RewardTerms | None, list[Like]]:
+    """Return a task's choices, how its rewards are made, and the past tasks of its scope that are most like it."""
     choices = [one for one in await decisions_of(connection, task_id) if attempt in (None, one.attempt)]
+    terms = await _terms(connection, task_id)
     vector = await vector_of_task(connection, choices[0].tenant, task_id) if choices else None
     if vector is None:
-        return choices, []
+        return choices, terms, []
     wanted = Wanted(tenant=choices[0].tenant, scope=choices[0].scope, but=task_id)
-    return choices, await like(connection, vector, wanted)
+    return choices, terms, await like(connection, vector, wanted)
+
+
+async def _terms(connection: Connection, task_id: str) -> RewardTerms | None:
+    """Return how the task's rewards are made, from its admission in the event log: every choice has the same."""
+    admitted = next((one.payload for one in await story(connection, task_id) if one.type == "task.admitted"), None)
+    return msgspec.convert(admitted["context"].get("reward"), RewardTerms | None) if admitted else None
 
 
 def _change(one: PolicyChange) -> Sequence[object]:
@@ -136,6 +149,9 @@ async def _verify(desk: Desk) -> Any:
     from learning.encoders import context_maps  # as above
     from smolit.recompute import sort_log
     from smolit.recompute import verify as verify_log
+    from smolit.reward_check import wrong_rewards
 
     secret = choice_secret(desk.settings).get_secret_value().encode()
-    return verify_log(sort_log(await whole_log(desk)), context_maps(), secret)
+    records = await whole_log(desk)
+    found, wrong = verify_log(sort_log(records), context_maps(), secret), wrong_rewards(records)
+    return msgspec.structs.replace(found, equal=found.equal and not wrong, mismatches=(*found.mismatches, *wrong))

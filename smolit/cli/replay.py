@@ -147,6 +147,7 @@ def _tell_rewards(found: Replay) -> None:
     """Write the mean reward as it was logged, and the candidate's as it is estimated."""
     kinds: dict[str, Interval | None] = {
         "logged": found.logged_reward,
+        "logged, had all been judged": found.logged_reward_all_judged,
         "candidate, IPS": found.ips,
         "candidate, SNIPS": found.snips,
         "candidate, doubly robust": found.dr,

@@ -34,6 +34,12 @@ def submit(
     priority: Annotated[int, typer.Option(min=0, max=9, help="0 can wait, 9 goes first.")] = 5,
     deadline: Annotated[str | None, typer.Option(help="Until when: a time (RFC 3339) or a span such as 30s, 5m, 2h.")] = None,
     max_attempts: Annotated[int | None, typer.Option(min=1, max=10, help="Agents that may try before it has failed.")] = None,
+    costs: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Weight of cost in the reward; else as the operator set it.")
+    ] = None,
+    latency: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Weight of latency in the reward; else as the operator set it.")
+    ] = None,
     reply_to: Annotated[str | None, typer.Option(help="Topic that the answer also goes to; it must be allowed.")] = None,
     request_id: Annotated[str | None, typer.Option(help="Id of the request: sent twice under one id, it counts once.")] = None,
     file: Annotated[Path | None, typer.Option(metavar="BATCH.jsonl", help="Submit every line of a file instead.")] = None,
@@ -44,6 +50,8 @@ def submit(
     """Submit a task, or a file of tasks, and print its id, or its answer with --wait."""
     if (text is None) == (file is None):
         raise UsageInvalid("say what is to be done: either TEXT or --file")
+    if (costs or 0.0) + (latency or 0.0) > 1.0:
+        raise UsageInvalid("--costs and --latency weigh more than 1 together; quality has what they leave")
     if file is not None:
         asks = batch(file)
     else:
@@ -57,6 +65,8 @@ def submit(
             deadline=moment(deadline, now(), 1) if deadline else None,
             max_attempts=max_attempts,
             reply_to=reply_to,
+            costs=costs,
+            latency=latency,
         )
         asks = [Ask(request, request_id)]
     desk = open_desk()

@@ -26,7 +26,14 @@ def _submitted(said: Payload) -> str:
 def _admitted(said: Payload) -> str:
     assigned = said["context"].get("assignment")
     variant = f", variant {assigned['variant']} of experiment {assigned['experiment']}" if assigned else ""
-    return f"admitted: language {said['language']}{variant}"
+    return f"admitted: language {said['language']}{variant}{_dial(said['context'].get('reward'))}"
+
+
+def _dial(terms: Payload | None) -> str:
+    """Say what the reward weighs besides quality."""
+    weights = {name: terms[f"{name}_weight"] for name in ("cost", "latency")} if terms else {}
+    told = [f"{name} {weight:g}" for name, weight in weights.items() if weight]
+    return f", reward weighs {' and '.join(told)}" if told else ""
 
 
 def _chosen(said: Payload) -> str:
@@ -58,6 +65,10 @@ def _forgotten(said: Payload) -> str:
 
 def _feedback(said: Payload) -> str:
     told = [said["kind"], *(str(said[part]) for part in ("value", "comment", "correction") if said.get(part) is not None)]
+    if other := said.get("against"):
+        told.append(f"against {other['task_id']}{'/' + str(other['attempt']) if other.get('attempt') else ''}")
+    if felt := said.get("sentiment"):
+        told.append(f"sentiment {felt['compound']:.3g} by {felt['model']}")
     changed = f" (revision {said['revision']})" if said.get("revision") else ""
     return f"feedback of {said['rater']}{changed}: {', '.join(told)}"
 

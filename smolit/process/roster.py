@@ -67,6 +67,8 @@ def _text(value: object) -> str | None:
             return value.get_secret_value()
         case tuple():
             return ",".join(map(str, value))
+        case dict():  # a number for everybody, and others by tenant
+            return ",".join(f"{tenant}={number}" if tenant else str(number) for tenant, number in value.items())
         case Path() | str() | int() | float():
             return str(value)
         case _:

@@ -8,7 +8,8 @@ from tests.cli_docs import documented, parsers, reference
 
 # Every command stands in exactly one of these, so a new one has to say what it is.
 READS = {
-    "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "policy show",
+    "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "agent rewards",
+    "policy show",
     "policy explain", "policy verify", "policy replay", "experiment list", "experiment show", "events tail", "events trace",
     "events catalog", "events export", "plot learning", "plot agents", "plot cost", "projection list", "projection verify",
     "projection lag", "dlq list", "dlq inspect",

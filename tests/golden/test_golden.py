@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from events.catalog import CATALOG
@@ -32,14 +34,25 @@ def test_every_event_ever_stored_is_still_read(path: Path) -> None:
 
 @pytest.mark.parametrize("cls", CLASSES, ids=named)
 def test_the_newest_version_goes_through_unchanged(cls: type[Message]) -> None:
-    """Reading the stored record of a newest version and writing it again gives the same bytes."""
+    """Reading the stored record of a newest version and writing it again gives the same bytes, but for optional fields since."""
     path = EVENTS / f"{named(cls)}.json"
     headers, value = opened(path)
     whole = json.loads(path.read_text())
 
     record = encode(whole["topic"], decode(headers, value))
+    again = without_new(json.loads(record.value), json.loads(value))
 
-    assert (record.headers, record.value, record.key.decode()) == (headers, value, whole["key"])
+    assert (record.headers, msgspec.json.encode(again), record.key.decode()) == (headers, value, whole["key"])
+
+
+def without_new(again: Any, stored: Any) -> Any:
+    """Return what was written again without the fields that the stored one does not know and that say nothing, at any depth."""
+    if isinstance(again, dict) and isinstance(stored, dict):
+        kept = {name: inner for name, inner in again.items() if name in stored or inner is not None}
+        return {name: without_new(inner, stored.get(name)) for name, inner in kept.items()}
+    if isinstance(again, list) and isinstance(stored, list):
+        return [without_new(*pair) for pair in zip(again, stored, strict=True)]
+    return again
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=named)

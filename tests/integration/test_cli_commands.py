@@ -258,6 +258,7 @@ def test_every_read_gives_json(smolit: Smolit) -> None:
         ("status",), ("task", "show", task), ("task", "list"), ("task", "similar", task), ("agent", "list"),
         ("agent", "show", "arithmetic"), ("policy", "show"), ("policy", "explain", task), ("experiment", "list"),
         ("events", "trace", task), ("events", "catalog"), ("projection", "list"), ("projection", "lag"), ("dlq", "list"),
+        ("agent", "rewards"),
     ]  # fmt: skip
 
     for words in reads:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
 from events.control import Control, evolve
@@ -15,6 +16,7 @@ from events.request import (
     ChangeAgent,
     ForgetTask,
     GiveFeedback,
+    OtherAnswer,
     RegisterAgent,
     Request,
     ReviseFeedback,
@@ -23,9 +25,20 @@ from events.request import (
     StopExperiment,
     SubmitTask,
 )
-from events.task import Assignment, CancelRequested, FeedbackGiven, FeedbackRevised, TaskAdmitted, TaskForgotten, TaskSubmitted
+from events.task import (
+    Against,
+    Assignment,
+    CancelRequested,
+    FeedbackGiven,
+    FeedbackRevised,
+    RewardTerms,
+    Sentiment,
+    TaskAdmitted,
+    TaskForgotten,
+    TaskSubmitted,
+)
 from learning.statistics import uniformity
-from streams.admission import Asked, Reading, Refused, Rules, admit_task, facts_about_task
+from streams.admission import Asked, Reading, Refused, Rules, admit_task, facts_about_task, wants_sentiment
 from streams.change import control_fact
 from tests.builders import (
     START,
@@ -41,7 +54,10 @@ from tests.builders import (
     spec,
 )
 
-RULES = Rules(task_deadline_s=60, max_attempts=3, blob_threshold_bytes=100, reply_topics={"ours"}, admins={TENANT})
+TERMS = RewardTerms("balance/1", 0.0, 0.0, 1_000, 1_000_000)
+RULES = Rules(
+    task_deadline_s=60, max_attempts=3, blob_threshold_bytes=100, reply_topics={"ours"}, admins={TENANT}, reward={TENANT: TERMS}
+)
 
 
 def asked(request: Request, request_id: str = "r1", tenant: str = TENANT) -> Asked:
@@ -113,6 +129,31 @@ def test_what_cannot_be_kept_is_refused(fields: dict[str, Any], reason: str) -> 
     assert refused.value.reason == reason
 
 
+def test_the_reward_is_fixed_with_the_task() -> None:
+    """A task that says nothing has the tenant's terms, and what it does say takes their place, one by one."""
+    _, usual = admitted(SubmitTask(text="a"))
+    _, dear = admitted(SubmitTask(text="a", costs=0.3))
+    _, both = admitted(SubmitTask(text="a", costs=0.3, latency=0.7))
+
+    assert usual.context.reward == TERMS
+    assert dear.context.reward == replace(TERMS, cost_weight=0.3)
+    assert both.context.reward == replace(TERMS, cost_weight=0.3, latency_weight=0.7)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"), [({"costs": 0.6}, "costs"), ({"latency": 1.0}, "latency"), ({"costs": 1.0, "latency": 1.0}, "costs")]
+)
+def test_weights_that_leave_less_than_nothing_are_refused(fields: dict[str, float], named: str) -> None:
+    """What a task asks for beside the tenant's own weights is refused, with the field that is too much."""
+    rules = replace(RULES, reward={TENANT: replace(TERMS, cost_weight=0.25, latency_weight=0.5)})
+    request = SubmitTask(text="a", **fields)
+
+    with pytest.raises(Refused, match=f"^{named}: ") as refused:
+        admit_task(asked(request), request, Reading("en", features()), Control(), {}, rules, START)
+
+    assert refused.value.reason == "reward_weights"
+
+
 def test_variants_are_sticky_and_even() -> None:
     """One unit always gets one variant; over many units the shares are as weighted (chi-squared)."""
     control = in_force(experiment_started("exp", variants=(Variant("a", "uniform"), Variant("b", "ridge_igw"))))
@@ -156,18 +197,64 @@ def test_feedback_cancellation_and_forgetting_become_facts() -> None:
     assert (forgotten.task_id, forgotten.reason) == (TASK, "private")
 
 
+OTHER = "0b0f1a2e-0000-5000-8000-000000000002"
+UNUSABLE: list[tuple[str, dict[str, Any]]] = [
+    ("value", {"kind": "score"}),
+    ("value", {"kind": "boolean", "value": 0.5}),
+    ("value", {"kind": "comparison", "value": 0.25, "against": OtherAnswer(task_id=OTHER)}),
+    ("value", {"kind": "comparison", "against": OtherAnswer(task_id=OTHER)}),
+    ("correction", {"kind": "correction"}),
+    ("correction", {"kind": "correction", "correction": "", "comment": "no"}),
+    ("comment", {"kind": "comment", "correction": "42"}),
+    ("against", {"kind": "comparison", "value": 1.0}),
+    ("against", {"kind": "score", "value": 1.0, "against": OtherAnswer(task_id=OTHER)}),
+    ("against", {"kind": "comparison", "value": 1.0, "against": OtherAnswer(task_id=TASK)}),
+    ("against", {"kind": "comparison", "value": 1.0, "against": OtherAnswer(attempt=1)}),
+    ("against", {"kind": "comparison", "value": 1.0, "attempt": 1, "against": OtherAnswer(attempt=1)}),
+]
+
+
+@pytest.mark.parametrize(("field", "said"), UNUSABLE)
+def test_feedback_that_says_nothing_usable_is_refused(field: str, said: dict[str, Any]) -> None:
+    """What its kind needs and does not have, or has and may not, is refused by the field, given or revised."""
+    for request in (
+        GiveFeedback(task_id=TASK, rater="ann", **said),
+        ReviseFeedback(task_id=TASK, rater="ann", revision=1, **said),
+    ):
+        with pytest.raises(Refused, match=f"^{field}: ") as refused:
+            about_task(request)
+
+        assert refused.value.reason == "feedback_unusable"
+
+
 @pytest.mark.parametrize(
-    "request_",
+    ("other", "attempt", "against"),
     [
-        GiveFeedback(task_id=TASK, rater="ann", kind="score", value=None),
-        GiveFeedback(task_id=TASK, rater="ann", kind="boolean", value=0.5),
-        ReviseFeedback(task_id=TASK, rater="ann", revision=1, kind="score", value=None),
+        (OtherAnswer(task_id=OTHER), None, Against(OTHER, None)),
+        (OtherAnswer(task_id=OTHER, attempt=2), None, Against(OTHER, 2)),
+        (OtherAnswer(attempt=1), 2, Against(TASK, 1)),
     ],
 )
-def test_feedback_that_says_nothing_usable_is_refused(request_: GiveFeedback) -> None:
-    """A score needs a value, a yes or no is 0 or 1."""
-    with pytest.raises(Refused, match="value"):
-        about_task(request_)
+def test_a_comparison_names_the_other_answer(other: OtherAnswer, attempt: int | None, against: Against) -> None:
+    """Whichever way it was named, the fact says which task's answer it was."""
+    fact = about_task(GiveFeedback(task_id=TASK, rater="ann", kind="comparison", value=0.5, attempt=attempt, against=other))
+
+    assert isinstance(fact, FeedbackGiven)
+    assert (fact.kind, fact.value, fact.against) == ("comparison", 0.5, against)
+
+
+def test_what_was_read_out_of_a_comment_is_kept() -> None:
+    """The fact holds the number and what made it, so that a replay asks no model; only comments without a value are read."""
+    request = GiveFeedback(task_id=TASK, rater="ann", kind="comment", comment="fine")
+    felt = Sentiment("vaderSentiment/3.3.2", 0.2)
+
+    fact = facts_about_task(asked(request), request, felt)
+
+    assert isinstance(fact, FeedbackGiven)
+    assert fact.sentiment == felt
+    assert wants_sentiment(request) == "fine"
+    assert wants_sentiment(replace(request, value=0.5)) is None
+    assert wants_sentiment(replace(request, kind="correction", correction="42")) is None
 
 
 @pytest.mark.parametrize(

@@ -29,14 +29,17 @@ from tests.builders import (
     admitted,
     attempt_ended,
     chosen,
+    context,
     ended,
     example,
+    felt,
     given,
     life,
     revised,
     started,
     submitted,
     superseded,
+    terms,
 )
 
 OTHER = "0b0f1a2e-0000-5000-8000-000000000002"
@@ -268,13 +271,16 @@ def test_a_correction_must_take_back_what_was_in_force() -> None:
     assert told(rejoin.unlike_the_facts(wrong)) == ["a correction takes back what was not in force"]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(60))
 def test_the_rejoin_agrees_with_the_learning_fold(seed: int) -> None:
     """Two codes that share nothing come to the same rewards, for any order of what people say."""
     rng = random.Random(seed)
     words = [said(rng, task) for task in (TASK, OTHER) for said in _WORDS]
-    story: list[Event[Fact]] = [*life(TASK), *life(OTHER), chosen(task_id=OTHER, attempt=2)]
-    story += [attempt_ended("failed", task_id=OTHER, attempt=2), *rng.sample(words, k=len(words))]
+    by = terms(rng.choice((0.0, 0.25)), rng.choice((0.0, 0.5)))
+    output, cost = rng.choice(["red river", {"value": "7"}, {"score": 1.0}]), rng.choice([None, 500])
+    story: list[Event[Fact]] = [chosen(context=context(reward=by)), attempt_ended(output=output, cost_microusd=cost)]
+    story += [*life(OTHER), chosen(task_id=OTHER, attempt=2), attempt_ended("failed", task_id=OTHER, attempt=2)]
+    story += rng.sample(words, k=len(words))
 
     joined = rejoin.rejoined(evidence(Log().add(*story).records))
 
@@ -289,6 +295,13 @@ _WORDS: tuple[Callable[[random.Random, str], Event[Fact]], ...] = (
     lambda rng, task: given(rng.random(), task_id=task),
     lambda rng, task: revised(rng.random(), task_id=task),
     lambda rng, task: revised(None, revision=2, task_id=task, kind="comment"),
+    lambda rng, task: given(rng.choice((0.0, 0.5, 1.0)), task_id=task, rater="cid", kind="comparison"),
+    lambda rng, task: given(None, task_id=task, rater="dan", kind="comment", sentiment=felt(rng.choice((0.0, 0.6, -0.4)))),
+    lambda rng, task: revised(None, 1, task_id=task, rater="dan", kind="correction", correction="red stone river"),
+    lambda rng, task: revised(None, 2, task_id=task, rater="dan", kind="comment"),
+    lambda rng, task: given(None, task_id=task, rater="fay", kind="correction", correction="7", attempt=1),
+    lambda rng, task: revised(None, 1, task_id=task, rater="fay", kind="comment", sentiment=felt(0.8)),
+    lambda rng, task: given(None, task_id=task, rater="ann", kind="comment", sentiment=felt(-0.8), attempt=1),
     lambda rng, task: given(rng.random(), task_id=task, rater="bob", attempt=1),
     lambda rng, task: given(rng.random(), task_id=task, rater="eve", attempt=2),
     lambda rng, task: given(rng.random(), task_id=task, rater="bob"),

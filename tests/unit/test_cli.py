@@ -8,13 +8,14 @@ from typing import NamedTuple
 import pytest
 
 from bus.errors import KafkaUnreachable
+from events.request import OtherAnswer
 from smolit.cli import app
 from smolit.cli.catalog import COMMANDS
 from smolit.cli.experiment import variants
 from smolit.cli.option import moment, task_named
 from smolit.cli.out import cell
 from smolit.cli.task import batch
-from smolit.cli.task_change import judgement
+from smolit.cli.task_change import compared, judgement
 from smolit.errors import UsageInvalid
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -93,10 +94,35 @@ def test_a_judgement_says_one_thing() -> None:
     assert judgement(None, 0.0, None, None)["kind"] == "score"
     assert judgement(None, None, "hm", "42") == {"kind": "correction", "comment": "hm", "correction": "42"}
     assert judgement(None, None, "hm", None) == {"kind": "comment", "comment": "hm"}
+    told = judgement(None, None, "hm", None, compared(None, OTHER, None))
+    assert told == {
+        "kind": "comparison",
+        "value": 0.0,
+        "comment": "hm",
+        "correction": None,
+        "against": OtherAnswer(task_id=OTHER),
+    }
     with pytest.raises(UsageInvalid):
         judgement(True, 1.0, None, None)
     with pytest.raises(UsageInvalid):
         judgement(None, None, None, None)
+    with pytest.raises(UsageInvalid):
+        judgement(True, None, None, None, compared(OTHER, None, None))
+
+
+OTHER = "0b0f1a2e-0000-5000-8000-000000000002"
+
+
+def test_another_answer_is_named_by_task_and_attempt() -> None:
+    """A task, a task with an attempt, or an attempt of the same task; anything else cannot be meant."""
+    assert compared(None, None, None) is None
+    assert compared(OTHER, None, None) == (1.0, OtherAnswer(task_id=OTHER))
+    assert compared(None, None, f"{OTHER}/2") == (0.5, OtherAnswer(task_id=OTHER, attempt=2))
+    assert compared(None, "3", None) == (0.0, OtherAnswer(attempt=3))
+    unmeant = [(OTHER, OTHER, None), *((text, None, None) for text in ("0", "x", f"{OTHER}/x", f"{OTHER}/1001"))]
+    for wrong in unmeant:
+        with pytest.raises(UsageInvalid):
+            compared(*wrong)
 
 
 def test_variants_are_typed_as_name_policy_and_weight() -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from events.catalog import FACTS, NOTICES
 from events.event import Message
+from events.task import RewardTerms, TaskAdmitted
 from projections.decision import DecisionRow
 from projections.event_log import EventRow
 from projections.similar import Like
-from smolit.cli.explain import explained, how_like_tasks_went
+from smolit.cli.explain import explained, how_like_tasks_went, how_rewarded
 from smolit.cli.trace import show_tree, tree
 from smolit.cli.words import words
 from tests.golden.sample import sample
@@ -164,6 +165,30 @@ def alike(agent: str | None, reward: float | None, cosine: float) -> Like:
     """Return a past task that is like another one."""
     fields: dict[str, Any] = {"scope": "default", "kind": None, "admitted_at": START, "outcome": "completed", "text": "t"}
     return Like(task_id="t", agent=agent, reward=reward, cosine=cosine, **fields)
+
+
+def test_what_the_reward_weighs_is_told() -> None:
+    """Weights and scales as they were fixed; quality alone where nothing else weighs, or where there is no dial yet."""
+    dialled = RewardTerms("balance/1", 0.25, 0.125, 2_000, 1_500_000)
+
+    assert how_rewarded(dialled) == (
+        "Its reward weighs quality 0.625, cost 0.25 (0.002 dollars are worth one half) and latency 0.125 "
+        "(1.5 s are worth one half), by rule balance/1; that is fixed since it was admitted."
+    )
+    assert "quality alone, by rule balance/1" in how_rewarded(
+        msgspec.structs.replace(dialled, cost_weight=0.0, latency_weight=0.0)
+    )
+    assert "quality alone, by rule quality/1" in how_rewarded(None)
+
+
+def test_an_admission_tells_its_dial() -> None:
+    """What weighs besides quality is told with the admission, and nothing where nothing does."""
+    said = msgspec.to_builtins(sample(TaskAdmitted).fact)
+    quiet = msgspec.to_builtins(sample(TaskAdmitted).fact)
+    quiet["context"]["reward"] = None
+
+    assert words("task.admitted", said).endswith(", reward weighs cost 0.25 and latency 0.25")
+    assert "reward" not in words("task.admitted", quiet)
 
 
 def test_how_like_tasks_went_is_told_by_agent() -> None:

@@ -4,12 +4,15 @@ import itertools
 import random
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 
 from events.event import Event, Fact
 from events.learning import ExampleRecorded, ExampleSuperseded
+from events.wire import decode, encode, event_type
 from learning.examples import Example, TaskMemory, conclude, evolve
-from tests.builders import TASK, TENANT, attempt_ended, chosen, given, revised
+from streams.learning import Learning
+from tests.builders import TASK, TENANT, attempt_ended, chosen, context, felt, given, revised, terms
 
 
 def fold(facts: Iterable[Event[Fact]]) -> tuple[TaskMemory, list[Example]]:
@@ -136,3 +139,85 @@ def test_superseding_adds_up() -> None:
         total = sum(one.reward - (one.old_reward if isinstance(one, ExampleSuperseded) else 0.0) for one in taught)
 
         assert total == memory.learnt[1].reward
+
+
+DIALLED = context(reward=terms(costs=0.25, latency=0.25))
+SPENT = {"cost_microusd": 3_000, "duration_us": 1_000_000}  # worth 1/4 and 1/2 by these terms
+
+
+def test_the_terms_of_the_choice_make_the_reward() -> None:
+    """Quality .5 of weight .5, a cost worth 1/4 and a duration worth 1/2 of weight 1/4 each: .4375."""
+    _, taught = fold([chosen(context=DIALLED), attempt_ended(**SPENT), given(0.5)])
+
+    assert [(one.rule, one.reward) for one in taught] == [("balance/1", 0.4375)]
+
+
+def test_a_choice_without_terms_is_quality_alone() -> None:
+    """What an older release chose is learned from as it was then, whatever the attempt cost."""
+    _, taught = fold([chosen(), attempt_ended(**SPENT), given(0.5)])
+
+    assert [(one.rule, one.reward) for one in taught] == [("quality/1", 0.5)]
+
+
+def test_nobody_rated_it_is_not_bad() -> None:
+    """However dear an attempt was, without feedback it is no example."""
+    assert fold([chosen(context=DIALLED), attempt_ended(**SPENT)])[1] == []
+
+
+STORIES = {
+    "a correction": ([given(None, kind="correction", correction="the 4 red stones")], 0.5),  # of 4 words 1 replaced, 1 put in
+    "a comment": ([given(None, kind="comment", sentiment=felt(0.5))], 0.75),
+    "a comparison": ([given(0.5, kind="comparison")], 0.5),
+    "words after a number": ([given(1.0), revised(None, kind="comment", sentiment=felt(-1.0))], 1.0),
+    "a correction after a comment": (
+        [given(None, kind="comment", sentiment=felt(-1.0)), revised(None, kind="correction", correction="two red stones")],
+        1.0,
+    ),
+    "silent words after a comment": ([given(None, kind="comment", sentiment=felt(0.5)), revised(None, kind="comment")], 0.75),
+    "neither good nor bad after a comment": (
+        [given(None, kind="comment", sentiment=felt(0.5)), revised(None, kind="comment", sentiment=felt(0.0))],
+        0.75,
+    ),
+    "three raters": (
+        [
+            given(1.0),
+            given(None, rater="bob", kind="correction", correction="two red stones"),
+            given(None, rater="eve", kind="comment", sentiment=felt(-0.5)),
+        ],
+        (1.0 + 1.0 + 0.25) / 3,
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "quality"), STORIES.values(), ids=list(STORIES))
+def test_every_kind_of_feedback_is_learned_from_in_any_order(said: list[Event[Fact]], quality: float) -> None:
+    """Whatever comes first, the reward in force is the same; where all came at once it is an example of its own."""
+    answered = [chosen(context=context(reward=terms())), attempt_ended(output={"value": "two red stones"})]
+    for order in itertools.permutations([*answered, *said]):
+        memory, taught = fold(order)
+
+        assert (memory.learnt[1].reward, taught[-1].reward) == (quality, quality)
+
+
+def test_a_memory_of_an_older_release_is_still_read() -> None:
+    """What the fold had stored of a task before there were terms is gone on with: quality alone, as the task was chosen."""
+    memory, _ = fold([chosen(), attempt_ended()])
+    stored = msgspec.json.decode(msgspec.json.encode(memory))
+    del stored["spent"], stored["choices"]["1"]["terms"]
+
+    again = msgspec.convert(stored, TaskMemory, strict=False)
+    _, (example,) = conclude(evolve(again, given(0.25).fact))
+
+    assert (example.rule, example.reward) == ("quality/1", 0.25)
+
+
+def test_feedback_of_version_1_is_learned_from() -> None:
+    """A judgement as an older release wrote it means the same."""
+    event = given(0.25)
+    record = encode("tasks", event)
+    old = msgspec.json.decode(record.value)
+    del old["against"], old["sentiment"]
+    headers = tuple((name, b"smolit.feedback.given.v1" if name == "ce_type" else content) for name, content in record.headers)
+
+    assert event_type(headers) in Learning.wants
+    assert decode(headers, msgspec.json.encode(old)) == event

@@ -177,6 +177,19 @@ async def test_a_webhook_posts_the_task_under_its_key() -> None:
     assert effects.asked == [Effect("webhook", "https://hooks.test/do", body, True)]
 
 
+@pytest.mark.parametrize(
+    ("answer", "cost"),
+    [({"cost_microusd": 1_200}, 1_200), ({"cost_microusd": 0}, 0)]
+    + [({"cost_microusd": wrong}, None) for wrong in (-1, 1.5, "1", True, None, 10**16)]
+    + [({"text": "free"}, None), (["cost_microusd"], None)],
+)
+async def test_a_webhook_may_say_what_it_cost(answer: Any, cost: int | None) -> None:
+    """A whole number of microdollars is the attempt's cost; anything else is an unknown one, not zero."""
+    result = await run("webhook", settings=HOOK, tools=toolbox(lambda _: httpx.Response(200, json=answer)))
+
+    assert (result.output, result.cost_microusd) == (answer, cost)
+
+
 async def test_a_webhook_may_answer_with_plain_text() -> None:
     """An answer that is no JSON is given as text."""
     result = await run("webhook", settings=HOOK, tools=toolbox(lambda _: httpx.Response(200, text="done")))

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from events.task import RewardTerms
 from smolit.errors import SettingInvalid
-from smolit.settings import Settings, load_settings
+from smolit.process.parts.intake import reward_terms
+from smolit.process.roster import environment
+from smolit.settings import Settings, load_settings, of_tenant
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +43,57 @@ def test_tenants_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("SMOLIT_TENANTS", "acme, globex")
 
     assert load_settings().tenants == ("acme", "globex")
+
+
+def test_a_tenant_may_have_its_own_dial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One number is everybody's, and a tenant may have another; nothing set means quality alone."""
+    assert [of_tenant(numbers, "acme") for numbers in (load_settings().costs, load_settings().latency)] == [0.0, 0.0]
+    monkeypatch.setenv("SMOLIT_TENANTS", "acme, globex")
+    monkeypatch.setenv("SMOLIT_COSTS", "0.2, acme=0.5")
+    monkeypatch.setenv("SMOLIT_LATENCY", "0.5")
+    monkeypatch.setenv("SMOLIT_COST_HALF_MICROUSD", "2000, globex=10")
+
+    settings = load_settings()
+
+    terms = {tenant: reward_terms(settings, tenant) for tenant in settings.tenants}
+    assert terms == {
+        "acme": RewardTerms("balance/1", 0.5, 0.5, 2_000, 1_000_000),
+        "globex": RewardTerms("balance/1", 0.2, 0.5, 10, 1_000_000),
+    }
+
+
+def test_a_dial_reaches_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process is given in its environment is what its starter had."""
+    settings = load_settings(tenants="acme,globex", costs="0.2, acme=0.5", latency_half_us="1000, globex=7")
+    for name, value in environment(settings, {}).items():
+        monkeypatch.setenv(name, value)
+
+    again = load_settings()
+
+    assert (again.costs, again.latency_half_us) == (settings.costs, settings.latency_half_us)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("COSTS", "1.5", "weights lie between 0 and 1"),
+        ("COSTS", "nan", "weights lie between 0 and 1"),
+        ("COSTS", "much", "valid number"),
+        ("COSTS", "default=0.5", "one number for everybody"),
+        ("COSTS", "0, default=0.5, default=0.4", "one number for everybody"),
+        ("COSTS", "0, acme=0.5", "acme is no tenant"),
+        ("LATENCY", "0.5, default=0.9", "nothing is left for quality"),
+        ("COST_HALF_MICROUSD", "0", "whole numbers from 1"),
+        ("LATENCY_HALF_US", "1.5", "whole numbers from 1"),
+    ],
+)
+def test_a_dial_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, given: str, said: str) -> None:
+    """The variable is named, and why it cannot be used."""
+    monkeypatch.setenv("SMOLIT_COSTS", "0.2")
+    monkeypatch.setenv(f"SMOLIT_{name}", given)
+
+    with pytest.raises(SettingInvalid, match=f"SMOLIT_{name}.*: .*{said}"):
+        load_settings()
 
 
 def test_an_empty_variable_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def _off(evidence: Evidence, consumer: str, topics: list[str]) -> Iterator[str]:
 def _learning(evidence: Evidence) -> Iterator[str]:
     """Yield partitions where learning stands elsewhere than behind the last record that it wants."""
     topic = evidence.log.names.of(TASKS)
-    wanted = {cls.event_type.wire_name for cls in LEARNT_FROM}
+    wanted = frozenset().union(*(cls.event_type.wire_names for cls in LEARNT_FROM))
     last: dict[int, int] = {}
     for record in evidence.log.topics.get(topic, ()):
         if dict(record.headers).get("ce_type", b"").decode() in wanted:

@@ -1,19 +1,22 @@
 """The examples as they follow from the task facts, joined anew and naively, with none of the code that learns.
 
-Per attempt: the first choice, the first end, and of each rater the highest revision. A failed attempt is worth 0, a
-completed one the mean of the values that its raters gave last; an abandoned one is worth nothing.
+Per attempt: the first choice, the first end, and of each rater one word: the last number, or else the last words that are
+worth something. A failed attempt is worth 0, a completed one what its raters say in the mean, weighed against cost and time
+as its choice says; an abandoned one is worth nothing.
 """
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from events.learning import ExampleRecorded, ExampleSuperseded
-from events.task import AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised
+from events.task import AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised, RewardTerms
 from smolit.chaos.check.evidence import Evidence
 from smolit.chaos.check.finding import Finding, found
 
 Attempt = tuple[str, int]
+Word = FeedbackGiven | FeedbackRevised
 
 
 class Lesson(NamedTuple):
@@ -39,15 +42,15 @@ def unlike_the_facts(evidence: Evidence) -> list[Finding]:
 def rejoined(evidence: Evidence) -> dict[Attempt, Lesson]:
     """Return what every attempt teaches, from the facts of the tasks alone."""
     choices: dict[Attempt, AgentChosen] = {}
-    outcomes: dict[Attempt, str] = {}
+    ends: dict[Attempt, AttemptEnded] = {}
     completed: dict[str, int] = {}
-    said: dict[str, list[FeedbackGiven | FeedbackRevised]] = {}
+    said: dict[str, list[Word]] = {}
     for _, event in evidence.log.facts(AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised):
         fact = event.fact
         if isinstance(fact, AgentChosen):
             choices[fact.task_id, fact.attempt] = fact
         elif isinstance(fact, AttemptEnded):
-            outcomes[fact.task_id, fact.attempt] = fact.outcome
+            ends[fact.task_id, fact.attempt] = fact
             if fact.outcome == "completed":
                 completed[fact.task_id] = fact.attempt
         else:
@@ -55,7 +58,7 @@ def rejoined(evidence: Evidence) -> dict[Attempt, Lesson]:
     lessons: dict[Attempt, Lesson] = {}
     for (task, attempt), choice in choices.items():
         about = [word for word in said.get(task, ()) if (word.attempt or completed.get(task)) == attempt]
-        reward = _reward(outcomes.get((task, attempt)), about)
+        reward = _reward(choice.context.reward, ends.get((task, attempt)), about)
         if reward is not None:
             lessons[task, attempt] = Lesson(choice.agent, choice.propensity, choice.context.features, reward)
     return lessons
@@ -70,20 +73,74 @@ def in_force(evidence: Evidence) -> dict[Attempt, Lesson]:
     return held
 
 
-def _reward(outcome: str | None, words: Iterable[FeedbackGiven | FeedbackRevised]) -> float | None:
-    """Return what an attempt was worth; who spoke of it by number and as the final one is heard by number."""
-    if outcome in ("failed", "timed_out"):
+def _reward(terms: RewardTerms | None, end: AttemptEnded | None, words: Iterable[Word]) -> float | None:
+    """Return what an attempt was worth."""
+    if end is None or end.outcome == "abandoned":
+        return None
+    if end.outcome != "completed":
         return 0.0
-    last: dict[str, tuple[int, bool, float]] = {}
+    values = _values(words, end, by_words=terms is not None)
+    if not values:
+        return None
+    quality = math.fsum(values) / len(values)
+    return _weighed(quality, terms, end) if terms else quality
+
+
+def _values(words: Iterable[Word], end: AttemptEnded, by_words: bool) -> list[float]:
+    """Return what each rater says; who spoke of it by number and as the final one is heard by number."""
+    last: dict[str, tuple[tuple[bool, int, bool], float]] = {}
     for word in words:
-        if word.value is None:
+        value = word.value if word.value is not None or not by_words else _meant(word, end.output)
+        if value is None:
             continue
         revision = word.revision if isinstance(word, FeedbackRevised) else 0
-        told = (revision, word.attempt is not None, word.value)
-        if word.rater not in last or told[:2] > last[word.rater][:2]:
-            last[word.rater] = told
-    values = [value for _, _, value in last.values()]
-    return math.fsum(values) / len(values) if values and outcome == "completed" else None
+        place = (word.value is not None, revision, word.attempt is not None)
+        if word.rater not in last or place > last[word.rater][0]:
+            last[word.rater] = place, value
+    return [value for _, value in last.values()]
+
+
+def _meant(word: Word, output: Any) -> float | None:
+    """Return what words without a number are worth."""
+    if word.kind == "comment" and word.sentiment is not None and abs(word.sentiment.compound) >= 0.05:
+        return (1 + word.sentiment.compound) / 2
+    if word.kind != "correction" or not word.correction:
+        return None
+    if isinstance(output, dict):
+        output = next((output[name] for name in ("text", "answer", "value", "label") if name in output), None)
+    if isinstance(output, bool) or not isinstance(output, str | int | float) or len(str(output)) > 10_000:
+        return None
+    return _alike(_TOKEN.findall(str(output)), _TOKEN.findall(word.correction))
+
+
+_ALONE = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_TOKEN = re.compile(rf"\d+(?:[.,]\d+)+|[{_ALONE}]|[^\W{_ALONE}]+(?:['’][^\W{_ALONE}]+)*|[^\w\s]")
+
+
+def _alike(one: list[str], other: list[str]) -> float | None:
+    """Return the share of words that stay, by the textbook's table of edits, cell by cell."""
+    longer = max(len(one), len(other))
+    if not longer or longer > 2_000:
+        return None if longer else 1.0
+    above = list(range(len(other) + 1))
+    for number, mine in enumerate(one, 1):
+        row = [number]
+        for place, theirs in enumerate(other, 1):
+            row.append(min(above[place] + 1, row[-1] + 1, above[place - 1] + (mine != theirs)))
+        above = row
+    return 1.0 - above[-1] / longer
+
+
+def _weighed(quality: float, terms: RewardTerms, end: AttemptEnded) -> float | None:
+    """Return quality weighed against cost and time; what was not measured leaves its weight to the others."""
+    weights, worths = [1.0 - (terms.cost_weight + terms.latency_weight)], [quality]
+    if end.cost_microusd is not None:
+        weights.append(terms.cost_weight)
+        worths.append(terms.cost_half_microusd / (terms.cost_half_microusd + end.cost_microusd))
+    weights.append(terms.latency_weight)
+    worths.append(terms.latency_half_us / (terms.latency_half_us + end.duration_us))
+    whole = math.fsum(weights)
+    return min(1.0, math.fsum(map(float.__mul__, weights, worths)) / whole) if whole > 0 else None
 
 
 def _wrongly_corrected(evidence: Evidence) -> Iterable[str]:

@@ -1,15 +1,17 @@
 """Intake, wired."""
 
+from events.task import RewardTerms
 from learning.encoders import open_encoder
 from learning.language import LanguageTagger
+from learning.reward import BALANCE
 from smolit.process.brain import BrainProcess, brain
 from smolit.process.chooser import chooser
 from smolit.process.place import Place
 from smolit.process.runnable import Runnable
-from smolit.settings import Settings
+from smolit.settings import Settings, of_tenant
 from streams.admission import Rules
 from streams.intake import Intake
-from streams.reading import TextReader
+from streams.reading import CommentReader, TextReader
 
 
 def build(place: Place) -> Runnable:
@@ -26,6 +28,7 @@ def processor(place: Place) -> Intake:
         tenants=settings.tenants,
         rules=_rules(place),
         reader=ports.texts(lambda: text_reader(settings)),
+        feel=CommentReader().feel,
         inline_limit_bytes=settings.inline_limit_bytes,
         clock=ports.clock,
         connect=place.connect("smolit-intake"),
@@ -52,4 +55,16 @@ def _rules(place: Place) -> Rules:
         blob_threshold_bytes=settings.blob_threshold_bytes,
         reply_topics=settings.reply_topics,
         admins=settings.admins,
+        reward={tenant: reward_terms(settings, tenant) for tenant in settings.tenants},
+    )
+
+
+def reward_terms(settings: Settings, tenant: str) -> RewardTerms:
+    """Return how rewards of a tenant's tasks are made where a task says nothing else."""
+    return RewardTerms(
+        rule=BALANCE,
+        cost_weight=of_tenant(settings.costs, tenant),
+        latency_weight=of_tenant(settings.latency, tenant),
+        cost_half_microusd=round(of_tenant(settings.cost_half_microusd, tenant)),
+        latency_half_us=round(of_tenant(settings.latency_half_us, tenant)),
     )

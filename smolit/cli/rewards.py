@@ -1,0 +1,43 @@
+"""`smolit agent rewards`: what each agent earned in the mean, and what it would be had everybody been asked."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from events.topics import DEFAULT_TENANT
+from learning.rating import AgentReward, Ratings, agent_rewards
+from learning.statistics import Interval
+from smolit.cli import out
+from smolit.cli.desk import open_desk
+from smolit.cli.log import whole_log
+from smolit.cli.option import Json, Tenant
+from smolit.errors import NothingFound
+from smolit.recompute import sort_log
+from smolit.replay import ratings_of
+
+OneScope = Annotated[str | None, typer.Option("--scope", help="Only attempts of this scope; else of every one.")]
+
+
+def rewards(scope: OneScope = None, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> None:
+    """Print each agent's mean reward: of what was judged, and weighted by the chance of being judged, from the log alone."""
+    ratings: Ratings = ratings_of(sort_log(asyncio.run(whole_log(open_desk()))))
+    tried = [one for one in ratings.tried().values() if one.stratum.tenant == tenant and scope in (None, one.stratum.scope)]
+    if not tried:
+        raise NothingFound("no attempt that could be judged is over (yet)")
+    found = agent_rewards(tried)
+    if as_json:
+        out.json(found)
+        return
+    rows = [_row(one) for one in found]
+    columns = ("agent", "completed", "failed", "judged", "mean of the judged", "had all been judged", "unheard")
+    out.table(columns, rows, title="means with 95 % intervals")
+
+
+def _row(one: AgentReward) -> tuple[object, ...]:
+    share = "" if one.judged_share is None else f"{one.judged} ({one.judged_share:.1%})"
+    return one.agent, one.completed, one.failed, share, _told(one.judged_mean), _told(one.weighted_mean), f"{one.unheard:.1%}"
+
+
+def _told(found: Interval | None) -> str | None:
+    return None if found is None else f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
