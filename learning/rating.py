@@ -134,6 +134,14 @@ def weighted_mean(rewards: Sequence[float], chances: Sequence[float]) -> Interva
     return interval_of_terms(value + weights * (values - value) * (len(values) / total if total else 0.0), weights)
 
 
+def weighted_mean_if_any(rewards: Sequence[float], chances: Sequence[float]) -> Interval | None:
+    """Return the weighted mean, or None where too few were judged for an interval."""
+    try:
+        return weighted_mean(rewards, chances)
+    except StatisticError:
+        return None
+
+
 def _pooled(completed: Mapping[Attempt, Stratum], rewards: Mapping[Attempt, object]) -> dict[Attempt, Stratum]:
     """Return the stratum that each attempt is counted in: its own, or the rest of its agent's where too few were judged."""
     judged = Counter(stratum for key, stratum in completed.items() if key in rewards)
@@ -161,14 +169,6 @@ def _agent_reward(agent: str, found: Sequence[Tried]) -> AgentReward:
         judged=judged,
         judged_share=judged / len(completed) if completed else None,
         judged_mean=mean_interval(Sums.of([micro(reward) for reward in rewards])) if len(rewards) > 1 else None,
-        weighted_mean=_or_none(rewards, chances),
+        weighted_mean=weighted_mean_if_any(rewards, chances),
         unheard=sum(one.chance == 0.0 for one in completed) / len(completed) if completed else 0.0,
     )
-
-
-def _or_none(rewards: Sequence[float], chances: Sequence[float]) -> Interval | None:
-    """Return the weighted mean where there is one."""
-    try:
-        return weighted_mean(rewards, chances)
-    except StatisticError:
-        return None

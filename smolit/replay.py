@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from events.task import AgentChosen
 from learning.book import PolicyKey
-from learning.errors import LearningError, StatisticError
+from learning.errors import LearningError
 from learning.evaluation import Logged, effective_size, estimates, missing_support, weights
 from learning.features import ContextMap
 from learning.policies.ridge_igw import RidgeIgw
 from learning.policy import Decision, choose
-from learning.rating import Ratings, weighted_mean
+from learning.rating import Ratings, weighted_mean_if_any
 from learning.reward import micro
 from learning.statistics import Interval, Sums, mean_interval
 from smolit.recompute import Log, Maps, Series, walk
@@ -198,10 +198,7 @@ def _all_judged(again: Iterable[Again], rewards: Mapping[Attempt, float], chance
     judged = [key for one in again if (key := _key(one.choice)) in rewards]
     if not judged or any(key not in chances for key in judged):
         return None
-    try:
-        return weighted_mean([rewards[key] for key in judged], [chances[key] for key in judged])
-    except StatisticError:
-        return None
+    return weighted_mean_if_any([rewards[key] for key in judged], [chances[key] for key in judged])
 
 
 def _key(choice: AgentChosen) -> Attempt:

@@ -3,11 +3,10 @@
 import asyncio
 import json
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -15,31 +14,14 @@ from bus.producer import Publisher
 from events.request import GiveFeedback
 from events.topics import REQUESTS, TASKS, Names
 from events.wire import Outgoing
-from smolit.cli import app
 from smolit.cli.desk import now
 from smolit.client import Ask, Client, Origin, ends, places_of
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
+from tests.said import Said, Smolit, command_line, until
 
-PATIENCE_S = 60.0
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
-
-
-class Said(NamedTuple):
-    """What a command wrote, and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Return standard output as JSON."""
-        return json.loads(self.out)
-
-
-Smolit = Callable[..., Said]
 
 
 @pytest.fixture(scope="module")
@@ -52,24 +34,7 @@ def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def smolit(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Smolit:
     """The command line, as a function."""
-
-    def call(*arguments: str) -> Said:
-        capsys.readouterr()
-        code = app.run(list(arguments))
-        return Said(code, *capsys.readouterr())
-
-    return call
-
-
-def until(ask: Callable[[], Said], holds: Callable[[Said], bool]) -> Said:
-    """Ask until the answer is as wanted; the read models follow the log by milliseconds, sometimes by more."""
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        said = ask()
-        if holds(said):
-            return said
-        assert time.monotonic() < end, f"waited in vain; last: {said}"
-        time.sleep(0.1)
+    return command_line(capsys)
 
 
 def ended(smolit: Smolit, text: str, *more: str) -> str:

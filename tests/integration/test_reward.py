@@ -1,11 +1,10 @@
 """The reward on a real stack: what is asked for with a dial, and judged in every way there is, is worth what a hand reckons."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -13,8 +12,8 @@ from smolit.cli import app
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
+from tests.said import Smolit, command_line, until
 
-PATIENCE_S = 60.0
 COST, ANSWER = 3_000, "the cat sat down"
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 
@@ -61,43 +60,20 @@ def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory, u
         yield running
 
 
-class Said(NamedTuple):
-    """What a command wrote, and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Return standard output as JSON."""
-        return json.loads(self.out)
-
-
-Smolit = Callable[..., Said]
-
-
 @pytest.fixture
 def smolit(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Smolit:
     """The command line, as a function."""
-
-    def call(*arguments: str) -> Said:
-        capsys.readouterr()
-        code = app.run(list(arguments))
-        return Said(code, *capsys.readouterr())
-
-    return call
+    return command_line(capsys)
 
 
 def shown(smolit: Smolit, task: str, holds: Callable[[Any], bool]) -> Any:
     """Return what is known of a task, once it is as wanted."""
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        said = smolit("task", "show", task, "--json")
-        if said.code == 0 and holds(said.json):
-            return said.json
-        assert time.monotonic() < end, f"waited in vain; last: {said}"
-        time.sleep(0.1)
+    return until(lambda: smolit("task", "show", task, "--json"), lambda said: said.code == 0 and holds(said.json)).json
+
+
+def learned(told: Any) -> bool:
+    """Say whether a task's example and the end of its attempt are known: they come on two topics, in no order."""
+    return bool(told["examples"]) and told["attempts"][0]["outcome"] is not None
 
 
 def done(smolit: Smolit, *more: str) -> str:
@@ -134,7 +110,7 @@ def test_every_kind_of_feedback_becomes_the_reward_that_a_hand_reckons(
     task = done(smolit, "--costs", "0.5", "--latency", "0.125")
     given = smolit("feedback", "give", task, *(word.format(other=other) for word in judged), "--rater", "ann")
 
-    found = shown(smolit, task, lambda told: bool(told["examples"]))
+    found = shown(smolit, task, learned)
 
     assert given.code == 0, given
     (example,), (attempt,) = found["examples"], found["attempts"]
@@ -147,7 +123,7 @@ def test_the_operators_weights_hold_where_a_task_says_nothing(smolit: Smolit) ->
     for task in (usual, own):
         assert smolit("feedback", "give", task, "--value", "0.5").code == 0
 
-    found = [shown(smolit, task, lambda told: bool(told["examples"])) for task in (usual, own)]
+    found = [shown(smolit, task, learned) for task in (usual, own)]
     rewards = [one["examples"][0]["reward_micro"] for one in found]
 
     assert rewards == [by_hand(0.5, 0, 0.25, found[0]["attempts"][0]), by_hand(0.5, 0.5, 0, found[1]["attempts"][0])]
@@ -185,7 +161,7 @@ def test_nobody_said_anything_and_all_is_true(smolit: Smolit) -> None:
     for _ in range(3):  # a mean has no interval of one
         judged = done(smolit, "--costs", "0.5")
         assert smolit("feedback", "give", judged, "--comment", "useless").code == 0
-        shown(smolit, judged, lambda told: bool(told["examples"]))
+        shown(smolit, judged, learned)
 
     models, choices = smolit("projection", "verify", "--all", "--json", "-"), smolit("policy", "verify", "--json", "-")
 

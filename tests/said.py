@@ -1,0 +1,50 @@
+"""The command line as a function, for tests on a real stack: what a command wrote, and what comes true a little later."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from smolit.cli import app
+
+PATIENCE_S = 60.0
+
+
+class Said(NamedTuple):
+    """What a command wrote, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Return standard output as JSON."""
+        return json.loads(self.out)
+
+
+Smolit = Callable[..., Said]
+
+
+def command_line(capsys: pytest.CaptureFixture[str]) -> Smolit:
+    """Return what runs a command of `smolit` in this process."""
+
+    def call(*arguments: str) -> Said:
+        capsys.readouterr()
+        code = app.run(list(arguments))
+        return Said(code, *capsys.readouterr())
+
+    return call
+
+
+def until(ask: Callable[[], Said], holds: Callable[[Said], bool]) -> Said:
+    """Ask until the answer is as wanted; the read models follow the log by milliseconds, sometimes by more."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        said = ask()
+        if holds(said):
+            return said
+        assert time.monotonic() < end, f"waited in vain; last: {said}"
+        time.sleep(0.1)
