@@ -23,7 +23,7 @@ from bus.address import options
 from bus.reader import MAX_WAIT_MS
 from events.topics import MAX_DEAD_LETTER_BYTES, Names, Topic
 
-LINGER_MS = 2
+LINGER_MS = 0  # as ours
 TYPE, NUMBER = "ce_type", "ce_id"
 _LIMIT = 500
 _PIPE_BYTES = 65_536

@@ -33,11 +33,10 @@ class Publisher:
     `patience_s` bounds every wait: aiokafka's idempotent producer tries for ever, and its callers would wait as long.
     """
 
-    def __init__(self, kafka: str, client_id: str, linger_ms: int = 2, patience_s: float = 10.0) -> None:
+    def __init__(self, kafka: str, client_id: str, patience_s: float = 10.0) -> None:
         self._kafka = kafka
         self._patience_s = patience_s
         self._client_id = client_id
-        self._linger_ms = linger_ms
         self._handing = asyncio.Lock()
         self._failures = 0
         self._producer: AIOKafkaProducer | None = None
@@ -50,7 +49,7 @@ class Publisher:
         """
         async with client(self._kafka):
             pass  # a producer waits for its first broker without end; this has a limit
-        producer = self._producer = _producer(self._kafka, self._client_id, self._linger_ms, self._patience_s)
+        producer = self._producer = _producer(self._kafka, self._client_id, self._patience_s)
         try:
             async with asyncio.timeout(self._patience_s):
                 await producer.start()
@@ -121,13 +120,13 @@ class Publisher:
 MakePublisher = Callable[[str, str], Publisher]  # address, client id
 
 
-def _producer(kafka: str, client_id: str, linger_ms: int, patience_s: float) -> AIOKafkaProducer:
+def _producer(kafka: str, client_id: str, patience_s: float) -> AIOKafkaProducer:
     return AIOKafkaProducer(
         **options(kafka),
         client_id=client_id,
         acks="all",
         enable_idempotence=True,
-        linger_ms=linger_ms,
+        linger_ms=0,  # who calls has gathered already, and what comes while a request is under way gathers by itself
         max_request_size=MAX_DEAD_LETTER_BYTES,
         request_timeout_ms=int(patience_s * 1000),
     )

@@ -32,6 +32,7 @@ HEARTBEAT_S = 2
 TICK_S = 0.5
 STOP_S = 10.0
 TURNS = 2  # of the loop, that a record takes at most from a fetch to our queue; one was seen
+SETTLE_S = 0.03  # for which a durable batch waits for those behind it, where they overlap: moving on costs a transaction
 LULL_S = 0.05  # for which what nobody waits for lets others come, whose way it may share
 
 
@@ -133,13 +134,29 @@ class Brain:
     async def _acknowledge(self) -> None:
         """Acknowledge batches in the order in which they came, each when it and all before it are durable."""
         while True:
-            batch, begun = await self._under_way.get()
-            await begun
-            await self._processor.passed([came.record for came in batch])
-            for came in batch:
+            durable = await self._durable()
+            passed = [came for batch in durable for came in batch]
+            await self._processor.passed([came.record for came in passed])
+            for came in passed:
                 came.event.ack()
             self._app.consumer.settle()
-            self._room.release()
+            for _ in durable:
+                self._room.release()
+
+    async def _durable(self) -> list[Batch]:
+        """Return the next batch, and those begun soon after it, once all are durable: they move on together."""
+        durable = [await self._ended_well(await self._under_way.get())]
+        if self._processor.overlap > 1:
+            await asyncio.sleep(SETTLE_S)
+            for _ in range(self._under_way.qsize()):
+                durable.append(await self._ended_well(self._under_way.get_nowait()))
+        return durable
+
+    async def _ended_well(self, under_way: UnderWay) -> Batch:
+        """Wait for a batch, and return it."""
+        batch, begun = under_way
+        await begun
+        return batch
 
     async def _batches(self) -> AsyncIterator[Batch]:
         while True:

@@ -71,7 +71,7 @@ class Intake:
     wants: frozenset[str] = frozenset()  # every record of a request topic gets an answer
     batch = 16
     gather_s = 0.0
-    overlap = 8
+    overlap = 16
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OK, FAILED = 0, 1
 # Where cores are scarce, what somebody waits for goes first: the choice, then the work, then what is read later.
-NICENESS = MappingProxyType({"dispatch": 5, "relay": 5, "worker": 5, "selection": 5, "learning": 10, "projections": 10})
+NICENESS = MappingProxyType({"dispatch": 15, "relay": 15, "worker": 15, "selection": 15, "learning": 17, "projections": 19})
 _AT_ONCE = 130
 _STDIN, _STDERR = 0, 2
 
