@@ -22,7 +22,10 @@ _SUFFIXES = {"k": 1_000, "M": 1_000_000}
 
 
 class Slope(Struct, frozen=True):
-    """How one piece's cost moves along an axis: milliseconds more for ten times the size, and as a share of its mean cost."""
+    """How one piece's cost moves along an axis: milliseconds more for ten times the size, and as a share of its mean cost.
+
+    Milliseconds are those of the machine at its usual speed (`at_one_speed`).
+    """
 
     axis: str
     piece: str
@@ -98,10 +101,17 @@ def slopes_of(points: Sequence[Point]) -> list[Slope]:
     found = []
     for axis, piece in dict.fromkeys((one.axis, one.piece) for one in points):
         mine = [one for one in points if (one.axis, one.piece) == (axis, piece)]
-        cost = statistics.fmean(one.cpu_ms for one in mine)
-        steep = slope([(math.log10(one.size), one.cpu_ms) for one in mine])
+        costs = at_one_speed(mine)
+        cost = statistics.fmean(costs)
+        steep = slope([(math.log10(one.size), ms) for one, ms in zip(mine, costs, strict=True)])
         found.append(Slope(axis, piece, round(cost, 4), steep, round(steep.value / cost, 4) if cost else 0.0))
     return found
+
+
+def at_one_speed(points: Sequence[Point]) -> list[float]:
+    """Return what each point would have cost at the middle speed of all: a machine that others use is slow at times."""
+    middle_s = statistics.median(one.loop_s for one in points)
+    return [one.cpu_ms * middle_s / one.loop_s for one in points]
 
 
 def soak_of(samples: Sequence[Sample]) -> Soak:

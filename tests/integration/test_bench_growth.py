@@ -52,6 +52,16 @@ def test_a_cost_that_grows_with_each_tenfold_has_that_slope() -> None:
     assert found.share == pytest.approx(0.5)
 
 
+def test_a_machine_that_was_slow_for_a_while_is_no_slope() -> None:
+    """What costs twice as much where the fixed loop takes twice as long costs the same."""
+    points = [Point("agents", "selection", size, cost, 1.0, cost / 10) for size, cost in ((10, 1.0), (100, 1.5), (1_000, 2.0))]
+
+    (found,) = slopes_of(points)
+
+    assert found.per_tenfold_ms.value == pytest.approx(0.0)
+    assert found.cost_ms == pytest.approx(1.5)
+
+
 def test_a_soak_counts_memory_after_it_has_warmed_up() -> None:
     """The first fifth fills caches; from there on the slope is MiB a thousand tasks."""
     samples = [Sample(100 * number, 50.0 if number < 2 else 100.0 + number, 0) for number in range(1, 11)]
