@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.progress import Progress
 
@@ -13,13 +14,14 @@ from projections.catalog import PROJECTIONS
 from projections.disposal import discard, drop, droppable
 from projections.fill import Pace, Told
 from projections.rebuild import Rebuilt, Wanted, Where, rebuild
+from projections.witness import Seen, Witness
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk, read
 from smolit.cli.marks import marks_at
 from smolit.cli.option import DryRun, Json
 from smolit.errors import CheckFailed, UsageInvalid
 from store.generation import generations
-from store.postgres import Connection
+from store.postgres import Connection, connect
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The one read model to make anew; the others are taken over.")]
 All = Annotated[bool, typer.Option("--all", help="Make every read model anew.")]
@@ -37,6 +39,8 @@ Discard = Annotated[bool, typer.Option("--discard", help="Give up the generation
 Doomed = Annotated[str, typer.Argument(metavar="GENERATION", help="The generation to drop, as `projection list` names it.")]
 
 _LINE_EVERY_S = 5.0
+_READ_EVERY_S = 0.05
+_REFUSALS_SHOWN = 3
 
 
 def make_anew(
@@ -59,8 +63,12 @@ def make_anew(
         _foretell(desk, wanted)
         return
     with _progress() as told:
-        found = asyncio.run(rebuild(_where(desk), wanted, told))
-    _tell(found, as_json)
+        found, seen = asyncio.run(_witnessed(desk, wanted, told))
+    if as_json:
+        out.json(_as_json(found, seen))
+    else:
+        _show(found)
+    _conclude(found, seen)
 
 
 def drop_generation(name: Doomed, dry_run: DryRun = False) -> None:
@@ -143,15 +151,32 @@ class Telling:
             out.say(f"{pace.records:,} of {pace.total:,} records, {rate}")
 
 
-def _tell(found: Rebuilt, as_json: bool) -> None:
-    """Write the result; read models that differ end with 1."""
-    if as_json:
-        out.json(found)
-    else:
-        rows = [(one.name, one.equal, one.live_rows, one.fold_rows, one.live[:12], one.fold[:12]) for one in found.models]
-        out.table(("read model", "equal", "live rows", "rebuilt rows", "live", "rebuilt"), rows)
+async def _witnessed(desk: Desk, wanted: Wanted, told: Told) -> tuple[Rebuilt, Seen]:
+    """Rebuild, and read the public views meanwhile as anybody might."""
+    async with Witness(lambda: connect(desk.endpoints.postgres, "witness"), _READ_EVERY_S) as witness:
+        found = await rebuild(_where(desk), wanted, told)
+    return found, witness.seen
+
+
+def _as_json(found: Rebuilt, seen: Seen) -> dict[str, Any]:
+    """Return the result for machines."""
+    refused = {"reads": seen.reads, "refused_reads": len(seen.refused), "longest_read_s": round(seen.longest_s, 3)}
+    return {**msgspec.structs.asdict(found), **refused}
+
+
+def _show(found: Rebuilt) -> None:
+    """Write how the read models compare."""
+    rows = [(one.name, one.equal, one.live_rows, one.fold_rows, one.live[:12], one.fold[:12]) for one in found.models]
+    out.table(("read model", "equal", "live rows", "rebuilt rows", "live", "rebuilt"), rows)
+
+
+def _conclude(found: Rebuilt, seen: Seen) -> None:
+    """Say what became of it; read models that differ end with 1."""
     pace = f"{found.records:,} records, {found.rate:,.0f} a second, {found.seconds:.1f} s in all"
     out.say(f"{pace}; {_OUTCOMES[found.state].format(found.generation)}")
+    out.say(f"read meanwhile: {seen.reads} answers, {len(seen.refused)} refusals, the longest took {seen.longest_s:.2f} s")
+    for one in seen.refused[:_REFUSALS_SHOWN]:
+        out.say(f"refused: {one}")
     if changed := ", ".join(found.changed):
         out.say(f"changed by this release, so not compared: {changed}")
     if found.equal is False and found.state != "serving":

@@ -4,17 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-import psycopg
-
 from bus.admin import provision
 from bus.producer import Publisher
 from events.event import Event, Fact
 from events.topics import Names
 from events.wire import encode
-from projections.catalog import PROJECTIONS, VIEWS
+from projections.catalog import PROJECTIONS
 from projections.projection import Projection
 from projections.runner import Projector
-from store.postgres import Connection, connect
 from tests.builders import life
 from tests.stacks import Namespace
 
@@ -95,48 +92,3 @@ class Load:
             self.tasks += self.TASKS
             self.seconds = time.monotonic() - begun
             await asyncio.sleep(max(0.0, self.tasks / self.TASKS * self.PAUSE_S - self.seconds))
-
-
-class Readers:
-    """Connections that ask the public views all the while the context lasts, each for one view after the other."""
-
-    def __init__(self, namespace: Namespace, how_many: int = 4) -> None:
-        self._dsn, self._how_many = namespace.postgres, how_many
-        self._going: list[asyncio.Task[None]] = []
-        self._stop = False
-        self.reads = 0
-        self.refused: list[str] = []
-        self.longest_s = 0.0
-
-    async def __aenter__(self) -> "Readers":
-        """Begin."""
-        self._going = [asyncio.create_task(self._go(turn)) for turn in range(self._how_many)]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """End."""
-        self._stop = True
-        await asyncio.gather(*self._going)
-
-    async def _go(self, turn: int) -> None:
-        """Read until told to stop; what is refused is noted, and the reading goes on."""
-        connection = await connect(self._dsn, "reader")
-        views = [view.name for view in VIEWS]
-        try:
-            while not self._stop:
-                turn += 1
-                await self._read(connection, views[turn % len(views)])
-        finally:
-            await connection.close()
-
-    async def _read(self, connection: Connection, view: str) -> None:
-        """Read one view."""
-        begun = time.monotonic()
-        try:
-            cursor = await connection.execute(f"select * from public.{view} limit 20".encode())
-            await cursor.fetchall()
-            self.reads += 1
-        except psycopg.Error as error:
-            self.refused.append(f"{view}: {error!r}")
-        self.longest_s = max(self.longest_s, time.monotonic() - begun)
-        await asyncio.sleep(0.002)  # leaves the loop to the others

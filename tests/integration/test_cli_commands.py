@@ -308,6 +308,7 @@ def test_read_models_are_made_anew_while_everything_runs(smolit: Smolit) -> None
     models = smolit("projection", "verify", "--all", "--json", "-").json
 
     assert (made.code, made.json["equal"], made.json["state"]) == (0, True, "serving")
+    assert (made.json["refused_reads"], made.json["reads"] > 0) == (0, True)
     assert made.json["generation"] == there["serving"] == models["generation"]
     assert "records" in made.err
     assert smolit("task", "show", after).code == 0

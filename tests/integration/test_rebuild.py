@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, LargeBinary, MetaData, Table, Text
 from bus.reader import Place
 from events.task import TaskAdmitted
 from events.topics import Names
-from projections.catalog import PROJECTIONS, compared_of
+from projections.catalog import PROJECTIONS, VIEWS, compared_of
 from projections.column import key, once
 from projections.disposal import discard, drop
 from projections.errors import GenerationForeign, RebuildRefused
@@ -27,6 +27,7 @@ from projections.rebuild import Wanted, Where, rebuild
 from projections.runner import places
 from projections.verify import verify
 from projections.view import view_of
+from projections.witness import Seen, Witness
 from smolit.cli.rebuild import wanted_of
 from smolit.client import ends
 from smolit.process.roster import environment
@@ -35,7 +36,7 @@ from store.migrate import check, upgrade
 from store.postgres import Connection, connect
 from store.tables import TABLES
 from tests.builders import dead_letter, example, given, life, moment, registered
-from tests.integration.memory_kit import TENANTS, Load, Process, Readers, publish
+from tests.integration.memory_kit import TENANTS, Load, Process, publish
 from tests.stacks import Namespace
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ async def test_nobody_is_refused_while_read_models_are_rebuilt_under_load(namesp
     """Tasks keep coming, readers keep reading, one of them very long: the new generation equals the old one, and serves."""
     async with _running(namespace), _connected(namespace) as connection:
         slow_reader = _blocked(namespace, "select count(*) from public.tasks")
-        async with Load(namespace) as load, Readers(namespace) as readers, slow_reader as slow:
+        async with Load(namespace) as load, _witnesses(namespace, 4) as witnesses, slow_reader as slow:
             await slow.take()
             rebuilding = asyncio.ensure_future(rebuild(_where(namespace), ALL, _silent))
             await _until(lambda: _count(connection, _SHUT_OUT), bool)
@@ -71,14 +72,29 @@ async def test_nobody_is_refused_while_read_models_are_rebuilt_under_load(namesp
 
         assert (found.state, found.generation, found.equal) == ("serving", "g2", True), found
         assert min(seen) >= 30
-        assert readers.refused == []
-        assert readers.reads > 100
-        assert readers.longest_s < 5.0
+        seen_by = [one.seen for one in witnesses]
+        assert [one.refused for one in seen_by] == [()] * 4
+        assert sum(one.reads for one in seen_by) > 100
+        assert max(one.longest_s for one in seen_by) < 5.0
         assert load.tasks / load.seconds >= 20
         assert verified.equal, [model for model in verified.models if not model.equal]
         assert (verified.generation, verified.records) == ("g2", len(FACTS) + 6 * load.tasks)
         assert await _tasks_of(connection) == 30 + load.tasks
         assert check(namespace.postgres) == []
+
+
+async def test_a_witness_counts_who_is_refused(namespace: Namespace) -> None:
+    """A view that is not there refuses whoever asks for it; all others answer, and the witness goes on."""
+    upgrade(namespace.postgres)
+    async with _connected(namespace) as connection, _witnesses(namespace, 1) as (witness,):
+        await _until(lambda: _seen(witness), lambda seen: seen.reads > 2 * len(VIEWS))
+        before = witness.seen.refused
+        await connection.execute("alter view public.tasks rename to tasks_away")
+        after = await _until(lambda: _seen(witness), lambda seen: len(seen.refused) > 1)
+
+    assert before == ()
+    assert all(one.startswith("tasks: UndefinedTable") for one in after.refused)
+    assert after.reads > 2 * len(VIEWS)
 
 
 async def test_a_rebuild_that_is_killed_goes_on_where_it_was(namespace: Namespace) -> None:
@@ -342,6 +358,21 @@ async def _outside(namespace: Namespace, connection: Connection) -> dict[str, ob
     names = [table.fullname for table in TABLES if table.name not in ("read_generation", "fold_position")]
     rows = {name: await _count(connection, f"select count(*) from {name}") for name in names}
     return {**rows, "log": await ends(namespace.kafka, places(Names(namespace.topic_prefix), TENANTS))}
+
+
+@asynccontextmanager
+async def _witnesses(namespace: Namespace, how_many: int) -> AsyncIterator[list[Witness]]:
+    """Ask the public views all the while, on several connections."""
+
+    async def connected() -> Connection:
+        return await connect(namespace.postgres, "reader")
+
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(Witness(connected, 0.002, turn)) for turn in range(how_many)]
+
+
+async def _seen(witness: Witness) -> Seen:
+    return witness.seen
 
 
 async def _tasks_of(connection: Connection) -> int:
