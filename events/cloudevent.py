@@ -69,7 +69,7 @@ def _own(headers: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
         name = _HEADERS.get(header) or _HEADERS.get(header.lower())
         if name is None or content is None:
             continue
-        if found.setdefault(name, content) != content and name in _NAMES:
+        if found.setdefault(name, content) is not content and found[name] != content and name in _NAMES:
             raise NotAnEvent(f"header {_PREFIX}{name} is there twice, with different contents")
     return found
 

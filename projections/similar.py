@@ -247,10 +247,10 @@ def _flaw(fact: TaskAdmitted) -> str | None:
 async def write(connection: Connection, facts: Sequence[Logged]) -> None:
     """Write vectors and refusals; of what is forgotten nothing is left to be found, whatever came first."""
     await _MERGE_REFUSED.write(connection, (row for logged in facts for row in refused_rows(logged)))
-    columns = ("task_id", "forgotten_at")
-    touched = await _MERGE.write(connection, (row for logged in facts for row in rows(logged)), columns)
-    if forgotten := [task_id for task_id, at in touched if at is not None]:
-        await connection.execute(_BLANK.encode(), (forgotten,))
+    told = [row for logged in facts for row in rows(logged)]
+    await _MERGE.write(connection, told)
+    if told:  # asked of all rather than of those that are forgotten: to know which, Postgres would have to be waited for
+        await connection.execute(_BLANK.encode(), ([row["task_id"] for row in told],))
 
 
 SIMILAR_TASKS = Projection(

@@ -1,8 +1,9 @@
 """From records to facts: what can be read and means something, and what is set aside with its reason."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 
 import msgspec
 from msgspec import Struct
@@ -108,7 +109,7 @@ def _at_home(fact: Fact, topic: str, names: Names) -> bool:
 
 def _impossible(fact: Fact) -> str | None:
     """Return what no such fact can say: a time or a cost below zero, a share outside [0, 1]."""
-    if not all(-LARGEST <= item <= LARGEST for item in _integers(fact)):
+    if (integers := _integers(fact)) and (max(integers) > LARGEST or min(integers) < -LARGEST):
         return "an integer does not fit 63 bits"
     match fact:
         case AttemptEnded(duration_us=duration, cost_microusd=cost) if not _addends(duration, cost or 0):
@@ -129,16 +130,24 @@ def _impossible(fact: Fact) -> str | None:
             return None
 
 
-def _integers(fact: Fact) -> Iterator[int]:
-    """Yield the integers that become columns."""
-    for name in _may_be_integer(type(fact)):
-        if isinstance(item := getattr(fact, name), int):
-            yield item
-    if isinstance(fact, AgentChosen):
-        yield from (fact.policy.version, fact.policy.upto)
+def _integers(fact: Fact) -> list[int]:
+    """Return the integers that become columns."""
+    found = [item for item in _those_that_may(type(fact))(fact) if isinstance(item, int)]
+    return [*found, fact.policy.version, fact.policy.upto] if isinstance(fact, AgentChosen) else found
 
 
 @cache
+def _those_that_may(kind: type[Fact]) -> Callable[[Fact], Sequence[object]]:
+    """Return what gives the fields of a fact that can hold an integer."""
+    match _may_be_integer(kind):
+        case ():
+            return lambda _fact: ()
+        case (name,):
+            return lambda fact: (getattr(fact, name),)
+        case names:
+            return attrgetter(*names)
+
+
 def _may_be_integer(kind: type[Fact]) -> tuple[str, ...]:
     """Return the fields of a fact that can hold an integer."""
     told = msgspec.inspect.type_info(kind)

@@ -72,6 +72,27 @@ async def test_a_second_process_stands_by_until_the_first_is_gone(namespace: Nam
     assert found.records == len(FACTS) + 6
 
 
+async def test_the_log_holds_every_text_as_it_was_said_and_a_repeat_once(namespace: Namespace) -> None:
+    """Tabs, line ends, backslashes and what COPY takes for null come back; a batch of repeats and news adds the news."""
+    upgrade(namespace.postgres)
+    odd, key = "a\tb\\c\nd\r\\N \\. \"é\" \\t {x}", "back\\slash\\N"
+    said = [*life(key), given(1.0, key, comment=odd)]
+    await publish(namespace, said)
+    process = Process(namespace)
+    await process.reaches(lambda lag: lag == 0)
+    await publish(namespace, [*said, *life("new"), *said])
+    await process.reaches(lambda lag: lag == 0)
+    found = await verify(namespace.kafka, namespace.postgres, Names(namespace.topic_prefix))
+    await process.stop()
+
+    assert found.equal, [model for model in found.models if not model.equal]
+    connection = await connect(namespace.postgres, "tests")
+    rows = await (await connection.execute("select key, payload ->> 'comment' from public.events")).fetchall()
+    await connection.close()
+    assert len(rows) == len(said) + len(life("new"))
+    assert [row for row in rows if row[1]] == [(key, odd)]
+
+
 async def test_a_zombie_writes_nothing(namespace: Namespace) -> None:
     """Who finds the position moved by somebody else stops, and leaves no row."""
     upgrade(namespace.postgres)
