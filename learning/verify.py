@@ -48,7 +48,7 @@ def recompute(policy: Policy, recorded: Recorded) -> Verdict:
     Raises InvalidCandidates or ContextMismatch for a record that nobody could have chosen from.
     """
     decision = policy.decide(recorded.context, recorded.candidates)
-    again = {scored.agent: chance for scored, chance in zip(decision.candidates, decision.probabilities, strict=True)}
+    again = dict(zip(decision.agents, decision.probabilities, strict=True))
     choice = choose(decision, recorded.draw)
     pairs: list[tuple[str, object, object]] = [("state digest", recorded.digest, _digest_like(recorded.digest, policy))]
     if len(recorded.probabilities) != len(recorded.candidates):
