@@ -16,7 +16,7 @@ from learning.errors import LearningError
 from learning.evaluation import Logged, effective_size, estimates, missing_support, weights
 from learning.features import ContextMap
 from learning.policies.ridge_igw import RidgeIgw
-from learning.policy import Decision, choose
+from learning.policy import Context, Decision, Policy, choose
 from learning.rating import Ratings, weighted_mean_if_any
 from learning.reward import micro
 from learning.statistics import Interval, Sums, mean_interval
@@ -122,7 +122,7 @@ def report(
 
     `chances` are those of being judged.
     """
-    judged = [_logged(one, rewards[_key(one.choice)]) for one in again if _key(one.choice) in rewards]
+    judged = [_logged(one, rewards[key_of(one.choice)]) for one in again if key_of(one.choice) in rewards]
     differing = [one for one in again if one.differs]
     weighted = weights(judged)
     refused = missing_support(judged)
@@ -135,7 +135,7 @@ def report(
         differing_share=len(differing) / len(again) if again else 0.0,
         differing_by_domain=_by(again, lambda one: one.domain),
         differing_by_agent=_by(again, lambda one: one.choice.agent),
-        examples=tuple(_instance(one, rewards.get(_key(one.choice))) for one in _spread(differing)),
+        examples=tuple(_instance(one, rewards.get(key_of(one.choice))) for one in _spread(differing)),
         logged_reward=mean_interval(Sums.of([micro(one.reward) for one in judged])) if len(judged) > 1 else None,
         logged_reward_all_judged=_all_judged(again, rewards, chances),
         ips=found.ips if found else None,
@@ -150,19 +150,22 @@ def report(
 
 def made_again(log: Log, maps: Maps, wanted: PolicyKey) -> Iterator[Again]:
     """Walk the log with the candidate and, beside it, with the model of rewards; raises as `replay` does."""
-    for (tenant, scope, digest), choices in _groups(log.choices).items():
-        used = _map_of(maps, digest)
+    for (tenant, scope, digest), choices in groups(log.choices).items():
+        used = map_of(maps, digest)
         candidate = walk(Series(tenant, scope, wanted, digest), choices, log, used)
         model = walk(Series(tenant, scope, MODEL, digest), choices, log, used)
         for (choice, context, page), (_, _, expecting) in zip(candidate, model, strict=True):
             agents = [one.agent for one in choice.candidates]
             decision = page.policy.decide(context, agents)
-            expected = expecting.policy.decide(context, agents)
-            clipped = tuple(min(1.0, max(0.0, one.score)) for one in expected.candidates)
-            yield Again(choice, decision, choose(decision, choice.draw).agent, clipped)
+            yield Again(choice, decision, choose(decision, choice.draw).agent, expected_by(expecting.policy, context, agents))
 
 
-def _groups(choices: Sequence[AgentChosen]) -> dict[tuple[str, str, str], list[AgentChosen]]:
+def expected_by(model: Policy, context: Context, agents: Sequence[str]) -> tuple[float, ...]:
+    """Return the reward that a policy's scores expect of each agent, sorted by id, within 0 and 1."""
+    return tuple(min(1.0, max(0.0, score)) for score in model.decide(context, agents).scores)
+
+
+def groups(choices: Sequence[AgentChosen]) -> dict[tuple[str, str, str], list[AgentChosen]]:
     """Return choices by tenant, scope and context map, in the order of the states that they were made with.
 
     Partitions are read in any order; among choices of one state the task's id decides, so a log gives one report.
@@ -173,7 +176,8 @@ def _groups(choices: Sequence[AgentChosen]) -> dict[tuple[str, str, str], list[A
     return found
 
 
-def _map_of(maps: Maps, digest: str) -> ContextMap:
+def map_of(maps: Maps, digest: str) -> ContextMap:
+    """Return the context map of that digest; raises ContextMapMissing."""
     if digest not in maps:
         raise ContextMapMissing(f"choices were made with context map {digest[:12]}, which does not come with this release")
     return maps[digest]
@@ -195,22 +199,23 @@ def ratings_of(log: Log) -> Ratings:
 
 def _all_judged(again: Iterable[Again], rewards: Mapping[Attempt, float], chances: Mapping[Attempt, float]) -> Interval | None:
     """Return what was earned in the mean, had all been judged alike; None where ends are missing, or too few were judged."""
-    judged = [key for one in again if (key := _key(one.choice)) in rewards]
+    judged = [key for one in again if (key := key_of(one.choice)) in rewards]
     if not judged or any(key not in chances for key in judged):
         return None
     return weighted_mean_if_any([rewards[key] for key in judged], [chances[key] for key in judged])
 
 
-def _key(choice: AgentChosen) -> Attempt:
+def key_of(choice: AgentChosen) -> Attempt:
+    """Return whose attempt, at which task, a choice was made for."""
     return choice.tenant, choice.task_id, choice.attempt
 
 
 def _logged(again: Again, reward: float) -> Logged:
     """Return a choice with its reward as the estimators take it, agents in the order of the candidate's decision."""
-    agents = [one.agent for one in again.decision.candidates]
+    agents = again.decision.agents
     had = {one.agent: one.probability for one in again.choice.candidates}
     return Logged(
-        agents=tuple(agents),
+        agents=agents,
         chosen=agents.index(again.choice.agent),
         reward=reward,
         logged=tuple(had[agent] for agent in agents),
@@ -235,7 +240,7 @@ def _spread(differing: Sequence[Again]) -> list[Again]:
 
 def _instance(again: Again, reward: float | None) -> Instance:
     had = {one.agent: one.probability for one in again.choice.candidates}
-    would = dict(zip((one.agent for one in again.decision.candidates), again.decision.probabilities, strict=True))
+    would = dict(zip(again.decision.agents, again.decision.probabilities, strict=True))
     agent, instead = again.choice.agent, again.instead
     return Instance(
         task_id=again.choice.task_id,
