@@ -19,7 +19,7 @@ from learning.policies import load
 from learning.policy import Context, Decision, Policy, choose
 from learning.policy import Example as Lesson
 from smolit.recompute import Example, Log, Maps, Series, walk
-from smolit.replay import MODEL, expected_by, groups, map_of
+from smolit.replay import MODEL, expected_at, groups, map_of
 
 Pair = tuple[str, str]  # task, agent
 Outcomes = Mapping[Pair, Sequence[tuple[int, Example]]]
@@ -61,9 +61,9 @@ def lived(log: Log, maps: Maps, wanted: PolicyKey, seeds: int) -> Iterator[Walke
         used = map_of(maps, digest)
         start = _start(Series(tenant, scope, wanted, digest), choices[0], log, used)
         lives = [Life(load(wanted.name, start.state, used.width), start, seed) for seed in range(seeds)]
-        for choice, context, page in walk(Series(tenant, scope, MODEL, digest), choices, log, used):
-            expected = expected_by(page.policy, context, [one.agent for one in choice.candidates])
-            yield Walked(choice, tuple(life.step(choice, context) for life in lives), expected)
+        for stop in walk(Series(tenant, scope, MODEL, digest), choices, log, used):
+            for choice, context, expected in zip(stop.choices, stop.contexts, expected_at(stop), strict=True):
+                yield Walked(choice, tuple(life.step(choice, context) for life in lives), expected)
 
 
 def _start(series: Series, first: AgentChosen, log: Log, used: ContextMap) -> Start:

@@ -16,11 +16,11 @@ from learning.errors import LearningError
 from learning.evaluation import Logged, effective_size, estimates, missing_support, weights
 from learning.features import ContextMap
 from learning.policies.ridge_igw import RidgeIgw
-from learning.policy import Context, Decision, Policy, choose
+from learning.policy import Decision, choose
 from learning.rating import Ratings, weighted_mean_if_any
 from learning.reward import micro
 from learning.statistics import Interval, Sums, mean_interval
-from smolit.recompute import Log, Maps, Series, walk
+from smolit.recompute import Log, Maps, Series, Stop, walk
 
 # What an agent is expected to earn, for the doubly robust estimate; it is folded as a policy is, so it never saw the outcome.
 MODEL = PolicyKey.of(RidgeIgw.name, {})
@@ -154,15 +154,16 @@ def made_again(log: Log, maps: Maps, wanted: PolicyKey) -> Iterator[Again]:
         used = map_of(maps, digest)
         candidate = walk(Series(tenant, scope, wanted, digest), choices, log, used)
         model = walk(Series(tenant, scope, MODEL, digest), choices, log, used)
-        for (choice, context, page), (_, _, expecting) in zip(candidate, model, strict=True):
-            agents = [one.agent for one in choice.candidates]
-            decision = page.policy.decide(context, agents)
-            yield Again(choice, decision, choose(decision, choice.draw).agent, expected_by(expecting.policy, context, agents))
+        for stop, expecting in zip(candidate, model, strict=True):
+            decisions = stop.page.policy.decide_many(stop.contexts, stop.candidates)
+            for choice, decision, expected in zip(stop.choices, decisions, expected_at(expecting), strict=True):
+                yield Again(choice, decision, choose(decision, choice.draw).agent, expected)
 
 
-def expected_by(model: Policy, context: Context, agents: Sequence[str]) -> tuple[float, ...]:
-    """Return the reward that a policy's scores expect of each agent, sorted by id, within 0 and 1."""
-    return tuple(min(1.0, max(0.0, score)) for score in model.decide(context, agents).scores)
+def expected_at(stop: Stop) -> list[tuple[float, ...]]:
+    """Return for each choice the reward that a policy's scores expect of each agent, sorted by id, within 0 and 1."""
+    decisions = stop.page.policy.decide_many(stop.contexts, stop.candidates)
+    return [tuple(min(1.0, max(0.0, score)) for score in one.scores) for one in decisions]
 
 
 def groups(choices: Sequence[AgentChosen]) -> dict[tuple[str, str, str], list[AgentChosen]]:
