@@ -6,6 +6,7 @@ what is left is a fair sample of the life that the candidate would have had (Li,
 if not, it has met more of the agents that the log favoured.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
@@ -26,18 +27,22 @@ Outcomes = Mapping[Pair, Sequence[tuple[int, Example]]]
 
 
 class Step(NamedTuple):
-    """One choice of one life: the chances, who was drawn, and what that earned (None: nobody knows)."""
+    """Whom a life drew, and what that earned (None: nobody knows)."""
 
-    decision: Decision
     agent: str
     reward: float | None
 
 
 class Walked(NamedTuple):
-    """A task as it was given away, what each life did with it, and what a model expected of each agent, sorted by id."""
+    """A task as it was given away, and what each life did with it.
+
+    By agent, sorted by id: the chances in the mean of all lives, and what a model expected.
+    """
 
     choice: AgentChosen
     steps: tuple[Step, ...]
+    agents: tuple[str, ...]
+    chances: tuple[float, ...]
     expected: tuple[float, ...]
 
 
@@ -63,7 +68,13 @@ def lived(log: Log, maps: Maps, wanted: PolicyKey, seeds: int) -> Iterator[Walke
         lives = [Life(load(wanted.name, start.state, used.width), start, seed) for seed in range(seeds)]
         for stop in walk(Series(tenant, scope, MODEL, digest), choices, log, used):
             for choice, context, expected in zip(stop.choices, stop.contexts, expected_at(stop), strict=True):
-                yield Walked(choice, tuple(life.step(choice, context) for life in lives), expected)
+                decisions, steps = zip(*(life.step(choice, context) for life in lives), strict=True)
+                yield Walked(choice, steps, decisions[0].agents, _mean_chances(decisions), expected)
+
+
+def _mean_chances(decisions: Sequence[Decision]) -> tuple[float, ...]:
+    chances = zip(*(one.probabilities for one in decisions), strict=True)
+    return tuple(math.fsum(each) / len(decisions) for each in chances)
 
 
 def _start(series: Series, first: AgentChosen, log: Log, used: ContextMap) -> Start:
@@ -98,8 +109,8 @@ class Life:
         self._ahead = [(offset, fact, fact.propensity) for offset, fact in corrections]
         heapify(self._ahead)
 
-    def step(self, choice: AgentChosen, context: Context) -> Step:
-        """Choose for a task, knowing what has been heard by then."""
+    def step(self, choice: AgentChosen, context: Context) -> tuple[Decision, Step]:
+        """Decide about a task and draw, knowing what has been heard by then."""
         self._hear(choice.policy.upto)
         decision = self._policy.decide(context, [one.agent for one in choice.candidates])
         drawn = choose(decision, draw(self._seed, "fork", choice.tenant, choice.task_id))
@@ -109,7 +120,7 @@ class Life:
             self._heard.add(pair)
             for offset, fact in facts:
                 heappush(self._ahead, (offset, fact, drawn.propensity))
-        return Step(decision, drawn.agent, facts[-1][1].reward if facts else None)
+        return decision, Step(drawn.agent, facts[-1][1].reward if facts else None)
 
     def _hear(self, upto: int) -> None:
         """Learn from own outcomes that the log held by then, in its order."""

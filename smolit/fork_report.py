@@ -128,16 +128,14 @@ def _refusal(judged: Sequence[Logged], matched: float, tasks: int) -> str | None
 
 
 def _logged(walked: Walked, reward: float) -> Logged:
-    """Return a task with its first choice's reward as the estimators take it, the chances being the mean of all lives."""
-    agents = walked.steps[0].decision.agents
+    """Return a task with its first choice's reward as the estimators take it."""
     had = {one.agent: one.probability for one in walked.choice.candidates}
-    chances = zip(*(step.decision.probabilities for step in walked.steps), strict=True)
     return Logged(
-        agents=agents,
-        chosen=agents.index(walked.choice.agent),
+        agents=walked.agents,
+        chosen=walked.agents.index(walked.choice.agent),
         reward=reward,
-        logged=tuple(had[agent] for agent in agents),
-        wanted=tuple(math.fsum(each) / len(walked.steps) for each in chances),
+        logged=tuple(had[agent] for agent in walked.agents),
+        wanted=walked.chances,
         expected=walked.expected,
     )
 

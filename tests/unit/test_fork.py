@@ -59,7 +59,7 @@ def estimated(
     for seed in range(logs):
         log, worth = simulated(offered, seed, first=first)
         walked = walked_of(log, context_map)
-        true = fmean(_dot(one.steps[0].decision.probabilities, worth[one.choice.task_id]) for one in walked)
+        true = fmean(_dot(one.chances, worth[one.choice.task_id]) for one in walked)
         yield true, msgspec.to_builtins(report(RIDGE, 1, walked, rewards_of(log)))
 
 
@@ -151,7 +151,7 @@ def test_what_was_learned_before_the_fork_counts(offered: Offered, context_map: 
 
     assert len(again) == TASKS
     assert page.sequence == 98
-    assert first.steps[0].decision == page.policy.decide(context_map.apply(seen.embedding, seen.surface), AGENTS[:2])
+    assert first.chances == page.policy.decide(context_map.apply(seen.embedding, seen.surface), AGENTS[:2]).probabilities
 
 
 def test_another_attempt_tells_how_the_other_agent_did(offered: Offered, context_map: ContextMap) -> None:
@@ -234,8 +234,8 @@ def corrected(log: Log, one: Walked) -> Log:
 
 
 def chances(walked: Sequence[Walked]) -> list[tuple[float, ...]]:
-    """Return the first life's chances at every task."""
-    return [one.steps[0].decision.probabilities for one in walked]
+    """Return the chances at every task."""
+    return [one.chances for one in walked]
 
 
 def _other(agent: str) -> str:
