@@ -36,7 +36,7 @@ from store import purge
 from store.fold import DurableFold
 from store.follow import apply_batch
 from store.postgres import Connection, connect
-from streams.choice import Served, Wanted, choose_agent
+from streams.choice import Due, Served, Wanted, choose_agents
 from streams.learning import Learning
 
 _FOLDED, _DISPATCHED, _BITE = 2_000, 500, 500  # as the product does it at a time
@@ -127,7 +127,7 @@ class Choices:
 
     def __init__(self, stories: Stories, agents: Sequence[str]) -> None:
         self._map, self._stories, self._agents = ContextMap.load(STATIC), stories, agents
-        self._control = Control(agents={(DEFAULT_TENANT, one): _known(one) for one in agents})
+        self._control = Control(agents={(DEFAULT_TENANT, one): known(one) for one in agents})
         self._serving = Served(PolicyKey.of(DEFAULT, {}), "default")
         self._page = Page(self._serving.key.make(self._map.width))
         self._taught = 0
@@ -149,9 +149,9 @@ class Choices:
 
     def _choose(self, fact: TaskAdmitted) -> None:
         wanted = Wanted(fact.tenant, fact.task_id, 1, fact.context)
-        choose_agent(
-            wanted, self._control, self._serving, self._page, to_context=self._context, context_map=self._map.digest,
-            is_live=lambda _agent: True, draw=0.5,
+        choose_agents(
+            [Due(wanted, self._serving, self._page, 0.5)], self._control, to_context=self._context, context_map=self._map.digest,
+            is_live=lambda _agent: True,
         )  # fmt: skip
 
     def _learn(self, number: int, agent: str) -> None:
@@ -244,7 +244,8 @@ def _spec(agent: str) -> AgentSpec:
     return AgentSpec(agent, f"Answers questions as {agent} does.", ("question",), "recorded")
 
 
-def _known(agent: str) -> KnownAgent:
+def known(agent: str) -> KnownAgent:
+    """Return an agent that answers questions, as it is in force."""
     return KnownAgent(DEFAULT_TENANT, _spec(agent), agent, _DESCRIBED)
 
 

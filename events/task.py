@@ -105,7 +105,7 @@ class TaskAdmitted(Fact, frozen=True, kw_only=True):
         return (self.tenant, self.task_id, "admitted")
 
 
-class Candidate(Struct, frozen=True):
+class Candidate(Struct, frozen=True, gc=False):
     """One agent that could have been chosen: its score, the parts it is the sum of, and its exact probability."""
 
     agent: str

@@ -69,12 +69,8 @@ def snips(decisions: Sequence[Logged]) -> Interval:
 
     The interval is that of the ratio by the delta method: of the mean of w (r - estimate) / mean(w).
     """
-    weighted, rewards = weights(decisions), _rewards(decisions)
-    total = float(weighted.sum())
-    if total == 0.0:
-        raise StatisticError("the candidate would have made none of these choices")
-    value = float((weighted * rewards).sum()) / total
-    return interval_of_terms(value + weighted * (rewards - value) * (len(weighted) / total), weighted)
+    weighted = weights(decisions)
+    return interval_of_ratio(weighted * _rewards(decisions), weighted)
 
 
 def doubly_robust(decisions: Sequence[Logged]) -> Interval:
@@ -155,6 +151,15 @@ def _robust(decisions: Sequence[Logged], weighted: Vector) -> Vector:
 
 def _rewards(decisions: Sequence[Logged]) -> Vector:
     return np.array([one.reward for one in decisions], dtype=np.float64)
+
+
+def interval_of_ratio(earned: Vector, weighted: Vector) -> Interval:
+    """Return sum(earned) / sum(weighted), where each `earned` is a weight times a reward; raises as `interval_of_terms` does."""
+    total = float(weighted.sum())
+    if total == 0.0:
+        raise StatisticError("the candidate would have made none of these choices")
+    value = float(earned.sum()) / total
+    return interval_of_terms(value + (earned - weighted * value) * (len(weighted) / total), weighted)
 
 
 def interval_of_terms(terms: Vector, weighted: Vector) -> Interval:

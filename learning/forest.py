@@ -10,6 +10,7 @@ import numpy as np
 
 from learning.grow import DEPTH, Points, Tree, Vector, Whole, lifts
 
+_AT_ONCE = 1 << 15  # figures that a processor keeps at hand
 REWARD = 2.0**20  # rewards are summed as whole numbers of this fraction
 
 
@@ -41,12 +42,38 @@ class Forest:
             nodes = onward.take(nodes)
         return nodes
 
+    def leaves_of(self, points: Points) -> Whole:
+        """Return the same for each of many texts."""
+        if len(points) == 1:
+            return self.leaves(points[0])[None]
+        rows, nodes = np.arange(len(points))[:, None], np.repeat(self._roots[None, :], len(points), axis=0)
+        for _ in range(DEPTH):
+            nodes = self._child[nodes] + (points[rows, self._feature[nodes]] > self._threshold[nodes])
+        return nodes
+
     def worth(self, leaves: Whole, root: Vector) -> Vector:
-        """Return what the forest expects of every agent at these leaves, the last of one never met."""
+        """Return what the forest expects of every agent at a text's leaves, or each of many's, the last of one never met."""
+        if leaves.size == leaves.shape[-1]:
+            return self._mean(self._estimates(leaves, root))
+        visited, places = np.unique(leaves, return_inverse=True)  # texts share leaves
+        estimates, places = self._estimates(visited, root), places.reshape(leaves.shape)
+        step = max(1, _AT_ONCE // (leaves.shape[-1] * estimates.shape[1]))
+        found = np.empty((len(places), estimates.shape[1]))
+        for first in range(0, len(places), step):
+            found[first : first + step] = self._mean(estimates.take(places[first : first + step], axis=0))
+        return found
+
+    def _estimates(self, leaves: Whole, root: Vector) -> Vector:
+        """Return what each of these leaves says of every agent."""
         estimate = root + self._lift.take(leaves, axis=0)
         counts = self._counts.take(leaves, axis=0)
         residuals = self._sums.take(leaves, axis=0) / REWARD - counts * estimate
-        found: Vector = np.einsum("tk->k", estimate + lifts(counts, residuals)) / len(leaves)
+        return np.asarray(estimate + lifts(counts, residuals))
+
+    @staticmethod
+    def _mean(estimates: Vector) -> Vector:
+        """Return the mean over a text's leaves."""
+        found: Vector = np.einsum("...tk->...k", estimates) / estimates.shape[-2]
         return found
 
     def add(self, leaves: Whole, column: int, reward: float) -> None:
@@ -65,10 +92,7 @@ class Forest:
 
     def fill(self, points: Points, columns: Whole, rewards: Vector) -> None:
         """Take in many records at once."""
-        nodes = np.repeat(self._roots[None, :], len(points), axis=0)
-        rows = np.arange(len(points))[:, None]
-        for _ in range(DEPTH):
-            nodes = self._child[nodes] + (points[rows, self._feature[nodes]] > self._threshold[nodes])
+        nodes = self.leaves_of(points)
         keys = (nodes * self._lift.shape[1] + columns[:, None]).ravel()
         spread = np.repeat(rewards, nodes.shape[1])
         self._counts += np.bincount(keys, minlength=self._counts.size).reshape(self._counts.shape)

@@ -17,15 +17,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.policy import Context
+from learning.policy import Context, Contexts
 
 Vector = NDArray[np.float64]
+Rows = NDArray[np.intp]
 PRIOR = 0.5  # what an agent is held to be worth before anybody knows anything
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """The three parts of a score, per agent in the order asked for; `pooled` is the same for all."""
+    """The three parts of a score: `pooled` of all, `agent` by agent in the order asked for, `text` by context and agent."""
 
     pooled: float
     agent: Vector
@@ -61,13 +62,13 @@ class RidgeHeads:
         """Say whether an example of this agent was ever added."""
         return agent in self._rows
 
-    def worth(self, context: Context, agents: Sequence[str]) -> Worth:
-        """Return the parts of every agent's score; an agent's figures do not depend on who else is asked for."""
+    def worth(self, contexts: Contexts, agents: Sequence[str]) -> Worth:
+        """Return the parts of every agent's score on every context (a row each); figures do not depend on what else is asked."""
         rows = np.array([self._rows.get(agent, -1) for agent in agents])
         counts, totals = self._means.take(rows, axis=0).T
         means = (totals + self._trust * self._pooled) / (counts + self._trust)
-        offset, slope = np.einsum("kid,d->ki", self._slopes.take(rows, axis=0), context).T
-        text = slope - means * offset
+        both = np.einsum("kid,nd->nki", self._slopes.take(rows, axis=0), contexts)
+        text = both[:, :, 1] - means * both[:, :, 0]
         return Worth(self._pooled, means - self._pooled, text)
 
     def add(self, context: Context, agent: str, reward: float) -> None:

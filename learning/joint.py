@@ -68,9 +68,9 @@ class JointRegression:
         for point, reward in zip(points, rewards, strict=True):
             self.add(point, row, reward)
 
-    def worth(self, point: Vector) -> Vector:
-        """Return the expected reward of every agent, the last one never met."""
-        found: Vector = np.einsum("ki,i->k", self._slopes, point)
+    def worth(self, points: Vector) -> Vector:
+        """Return the expected reward of every agent, the last one never met, at a point or at each of many."""
+        found: Vector = np.einsum("ki,...i->...k", self._slopes, points)
         return found
 
     @property

@@ -41,7 +41,7 @@ class Habits(Struct, frozen=True):
 
 
 class Expected(Struct, frozen=True, eq=False):
-    """What agents are expected to earn on a text, in parts, by row; the last row is an agent never met."""
+    """What agents are expected to earn, in parts, by row (`forest` and `linear` by text, too); the last is an agent never met."""
 
     pooled: float
     agent: Vector
@@ -93,9 +93,9 @@ class Mixture:
         """Return an agent's row, -1 for one never met."""
         return self._rows.get(agent, -1)
 
-    def expect(self, point: Points) -> Expected:
-        """Return what everybody is expected to earn."""
-        return self._expect(self._seen(point), None if self._forest is None else self._forest.leaves(point))
+    def expect(self, points: Points) -> Expected:
+        """Return what everybody is expected to earn on each of these texts."""
+        return self._expect(self._seen(points), None if self._forest is None else self._forest.leaves_of(points))
 
     def _expect(self, seen: Vector, leaves: Whole | None) -> Expected:
         levels, share = self.levels, self._habits.blend * HALF_LIFE / (HALF_LIFE + self._examples)
@@ -291,8 +291,8 @@ class Mixture:
         self._chain = told.digest()
 
     def _seen(self, point: Points) -> Vector:
-        """Return a context as the regression sees it: a one for the level, then the leading axes."""
-        return np.concatenate([[1.0], point.take(self._axes)])
+        """Return a context, or each of many, as the regression sees it: a one for the level, then the leading axes."""
+        return np.concatenate([np.ones((*point.shape[:-1], 1)), point.take(self._axes, axis=-1)], axis=-1)
 
     def _refresh(self) -> None:
         self._trust = self._planted_trust or trust(self._figures[COUNTED], self._figures[EARNED] / REWARD)

@@ -14,16 +14,40 @@ from numpy.typing import NDArray
 from learning.special import normal_quantile
 
 Vector = NDArray[np.float64]
+Rows = NDArray[np.intp]
 DRAWS = 256
 NOISE = 0.2  # variance of a reward around its mean
 _SEED = 20
 _UNCLIPPED = 0.2
+_MANY, _FEW = 64, 16  # candidates above which it pays to look first who can win at all, and by how many that is judged
 
 
 def shares(means: Vector, deviations: Vector, clips: Vector) -> Vector:
-    """Return the share of the fixed draws in which each candidate is valued most; ties go to the first."""
-    values = means + deviations * np.minimum(fixed_draws(len(means)), clips)
-    return np.bincount(values.argmax(axis=1), minlength=len(means)) / DRAWS
+    """Return for each row of means the share of the fixed draws in which each candidate is valued most; ties go to the first."""
+    texts, candidates = means.shape
+    rivals = _rivals(means, deviations, clips) if candidates > _MANY else np.arange(candidates)
+    noise, level = _noise(rivals, candidates, deviations, clips), means.take(rivals, axis=1)
+    found, values = np.zeros((texts, candidates)), np.empty_like(noise)
+    for row, text in zip(found, level, strict=True):
+        row[rivals] = np.bincount(np.add(text, noise, out=values).argmax(axis=1), minlength=len(rivals))
+    return found / DRAWS
+
+
+def _rivals(means: Vector, deviations: Vector, clips: Vector) -> Rows:
+    """Return all who could be valued most in any draw on any text: those whose best value is not below what somebody always has.
+
+    Rounding keeps the order of what is rounded, so nobody who is left out could be first, or tie with whoever is.
+    """
+    few = np.unique(np.argpartition(means, -_FEW, axis=1)[:, -_FEW:])
+    noise, level = _noise(few, means.shape[1], deviations, clips), means.take(few, axis=1)
+    always = np.array([(values + noise).max(axis=1).min() for values in level])
+    best = means + deviations * np.minimum(fixed_draws(1).max(), clips)
+    return np.flatnonzero((best >= always[:, None]).any(axis=0))
+
+
+def _noise(some: Rows, candidates: int, deviations: Vector, clips: Vector) -> Vector:
+    """Return what the draws add to some candidates' means, one column each."""
+    return deviations.take(some) * np.minimum(fixed_draws(candidates).take(some, axis=1), clips.take(some))
 
 
 def clips(counts: Vector, trust: float, total: float, candidates: int, release: float) -> Vector:

@@ -7,6 +7,7 @@ estimated by drawing, so the recorded propensity of a choice is the one it had.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from learning.draw import sample
 from learning.errors import ContextMismatch, InvalidCandidates, UnlearnableExample
 
 Context = NDArray[np.float64]
+Contexts = NDArray[np.float64]  # one a row
 LIMIT = 1e6  # features are about 1; squares of what is far beyond would overflow the sums
 
 
@@ -38,17 +40,30 @@ class Scored(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """The chances of all candidates, sorted by agent id; probabilities sum to one (within 1e-9).
+    """The chances of all candidates in columns, sorted by agent id; probabilities sum to one (within 1e-9).
 
-    `favourite` is whom the policy holds to be best (None: it has no opinion); `exploration` names the figures that made
-    probabilities of scores; `note` says in words what a reader of the figures would not guess.
+    `parts` are columns, too, by name: those that add up to the scores (within 1e-9). `favourite` is whom the policy holds to be
+    best (None: it has no opinion); `exploration` names the figures that made probabilities of scores; `note` says in words
+    what a reader of the figures would not guess.
     """
 
-    candidates: tuple[Scored, ...]
+    agents: tuple[str, ...]
+    scores: tuple[float, ...]
+    parts: Mapping[str, tuple[float, ...]]
     probabilities: tuple[float, ...]
     favourite: str | None
     exploration: Mapping[str, float]
     note: str = ""
+
+    @property
+    def candidates(self) -> tuple[Scored, ...]:
+        """The candidates one by one; made when asked for, since most of whom is decided about is never looked at."""
+        return tuple(Scored(*each) for each in zip(self.agents, self.scores, self.parts_by_name(), strict=True))
+
+    def parts_by_name(self) -> list[dict[str, float]]:
+        """Return the parts of each candidate's score."""
+        rows = zip(*self.parts.values(), strict=True) if self.parts else repeat((), len(self.agents))
+        return [dict(zip(self.parts, row, strict=True)) for row in rows]
 
 
 class Choice(Struct, frozen=True):
@@ -78,6 +93,10 @@ class Policy(Protocol):
 
     def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
         """Return every candidate's exact probability, changing nothing; raises InvalidCandidates, ContextMismatch."""
+        ...
+
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+        """Return what `decide` returns for each context (a row each), to the bit, for less; raises as it does."""
         ...
 
     def learn(self, example: Example) -> None:
@@ -110,13 +129,13 @@ def digest(policy: Policy) -> str:
 def choose(decision: Decision, draw: float) -> Choice:
     """Return the candidate whose share of [0, 1) holds the draw, with its propensity."""
     index = sample(decision.probabilities, draw)
-    agent = decision.candidates[index].agent
+    agent = decision.agents[index]
     return Choice(agent, decision.probabilities[index], explored=agent != decision.favourite)
 
 
-def ranked(candidates: Sequence[str]) -> list[str]:
+def ranked(candidates: Sequence[str]) -> tuple[str, ...]:
     """Return the candidates sorted by id; raises InvalidCandidates if there is none, or one twice."""
-    ordered = sorted(candidates)
+    ordered = tuple(sorted(candidates))
     if not ordered:
         raise InvalidCandidates("there is no candidate to choose from")
     if len(set(ordered)) != len(ordered):
@@ -126,9 +145,14 @@ def ranked(candidates: Sequence[str]) -> list[str]:
 
 def check_context(context: Context, width: int) -> None:
     """Raise ContextMismatch unless the context is a vector of that width whose numbers are within +-LIMIT."""
-    if context.shape != (width,):
-        raise ContextMismatch(f"a context of shape {context.shape} does not fit a policy of width {width}")
-    if not (np.abs(context) <= LIMIT).all():  # false for NaN, too
+    check_contexts(context[None], width)
+
+
+def check_contexts(contexts: Contexts, width: int) -> None:
+    """Raise ContextMismatch unless every row is a context of that width."""
+    if contexts.shape[1:] != (width,):
+        raise ContextMismatch(f"a context of shape {contexts.shape[1:]} does not fit a policy of width {width}")
+    if not (np.abs(contexts) <= LIMIT).all():  # false for NaN, too
         raise ContextMismatch(f"a context holds a number that is not finite, or beyond {LIMIT:g}")
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from learning.policy import Context, Policy, choose, digest
+from learning.policy import Context, Decision, Policy, choose, digest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,10 +47,14 @@ def recompute(policy: Policy, recorded: Recorded) -> Verdict:
     The policy must stand at the record's `upto`; that it does is part of the comparison (its digest).
     Raises InvalidCandidates or ContextMismatch for a record that nobody could have chosen from.
     """
-    decision = policy.decide(recorded.context, recorded.candidates)
-    again = {scored.agent: chance for scored, chance in zip(decision.candidates, decision.probabilities, strict=True)}
+    return compare(policy, digest(policy), policy.decide(recorded.context, recorded.candidates), recorded)
+
+
+def compare(policy: Policy, made: str, decision: Decision, recorded: Recorded) -> Verdict:
+    """Compare a record with what the policy, whose digest is `made`, decided again."""
+    again = dict(zip(decision.agents, decision.probabilities, strict=True))
     choice = choose(decision, recorded.draw)
-    pairs: list[tuple[str, object, object]] = [("state digest", recorded.digest, _digest_like(recorded.digest, policy))]
+    pairs: list[tuple[str, object, object]] = [("state digest", recorded.digest, _digest_like(recorded.digest, made, policy))]
     if len(recorded.probabilities) != len(recorded.candidates):
         pairs.append(("number of probabilities", len(recorded.probabilities), len(recorded.candidates)))
     for agent, chance in zip(recorded.candidates, recorded.probabilities, strict=False):
@@ -61,8 +65,7 @@ def recompute(policy: Policy, recorded: Recorded) -> Verdict:
     return Verdict(tuple(Difference(what, repr(was), repr(now)) for what, was, now in pairs if was != now))
 
 
-def _digest_like(recorded: str, policy: Policy) -> str:
+def _digest_like(recorded: str, made: str, policy: Policy) -> str:
     """Return a policy's digest; where the record has that of the whole state, as releases before wrote it, that one."""
-    made = digest(policy)
     whole = hashlib.sha256(policy.dump()).hexdigest() if recorded != made else made
     return whole if recorded == whole else made

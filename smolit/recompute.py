@@ -5,8 +5,10 @@ state that a choice names by `upto` is reached by folding, one example after the
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
+import numpy as np
 from msgspec import Struct
 
 from events.event import Event, Message
@@ -17,9 +19,8 @@ from learning.book import Page, PolicyKey
 from learning.draw import draw
 from learning.errors import LearningError
 from learning.features import ContextMap
-from learning.policy import Context
-from learning.verify import Difference, Recorded
-from learning.verify import recompute as recompute_choice
+from learning.policy import Context, Contexts, Decision, Policy
+from learning.verify import Difference, Recorded, compare
 
 READS = frozenset(cls.event_type.wire_name for cls in (AgentChosen, AttemptEnded, ExampleRecorded, ExampleSuperseded))
 Example = ExampleRecorded | ExampleSuperseded
@@ -66,11 +67,19 @@ class Log(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """A choice and what it looked at, where a policy has learned just what had been learned then; gone with the next one."""
+    """Choices among the same candidates, what they looked at (a row each), and a policy that has learned just what had been then.
 
-    choice: AgentChosen
-    context: Context
+    The page moves on with the next stop.
+    """
+
+    choices: tuple[AgentChosen, ...]
+    contexts: Contexts
     page: Page
+
+    @property
+    def candidates(self) -> list[str]:
+        """Who could be chosen."""
+        return [one.agent for one in self.choices[0].candidates]
 
 
 def sort_log(records: Iterable[Incoming], wanted: Callable[[Incoming], bool] = lambda _record: True) -> Log:
@@ -116,7 +125,7 @@ def _series(choices: Sequence[AgentChosen]) -> dict[Series, list[AgentChosen]]:
 
 
 def walk(series: Series, choices: Sequence[AgentChosen], log: Log, used: ContextMap) -> Iterator[Stop]:
-    """Fold the scope's examples, and stop at every state that a choice names; choices must be in the order of these."""
+    """Fold the scope's examples, and stop at every state that choices name; choices must be in the order of these."""
 
     def to_context(features: Features) -> Context:
         return used.apply(features.embedding, features.surface)
@@ -124,11 +133,12 @@ def walk(series: Series, choices: Sequence[AgentChosen], log: Log, used: Context
     page = Page(series.key.make(used.width))
     examples = iter(log.examples.get((series.tenant, series.scope), []))
     ahead = next(examples, None)
-    for choice in choices:
-        while ahead is not None and ahead[0] <= choice.policy.upto:
+    for (upto, _), alike in groupby(choices, lambda one: (one.policy.upto, [who.agent for who in one.candidates])):
+        while ahead is not None and ahead[0] <= upto:
             page.take_in(ahead[1], ahead[0], to_context)
             ahead = next(examples, None)
-        yield Stop(choice, to_context(choice.context.features), page)
+        run = tuple(alike)
+        yield Stop(run, np.array([to_context(choice.context.features) for choice in run]), page)
 
 
 def _compared(series: Series, choices: Sequence[AgentChosen], log: Log, maps: Maps) -> Iterable[Mismatch]:
@@ -141,11 +151,33 @@ def _compared(series: Series, choices: Sequence[AgentChosen], log: Log, maps: Ma
 
 
 def _again(stop: Stop) -> Iterable[Mismatch]:
-    """Make one choice again with the state it names."""
-    choice, context, page = stop
-    if page.upto != choice.policy.upto:
-        yield _told(choice, "upto", str(choice.policy.upto), str(page.upto))
-        return
+    """Make choices again with the state they name."""
+    for choice, context, decision in zip(stop.choices, stop.contexts, _decisions(stop), strict=True):
+        if stop.page.upto == choice.policy.upto:
+            differences = _differences(stop.page, choice, context, decision)
+            yield from (_told(choice, one.what, one.recorded, one.recomputed) for one in differences)
+        else:
+            yield _told(choice, "upto", str(choice.policy.upto), str(stop.page.upto))
+
+
+def _decisions(stop: Stop) -> Sequence[Decision | LearningError]:
+    """Decide about all together; where that cannot be, one by one."""
+    policy, candidates = stop.page.policy, stop.candidates
+    try:
+        return policy.decide_many(stop.contexts, candidates)
+    except LearningError:
+        return [_decision(policy, context, candidates) for context in stop.contexts]
+
+
+def _decision(policy: Policy, context: Context, candidates: Sequence[str]) -> Decision | LearningError:
+    try:
+        return policy.decide(context, candidates)
+    except LearningError as error:
+        return error
+
+
+def _differences(page: Page, choice: AgentChosen, context: Context, decision: Decision | LearningError) -> Sequence[Difference]:
+    """Compare a choice with what was decided again."""
     recorded = Recorded(
         context=context,
         candidates=tuple(one.agent for one in choice.candidates),
@@ -157,10 +189,11 @@ def _again(stop: Stop) -> Iterable[Mismatch]:
         digest=choice.policy.digest,
     )
     try:
-        differences = recompute_choice(page.policy, recorded).differences
+        if isinstance(decision, LearningError):
+            raise decision
+        return compare(page.policy, page.digest, decision, recorded).differences
     except LearningError as error:
-        differences = (Difference("choice", "made", f"cannot be made: {error}"),)
-    yield from (_told(choice, one.what, one.recorded, one.recomputed) for one in differences)
+        return (Difference("choice", "made", f"cannot be made: {error}"),)
 
 
 def _wrong_draw(choice: AgentChosen, secret: bytes) -> Mismatch | None:

@@ -20,7 +20,7 @@ from learning.policy import Decision, choose
 from learning.rating import Ratings, weighted_mean_if_any
 from learning.reward import micro
 from learning.statistics import Interval, Sums, mean_interval
-from smolit.recompute import Log, Maps, Series, walk
+from smolit.recompute import Log, Maps, Series, Stop, walk
 
 # What an agent is expected to earn, for the doubly robust estimate; it is folded as a policy is, so it never saw the outcome.
 MODEL = PolicyKey.of(RidgeIgw.name, {})
@@ -122,7 +122,7 @@ def report(
 
     `chances` are those of being judged.
     """
-    judged = [_logged(one, rewards[_key(one.choice)]) for one in again if _key(one.choice) in rewards]
+    judged = [_logged(one, rewards[key_of(one.choice)]) for one in again if key_of(one.choice) in rewards]
     differing = [one for one in again if one.differs]
     weighted = weights(judged)
     refused = missing_support(judged)
@@ -135,7 +135,7 @@ def report(
         differing_share=len(differing) / len(again) if again else 0.0,
         differing_by_domain=_by(again, lambda one: one.domain),
         differing_by_agent=_by(again, lambda one: one.choice.agent),
-        examples=tuple(_instance(one, rewards.get(_key(one.choice))) for one in _spread(differing)),
+        examples=tuple(_instance(one, rewards.get(key_of(one.choice))) for one in _spread(differing)),
         logged_reward=mean_interval(Sums.of([micro(one.reward) for one in judged])) if len(judged) > 1 else None,
         logged_reward_all_judged=_all_judged(again, rewards, chances),
         ips=found.ips if found else None,
@@ -150,19 +150,23 @@ def report(
 
 def made_again(log: Log, maps: Maps, wanted: PolicyKey) -> Iterator[Again]:
     """Walk the log with the candidate and, beside it, with the model of rewards; raises as `replay` does."""
-    for (tenant, scope, digest), choices in _groups(log.choices).items():
-        used = _map_of(maps, digest)
+    for (tenant, scope, digest), choices in groups(log.choices).items():
+        used = map_of(maps, digest)
         candidate = walk(Series(tenant, scope, wanted, digest), choices, log, used)
         model = walk(Series(tenant, scope, MODEL, digest), choices, log, used)
-        for (choice, context, page), (_, _, expecting) in zip(candidate, model, strict=True):
-            agents = [one.agent for one in choice.candidates]
-            decision = page.policy.decide(context, agents)
-            expected = expecting.policy.decide(context, agents)
-            clipped = tuple(min(1.0, max(0.0, one.score)) for one in expected.candidates)
-            yield Again(choice, decision, choose(decision, choice.draw).agent, clipped)
+        for stop, expecting in zip(candidate, model, strict=True):
+            decisions = stop.page.policy.decide_many(stop.contexts, stop.candidates)
+            for choice, decision, expected in zip(stop.choices, decisions, expected_at(expecting), strict=True):
+                yield Again(choice, decision, choose(decision, choice.draw).agent, expected)
 
 
-def _groups(choices: Sequence[AgentChosen]) -> dict[tuple[str, str, str], list[AgentChosen]]:
+def expected_at(stop: Stop) -> list[tuple[float, ...]]:
+    """Return for each choice the reward that a policy's scores expect of each agent, sorted by id, within 0 and 1."""
+    decisions = stop.page.policy.decide_many(stop.contexts, stop.candidates)
+    return [tuple(min(1.0, max(0.0, score)) for score in one.scores) for one in decisions]
+
+
+def groups(choices: Sequence[AgentChosen]) -> dict[tuple[str, str, str], list[AgentChosen]]:
     """Return choices by tenant, scope and context map, in the order of the states that they were made with.
 
     Partitions are read in any order; among choices of one state the task's id decides, so a log gives one report.
@@ -173,7 +177,8 @@ def _groups(choices: Sequence[AgentChosen]) -> dict[tuple[str, str, str], list[A
     return found
 
 
-def _map_of(maps: Maps, digest: str) -> ContextMap:
+def map_of(maps: Maps, digest: str) -> ContextMap:
+    """Return the context map of that digest; raises ContextMapMissing."""
     if digest not in maps:
         raise ContextMapMissing(f"choices were made with context map {digest[:12]}, which does not come with this release")
     return maps[digest]
@@ -195,22 +200,23 @@ def ratings_of(log: Log) -> Ratings:
 
 def _all_judged(again: Iterable[Again], rewards: Mapping[Attempt, float], chances: Mapping[Attempt, float]) -> Interval | None:
     """Return what was earned in the mean, had all been judged alike; None where ends are missing, or too few were judged."""
-    judged = [key for one in again if (key := _key(one.choice)) in rewards]
+    judged = [key for one in again if (key := key_of(one.choice)) in rewards]
     if not judged or any(key not in chances for key in judged):
         return None
     return weighted_mean_if_any([rewards[key] for key in judged], [chances[key] for key in judged])
 
 
-def _key(choice: AgentChosen) -> Attempt:
+def key_of(choice: AgentChosen) -> Attempt:
+    """Return whose attempt, at which task, a choice was made for."""
     return choice.tenant, choice.task_id, choice.attempt
 
 
 def _logged(again: Again, reward: float) -> Logged:
     """Return a choice with its reward as the estimators take it, agents in the order of the candidate's decision."""
-    agents = [one.agent for one in again.decision.candidates]
+    agents = again.decision.agents
     had = {one.agent: one.probability for one in again.choice.candidates}
     return Logged(
-        agents=tuple(agents),
+        agents=agents,
         chosen=agents.index(again.choice.agent),
         reward=reward,
         logged=tuple(had[agent] for agent in agents),
@@ -235,7 +241,7 @@ def _spread(differing: Sequence[Again]) -> list[Again]:
 
 def _instance(again: Again, reward: float | None) -> Instance:
     had = {one.agent: one.probability for one in again.choice.candidates}
-    would = dict(zip((one.agent for one in again.decision.candidates), again.decision.probabilities, strict=True))
+    would = dict(zip(again.decision.agents, again.decision.probabilities, strict=True))
     agent, instead = again.choice.agent, again.instead
     return Instance(
         task_id=again.choice.task_id,

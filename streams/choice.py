@@ -1,8 +1,9 @@
-"""Choose an agent for one attempt. Pure: agents, policies, liveness and the draw come in as arguments."""
+"""Choose an agent for each attempt. Pure: agents, policies, liveness and the draw come in as arguments."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
+import numpy as np
 from msgspec import Struct
 
 from events.control import Control
@@ -31,6 +32,15 @@ class Served(Struct, frozen=True):
 
     key: PolicyKey
     decided_by: DecidedBy
+
+
+class Due(NamedTuple):
+    """An attempt, the policy that is to choose for it, that policy's state, and the number in [0, 1) that decides."""
+
+    wanted: Wanted
+    serving: Served
+    page: Page
+    draw: float
 
 
 def wanted_first(admitted: TaskAdmitted) -> Wanted:
@@ -72,23 +82,42 @@ def variant_of(wanted: Wanted, control: Control) -> Variant | None:
     return next((one for one in run.started.variants if one.name == assignment.variant), None) if run else None
 
 
-def choose_agent(
-    wanted: Wanted,
+def choose_agents(
+    due: Sequence[Due],
     control: Control,
-    serving: Served,
-    page: Page,
     *,
     to_context: Callable[[Features], Context],
     context_map: str,
     is_live: Callable[[str], bool],
-    draw: float,
-) -> AgentChosen | TaskEnded:
-    """Return the choice with its exact propensity, or the task's end if nobody can do it."""
-    found = match(control.agents_of(wanted.tenant), wanted.context, is_live)
-    if not found.candidates:
-        return _nobody(wanted, found)
-    decision = page.policy.decide(to_context(wanted.context.features), found.candidates)
-    chosen = choose(decision, draw)
+) -> list[AgentChosen | TaskEnded]:
+    """Return for each attempt the choice with its exact propensity, or the task's end if nobody can do it.
+
+    Those with one policy state and the same candidates are decided about together, which changes no bit.
+    """
+    found = [match(control.agents_of(one.wanted.tenant), one.wanted.context, is_live) for one in due]
+    decisions = _decisions(due, found, to_context)
+    return [
+        _chosen(one, each, decisions[at], context_map) if each.candidates else _nobody(one.wanted, each)
+        for at, (one, each) in enumerate(zip(due, found, strict=True))
+    ]
+
+
+def _decisions(due: Sequence[Due], found: Sequence[Match], to_context: Callable[[Features], Context]) -> dict[int, Decision]:
+    """Return by place in the batch what the policies make of everybody who can be chosen."""
+    alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}
+    for at, (one, each) in enumerate(zip(due, found, strict=True)):
+        if each.candidates:
+            alike.setdefault((id(one.page), each.candidates), []).append(at)
+    decisions: dict[int, Decision] = {}
+    for (_, candidates), places in alike.items():
+        contexts = np.array([to_context(due[at].wanted.context.features) for at in places])
+        decisions.update(zip(places, due[places[0]].page.policy.decide_many(contexts, candidates), strict=True))
+    return decisions
+
+
+def _chosen(due: Due, found: Match, decision: Decision, context_map: str) -> AgentChosen:
+    """Draw, and tell all that the choice was made of."""
+    wanted, chosen = due.wanted, choose(decision, due.draw)
     return AgentChosen(
         tenant=wanted.tenant,
         task_id=wanted.task_id,
@@ -99,18 +128,16 @@ def choose_agent(
         left_out=found.left_out,
         agent=chosen.agent,
         propensity=chosen.propensity,
-        draw=draw,
+        draw=due.draw,
         explored=chosen.explored,
-        policy=_reference(page),
-        decided_by=serving.decided_by,
+        policy=_reference(due.page),
+        decided_by=due.serving.decided_by,
     )
 
 
 def _candidates(decision: Decision) -> tuple[Candidate, ...]:
-    return tuple(
-        Candidate(scored.agent, scored.score, dict(scored.parts), probability)
-        for scored, probability in zip(decision.candidates, decision.probabilities, strict=True)
-    )
+    figures = zip(decision.agents, decision.scores, decision.parts_by_name(), decision.probabilities, strict=True)
+    return tuple(Candidate(*each) for each in figures)
 
 
 def _reference(page: Page) -> PolicyRef:

@@ -1,6 +1,6 @@
 """Who chooses: what is in force, what was learned and who is live, held together and followed from the log.
 
-It keeps nothing of its own: what it needs stands in the attempt, and in states that every process folds alike. Asked again
+It keeps nothing of its own: what it needs stands in the attempt, and in states that every process folds alike. Due again
 after a crash it fills the same slot, perhaps with other content; the first in the log wins.
 """
 
@@ -11,11 +11,13 @@ from learning.book import PolicyKey
 from learning.draw import draw
 from learning.errors import LearningError
 from store.snapshot import Snapshot
-from streams.choice import Wanted, choose_agent, policies_in_force, served
+from streams.choice import Due, Wanted, choose_agents, policies_in_force, served
 from streams.control import ControlReader
 from streams.errors import ChoiceImpossible
 from streams.library import Library
 from streams.live import LiveAgents
+
+Chosen = AgentChosen | TaskEnded | ChoiceImpossible
 
 
 class Chooser:
@@ -50,19 +52,40 @@ class Chooser:
             ChoiceImpossible: the policy in force cannot choose.
             LearningError: what was learned cannot be known; nobody can be chosen for.
         """
+        chosen = self._attempt(await self._due(wanted))
+        if isinstance(chosen, ChoiceImpossible):
+            raise chosen
+        return chosen
+
+    async def choose_many(self, wanted: Sequence[Wanted]) -> list[Chosen]:
+        """Return for each, in order, what `choose` returns, or the ChoiceImpossible it raises; raises LearningError as it."""
+        due = [await self._due(one) for one in wanted]
+        try:
+            return [*self._choices(due)]
+        except LearningError:  # of one of them at least: the others are chosen for all the same
+            return [self._attempt(one) for one in due]
+
+    async def _due(self, wanted: Wanted) -> Due:
+        """Return what a choice is made from, as far as it had to be waited for."""
         await self.control.reach(wanted.context.seen)
         serving = served(wanted, self.control.control, self._default)
         page = await self._library.page(wanted.tenant, wanted.context.scope, serving.key)
+        return Due(wanted, serving, page, draw(self._secret, "choice", wanted.task_id, wanted.attempt))
+
+    def _attempt(self, due: Due) -> Chosen:
+        """Choose for one, or say why nobody can."""
         try:
-            return choose_agent(
-                wanted,
-                self.control.control,
-                serving,
-                page,
-                to_context=self._library.to_context,
-                context_map=self._library.context_map,
-                is_live=self._live.serves,
-                draw=draw(self._secret, "choice", wanted.task_id, wanted.attempt),
-            )
+            return self._choices([due])[0]
         except LearningError as error:
-            raise ChoiceImpossible(f"the policy in force cannot choose: {error}") from error
+            found = ChoiceImpossible(f"the policy in force cannot choose: {error}")
+            found.__cause__ = error
+            return found
+
+    def _choices(self, due: Sequence[Due]) -> list[AgentChosen | TaskEnded]:
+        return choose_agents(
+            due,
+            self.control.control,
+            to_context=self._library.to_context,
+            context_map=self._library.context_map,
+            is_live=self._live.serves,
+        )

@@ -13,7 +13,7 @@ waits for it is woken twice (docs/decisions/028-chosen-where-admitted.md).
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -36,7 +36,7 @@ from store.snapshot import newest
 from streams.admission import Reading, Refused, Rules, admit_task, facts_about_task, wants_sentiment
 from streams.change import CHANGES, control_fact
 from streams.choice import wanted_first
-from streams.chooser import Chooser
+from streams.chooser import Chooser, Chosen
 from streams.claiming import claimed
 from streams.errors import BatchBefore, ChoiceImpossible
 from streams.inspection import Healthy, Sick, inspect
@@ -54,6 +54,16 @@ class Foreseen(NamedTuple):
     judged: Healthy | Sick
     reading: "asyncio.Future[Reading] | None" = None
     sentiment: "asyncio.Future[Sentiment | None] | None" = None
+
+
+class Accepted(NamedTuple):
+    """A request, and the facts that follow from it."""
+
+    request: Healthy
+    facts: tuple[Fact, ...]
+
+
+Told = Accepted | Sick
 
 
 class Reader(Protocol):
@@ -180,26 +190,45 @@ class Intake:
 
     async def _settled(self, work: Sequence[Healthy | Sick], foreseen: Mapping[str, Foreseen]) -> list[Outgoing]:
         """Return what is to be published, in order; what changes what is in force is published and folded before the rest."""
-        ready: list[Outgoing] = []
+        told: list[Told] = []
         for one in work:
             if isinstance(one, Healthy) and isinstance(one.asked.request, CHANGES):
-                await self._publisher.publish(ready)
-                ready = []
+                await self._publisher.publish(await self._records(told))
+                told = []
                 await self._control.reach_published(await self._publisher.publish(await self._in_force(one)))
             else:
-                ready += await self._records(one, foreseen[one.record.origin])
-        return ready
+                told.append(await self._told(one, foreseen[one.record.origin]))
+        return await self._records(told)
 
-    async def _records(self, one: Healthy | Sick, foreseen: Foreseen) -> list[Outgoing]:
-        """Return the records of one request, whatever becomes of it."""
-        if isinstance(one, Sick):
-            return self._refused(one)
-        try:
-            facts = await self._facts(one, foreseen)
-        except Refused as error:
-            return self._refused(one.refused(error.reason, str(error)))
+    async def _records(self, told: Sequence[Told]) -> list[Outgoing]:
+        """Return the records of requests, in order, whatever becomes of them; admitted tasks are chosen for together."""
+        admitted = [last for one in told if not isinstance(one, Sick) and isinstance(last := one.facts[-1], TaskAdmitted)]
+        choices = iter(await self._chooser.choose_many([wanted_first(fact) for fact in admitted]))
+        chosen = [self._with_choice(one, choices) for one in told]
+        return [record for one in chosen for record in (self._refused(one) if isinstance(one, Sick) else self._accepted(one))]
+
+    def _with_choice(self, told: Told, choices: Iterator[Chosen]) -> Told:
+        """Add to an admission who does the task, or its end if nobody can; if the policy in force cannot choose, refuse it."""
+        if isinstance(told, Sick) or not isinstance(told.facts[-1], TaskAdmitted):
+            return told
+        chosen = next(choices)
+        if isinstance(chosen, ChoiceImpossible):
+            return told.request.refused(chosen.code, str(chosen))
+        self.outcomes["nobody_fits" if isinstance(chosen, TaskEnded) else "chosen"] += 1
+        return Accepted(told.request, (*told.facts, chosen))
+
+    def _accepted(self, told: Accepted) -> list[Outgoing]:
         self.outcomes["accepted"] += 1
-        return self._story(facts, one)
+        return self._story(told.facts, told.request)
+
+    async def _told(self, one: Healthy | Sick, foreseen: Foreseen) -> Told:
+        """Return the facts of a request, as far as no agent has to be chosen, or why there are none."""
+        if isinstance(one, Sick):
+            return one
+        try:
+            return Accepted(one, await self._facts(one, foreseen))
+        except Refused as error:
+            return one.refused(error.reason, str(error))
 
     async def _facts(self, one: Healthy, foreseen: Foreseen) -> tuple[Fact, ...]:
         """Return the facts of a request about a task."""
@@ -215,20 +244,11 @@ class Intake:
                     self._clock(),
                 )
                 await self._keep_text(facts[0], request.text)
-                return (*facts, await self._first_choice(facts[1]))
+                return facts
             case CancelTask() | ForgetTask() | GiveFeedback() | ReviseFeedback() as request:
                 return (facts_about_task(one.asked, request, await foreseen.sentiment if foreseen.sentiment else None),)
             case _:
                 raise Refused("unknown_request", f"{one.asked.request.event_type.name} cannot be asked for")
-
-    async def _first_choice(self, admitted: TaskAdmitted) -> Fact:
-        """Return who does the task, or its end if nobody can."""
-        try:
-            chosen = await self._chooser.choose(wanted_first(admitted))
-        except ChoiceImpossible as error:
-            raise Refused(error.code, str(error)) from error
-        self.outcomes["nobody_fits" if isinstance(chosen, TaskEnded) else "chosen"] += 1
-        return chosen
 
     async def _keep_text(self, submitted: TaskSubmitted, text: str) -> None:
         """Store a long text once, by its hash, before a fact refers to it."""

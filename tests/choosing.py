@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from msgspec.structs import replace
+
 from events.learning import ExampleRecorded
 from events.task import AgentChosen, Candidate, ChoiceContext, Features, PolicyRef
 from learning.book import Page
@@ -10,6 +13,7 @@ from learning.draw import draw
 from learning.features import ContextMap, extract
 from learning.hashed import HashedEncoder
 from learning.policy import choose
+from smolit.recompute import Log
 from tests import builders
 
 SECRET = b"test"
@@ -53,3 +57,31 @@ def example(number: int, reward: float) -> ExampleRecorded:
     """Return the n-th example of the scope."""
     fact: Any = builders.example(sequence=number, reward=reward, agent="bert", features=features(f"question {number}")).fact
     return fact  # type: ignore[no-any-return]
+
+
+def offers(page: Page, context_map: ContextMap, tasks: int) -> list[tuple[AgentChosen, ExampleRecorded]]:
+    """Return choices between two agents, and an example to come of each."""
+    return [(choice(page, context_map, number, AGENTS[:2]), example(number + 1, 0.0)) for number in range(tasks)]
+
+
+def worth_of(offered: Sequence[tuple[AgentChosen, ExampleRecorded]]) -> dict[str, tuple[float, float]]:
+    """Return what the two agents are truly worth at each task."""
+    return {one.task_id: (0.8, 0.3) if number % 3 else (0.4, 0.5) for number, (one, _) in enumerate(offered)}
+
+
+def simulated(
+    offered: Sequence[tuple[AgentChosen, ExampleRecorded]], seed: int, late: int = 3, first: float = 0.5
+) -> tuple[Log, dict[str, tuple[float, float]]]:
+    """Return a history with rewards 0 and 1, and what each agent is truly worth at each choice; `first` is bert's chance."""
+    drawn = np.random.Generator(np.random.PCG64(seed)).random((len(offered), 2)).tolist()
+    worth = worth_of(offered)
+    chances, choices, examples = (first, 1.0 - first), [], []
+    for number, ((one, made), (which, luck)) in enumerate(zip(offered, drawn, strict=True)):
+        place, upto = int(which >= first), 10 * (number - late) if number >= late else -1
+        had = tuple(replace(who, probability=chance) for who, chance in zip(one.candidates, chances, strict=True))
+        policy = replace(one.policy, upto=upto)
+        choices.append(replace(one, agent=AGENTS[place], propensity=chances[place], draw=which, candidates=had, policy=policy))
+        reward = float(luck < worth[one.task_id][place])
+        earned = replace(made, task_id=one.task_id, agent=AGENTS[place], propensity=chances[place], reward=reward)
+        examples.append((10 * number, replace(earned, features=one.context.features)))
+    return Log({("default", "default"): examples}, choices, 0), worth

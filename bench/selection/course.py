@@ -109,15 +109,15 @@ def _frozen(learner: Learner, course: Course, agents: Sequence[str], columns: di
     """Return mean reward and score of the favourite on the test; without an opinion, what its probabilities would earn."""
     if not course.test.keys:
         return float("nan"), float("nan")
-    shares = np.array([_share(learner.decide(context, agents), columns) for context in course.test.contexts])
+    shares = np.array([_share(one, columns) for one in learner.decide_many(course.test.contexts, agents)])
     rewards = course.rewards(course.test)
     return float((shares * rewards).sum(axis=1).mean()), float((shares * course.test.scores).sum(axis=1).mean())
 
 
 def _share(decision: Decision, columns: dict[str, int]) -> Matrix:
     share = np.zeros(len(columns))
-    for scored, chance in zip(decision.candidates, decision.probabilities, strict=True):
-        share[columns[scored.agent]] = chance if decision.favourite is None else float(scored.agent == decision.favourite)
+    for agent, chance in zip(decision.agents, decision.probabilities, strict=True):
+        share[columns[agent]] = chance if decision.favourite is None else float(agent == decision.favourite)
     return share
 
 

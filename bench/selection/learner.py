@@ -7,7 +7,7 @@ import msgspec
 
 from learning.errors import InvalidPolicySetting
 from learning.policies import DEFAULT, POLICIES, create, find
-from learning.policy import Context, Decision, Example
+from learning.policy import Context, Contexts, Decision, Example
 
 Settings = Mapping[str, float | str]
 
@@ -17,6 +17,10 @@ class Learner(Protocol):
 
     def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
         """Return every candidate's probability."""
+        ...
+
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+        """Return the same for each context, a row each."""
         ...
 
     def learn(self, example: Example) -> None:

@@ -4,6 +4,7 @@ Each is imported only when it runs; one that is not installed is left out (`make
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.selection.learner import Learner
-from learning.policy import Context, Decision, Example, Scored
+from learning.policy import Context, Contexts, Decision, Example
 
 
 class Peer(NamedTuple):
@@ -23,7 +24,19 @@ class Peer(NamedTuple):
     make: Callable[[Sequence[str], int], Learner]
 
 
-class VowpalWabbit:
+class OneByOne(ABC):
+    """A learner that knows no batches."""
+
+    @abstractmethod
+    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+        """Return every candidate's probability."""
+
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+        """Return the same for each context, a row each."""
+        return [self.decide(context, candidates) for context in contexts]
+
+
+class VowpalWabbit(OneByOne):
     """SquareCB over action-dependent features (vowpalwabbit.org): each agent's weights on the context, crossed by -q."""
 
     def __init__(self, agents: Sequence[str], seed: int) -> None:
@@ -48,7 +61,7 @@ class VowpalWabbit:
         return [shared, *(f"{cost if agent == told else ''}|T agent={agent}" for agent in self._agents)]
 
 
-class MabWiser:
+class MabWiser(OneByOne):
     """LinTS of fidelity's MABWiser: a Bayesian regression per agent, one draw of its weights per choice."""
 
     def __init__(self, agents: Sequence[str], seed: int) -> None:
@@ -69,7 +82,7 @@ class MabWiser:
         self._started = True
 
 
-class River:
+class River(OneByOne):
     """Disjoint LinUCB of river (riverml.xyz): a Bayesian regression per agent and an upper bound on each."""
 
     def __init__(self, _agents: Sequence[str], seed: int) -> None:
@@ -118,5 +131,5 @@ def _named(context: Context) -> dict[str, Any]:
 def _decision(agents: list[str], chances: Sequence[float]) -> Decision:
     """Return a decision in our words; the likeliest agent is the favourite."""
     shares = np.array(chances) / sum(chances)
-    scored = tuple(Scored(agent, chance, {}) for agent, chance in zip(agents, shares.tolist(), strict=True))
-    return Decision(scored, tuple(shares.tolist()), agents[int(shares.argmax())], {})
+    chances_of = tuple(shares.tolist())
+    return Decision(tuple(agents), chances_of, {}, chances_of, agents[int(shares.argmax())], {})

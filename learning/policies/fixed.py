@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from learning.errors import InvalidPolicySetting, UnreadableState
-from learning.policy import Context, Decision, Example, Scored, check_context, check_example, check_reward, ranked
+from learning.policy import Context, Contexts, Decision, Example, check_contexts, check_example, check_reward, ranked
 from learning.state import pack, unpack
 
 
@@ -35,13 +35,12 @@ class Fixed:
 
     def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
         """Return probability 1 for the named agent, or 1/K for each of K candidates if it is none of them."""
-        check_context(context, self._width)
-        agents = ranked(candidates)
-        if self._agent not in agents:
-            note = f"the fixed agent {self._agent!r} is not a candidate: chosen uniformly"
-            return Decision(_scored(agents, self._agent), (1.0 / len(agents),) * len(agents), None, {}, note)
-        chances = tuple(float(agent == self._agent) for agent in agents)
-        return Decision(_scored(agents, self._agent), chances, self._agent, {})
+        return self.decide_many(context[None], candidates)[0]
+
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+        """Return the same for every context."""
+        check_contexts(contexts, self._width)
+        return [self._decision(ranked(candidates))] * len(contexts)
 
     def learn(self, example: Example) -> None:
         """Refuse what no policy could learn from, and learn nothing."""
@@ -69,6 +68,9 @@ class Fixed:
             raise UnreadableState("a state of fixed holds the name of one agent, and this one does not")
         return cls(width, agent)
 
-
-def _scored(agents: Sequence[str], chosen: str) -> tuple[Scored, ...]:
-    return tuple(Scored(agent, float(agent == chosen), {"named": float(agent == chosen)}) for agent in agents)
+    def _decision(self, agents: tuple[str, ...]) -> Decision:
+        named = tuple(float(agent == self._agent) for agent in agents)
+        if self._agent in agents:
+            return Decision(agents, named, {"named": named}, named, self._agent, {})
+        note = f"the fixed agent {self._agent!r} is not a candidate: chosen uniformly"
+        return Decision(agents, named, {"named": named}, (1.0 / len(agents),) * len(agents), None, {}, note)

@@ -7,8 +7,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from learning.errors import InvalidPolicySetting, UnlearnableExample, UnreadableState
-from learning.heads import RidgeHeads, Worth
-from learning.policy import Context, Decision, Example, Scored, check_context, check_example, check_reward, ranked
+from learning.heads import RidgeHeads, Rows, Vector
+from learning.policy import Context, Contexts, Decision, Example, check_contexts, check_example, check_reward, ranked
 from learning.state import State, pack, unpack
 
 
@@ -45,14 +45,23 @@ class RidgeIgw:
 
     def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
         """Return every candidate's exact probability; ties for the best go to the first by id."""
-        check_context(context, self._width)
+        return self.decide_many(context[None], candidates)[0]
+
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+        """Return what `decide` would for each context; what does not depend on the text is worked out once."""
+        check_contexts(contexts, self._width)
         agents = ranked(candidates)
-        worth = self._heads.worth(context, agents)
+        worth = self._heads.worth(contexts, agents)
         scores = worth.scores
-        best = int(np.argmax(scores))
+        best = scores.argmax(axis=1)
         figures = self._exploration(len(agents))
-        chances = inverse_gap_weights(scores.tolist(), best, figures["gamma"], figures["floor"])
-        return Decision(_scored(agents, worth), chances, agents[best], figures)
+        chances = inverse_gap_weights(scores, best, figures["gamma"], figures["floor"])
+        same = {"pooled": (worth.pooled,) * len(agents), "agent": tuple(worth.agent.tolist())}
+        rows = zip(scores.tolist(), worth.text.tolist(), chances, best.tolist(), strict=True)
+        return [
+            Decision(agents, tuple(score), {**same, "text": tuple(text)}, chance, agents[at], figures)
+            for score, text, chance, at in rows
+        ]
 
     def learn(self, example: Example) -> None:
         """Take in one example."""
@@ -96,19 +105,15 @@ class RidgeIgw:
         return {"gamma": gamma, "floor": min(self._settings["floor"], 1.0 / (4 * candidates))}
 
 
-def inverse_gap_weights(scores: Sequence[float], best: int, gamma: float, floor: float) -> tuple[float, ...]:
-    """Return 1/(K + gamma gap) but at least the floor for all except the best, and the rest (at least 1/K) for it."""
-    count, top = len(scores), scores[best]
-    chances = [max(floor, 1.0 / (count + gamma * (top - score))) for score in scores]
-    chances[best] = 1.0 - math.fsum(chance for index, chance in enumerate(chances) if index != best)
-    return tuple(chances)
-
-
-def _scored(agents: Sequence[str], worth: Worth) -> tuple[Scored, ...]:
-    figures = zip(agents, worth.scores.tolist(), worth.agent.tolist(), worth.text.tolist(), strict=True)
-    return tuple(
-        Scored(agent, score, {"pooled": worth.pooled, "agent": mean, "text": text}) for agent, score, mean, text in figures
-    )
+def inverse_gap_weights(scores: Vector, best: Rows, gamma: float, floor: float) -> list[tuple[float, ...]]:
+    """Return 1/(K + gamma gap) but at least the floor for all except the best, and the rest (at least 1/K) for it, by row."""
+    rows = np.arange(len(scores))
+    chances = np.maximum(1.0 / (scores.shape[1] + gamma * (scores[rows, best][:, None] - scores)), floor)
+    chances[rows, best] = 0.0  # adds nothing to the others' sum, which is rounded once
+    found = chances.tolist()
+    for row, at in zip(found, best.tolist(), strict=True):
+        row[at] = 1.0 - math.fsum(row)
+    return [tuple(row) for row in found]
 
 
 def _check_shapes(parts: State) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 
 from learning.errors import InvalidPolicySetting, UnlearnableExample, UnreadableState
 from learning.memory import Whole
-from learning.mixture import Expected, Habits, Mixture
+from learning.mixture import Habits, Mixture
 from learning.optimism import NOISE, clips, shares
-from learning.policy import Context, Decision, Example, Scored, check_context, check_example, check_reward, ranked
+from learning.policy import Context, Contexts, Decision, Example, check_contexts, check_example, check_reward, ranked
 from learning.state import State, pack, unpack
 
 _MAY_BE_ZERO = {"alarm", "release", "blend"}
@@ -62,15 +62,24 @@ class SharedForest:
 
     def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
         """Return every candidate's exact probability; ties for the best go to the first by id."""
-        check_context(context, self._width)
+        return self.decide_many(context[None], candidates)[0]
+
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+        """Return what `decide` would for each context; what does not depend on the text is worked out once."""
+        check_contexts(contexts, self._width)
         agents = ranked(candidates)
         rows = np.array([self._mixture.row(agent) for agent in agents])
-        expected = self._mixture.expect(context.astype(np.float32))
-        scored = _scored(agents, rows, expected)
-        means = np.array([one.score for one in scored])
+        expected = self._mixture.expect(contexts.astype(np.float32))
+        means = expected.means.take(rows, axis=1)
         figures = {"floor": min(self._settings["floor"], 1.0 / (4 * len(agents))), "trust": self._mixture.trust}
         won = self._won(means, rows) * (1.0 - len(agents) * figures["floor"]) + figures["floor"]
-        return Decision(scored, tuple(won.tolist()), agents[int(np.argmax(means))], figures)
+        same = {"pooled": (expected.pooled,) * len(agents), "agent": tuple(expected.agent.take(rows).tolist())}
+        columns = (means, won, expected.forest.take(rows, axis=1), expected.linear.take(rows, axis=1))
+        found = zip(*(map(tuple, column.tolist()) for column in columns), means.argmax(axis=1).tolist(), strict=True)
+        return [
+            Decision(agents, mean, {**same, "forest": grown, "linear": line}, share, agents[best], figures)
+            for mean, share, grown, line, best in found
+        ]
 
     def learn(self, example: Example) -> None:
         """Take in one example."""
@@ -106,20 +115,11 @@ class SharedForest:
         return policy
 
     def _won(self, means: Context, rows: Whole) -> Context:
-        """Return the share of the fixed draws that each candidate wins."""
+        """Return the share of the fixed draws that each candidate wins, a row for each row of means."""
         counts, trust = self._mixture.counts, self._mixture.trust
         tried = counts.take(rows)
         deviations = self._settings["optimism"] * np.sqrt(NOISE / (tried + trust))
         return shares(means, deviations, clips(tried, trust, float(counts.sum()), len(rows), self._settings["release"]))
-
-
-def _scored(agents: Sequence[str], rows: Whole, expected: Expected) -> tuple[Scored, ...]:
-    columns = (expected.means, expected.agent, expected.forest, expected.linear)
-    figures = zip(agents, *(column.take(rows).tolist() for column in columns), strict=True)
-    return tuple(
-        Scored(agent, mean, {"pooled": expected.pooled, "agent": own, "forest": forest, "linear": linear})
-        for agent, mean, own, forest, linear in figures
-    )
 
 
 def _check_settings(settings: Mapping[str, float]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from learning.errors import UnreadableState
-from learning.policy import Context, Decision, Example, Scored, check_context, check_example, check_reward, ranked
+from learning.policy import Context, Contexts, Decision, Example, check_contexts, check_example, check_reward, ranked
 from learning.state import pack, unpack
 
 
@@ -30,10 +30,15 @@ class Uniform:
 
     def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
         """Return 1/K for each of K candidates."""
-        check_context(context, self._width)
+        return self.decide_many(context[None], candidates)[0]
+
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+        """Return the same for every context."""
+        check_contexts(contexts, self._width)
         agents = ranked(candidates)
-        scored = tuple(Scored(agent, 0.0, {"prior": 0.0}) for agent in agents)
-        return Decision(scored, (1.0 / len(agents),) * len(agents), None, {"floor": 1.0 / len(agents)})
+        share, nothing = 1.0 / len(agents), (0.0,) * len(agents)
+        decision = Decision(agents, nothing, {"prior": nothing}, (share,) * len(agents), None, {"floor": share})
+        return [decision] * len(contexts)
 
     def learn(self, example: Example) -> None:
         """Refuse what no policy could learn from, and learn nothing."""

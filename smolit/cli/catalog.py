@@ -72,6 +72,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench projections", "bench.command_projections:projections"),
     Command("bench growth", "bench.command_growth:growth"),
     Command("bench start", "bench.command_start:start"),
+    Command("bench choice", "bench.command_choice:choice"),
     Command("bench path", "bench.path.command:path"),
     Command("bench selection", "bench.selection.command:selection"),
 )

@@ -16,6 +16,7 @@ from learning.encoders import context_maps
 from learning.errors import PolicyError
 from learning.policies import create
 from learning.statistics import Interval
+from smolit.cli import fork as fork_words
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk
 from smolit.cli.log import whole_log
@@ -23,6 +24,8 @@ from smolit.cli.marks import Marks, marks_at
 from smolit.cli.option import Json, Parameters, settings_of
 from smolit.client import places_of, reading
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
+from smolit.fork_report import Fork
+from smolit.fork_report import fork as fork_log
 from smolit.recompute import Log, sort_log
 from smolit.replay import Differing, Replay
 from smolit.replay import replay as replay_log
@@ -33,6 +36,17 @@ _MARK = "records of each partition, TOPIC/PARTITION=OFFSET,..., or a time."
 From = Annotated[str | None, typer.Option("--from", metavar="OFFSET|TIME", help=f"Choices from there on: {_MARK}")]
 To = Annotated[str | None, typer.Option("--to", metavar="OFFSET|TIME", help=f"Choices before there: {_MARK}")]
 
+OwnLife = Annotated[
+    bool,
+    typer.Option(
+        "--fork", help="Let the candidate live on by itself: it learns from its own choices alone, where the log knows of them."
+    ),
+]
+Lives = Annotated[
+    int | None, typer.Option("--seeds", min=1, max=1000, help="Lives of a fork, each with its own draws; 10 if not said.")
+]
+
+_LIVES = 10
 _LINE_EVERY = 5_000
 
 
@@ -42,22 +56,37 @@ def replay(
     since: From = None,
     until: To = None,
     scope: OneScope = None,
+    fork: OwnLife = False,
+    seeds: Lives = None,
     as_json: Json = False,
 ) -> None:
     """Say what another policy would have chosen and earned, from the log alone, or refuse where the log cannot tell."""
     wanted = _key(policy, parameters)
+    if seeds and not fork:
+        raise UsageInvalid("--seeds says how often a fork lives: it takes --fork")
     marks = tuple(marks_at(text, now()) if text else None for text in (since, until))
     log = _of_scope(asyncio.run(_read(open_desk(), *marks)), scope)
     if not log.choices:
         raise NothingFound("no choice is recorded in this range")
-    with _progress(len(log.choices)) as walked:
-        found = replay_log(log, context_maps(), wanted, walked)
+    found = _forked(log, wanted, seeds or _LIVES) if fork else _replayed(log, wanted)
     if as_json:
         out.json(found)
+    elif isinstance(found, Fork):
+        fork_words.tell(found)
     else:
         _tell(found)
     if found.refused:
         raise CheckFailed(f"no estimate: {found.refused}")
+
+
+def _replayed(log: Log, wanted: PolicyKey) -> Replay:
+    with _progress(len(log.choices)) as walked:
+        return replay_log(log, context_maps(), wanted, walked)
+
+
+def _forked(log: Log, wanted: PolicyKey, seeds: int) -> Fork:
+    with _progress(sum(one.attempt == 1 for one in log.choices)) as walked:
+        return fork_log(log, context_maps(), wanted, seeds, walked)
 
 
 def _key(policy: str, parameters: str) -> PolicyKey:

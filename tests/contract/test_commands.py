@@ -21,7 +21,7 @@ CHANGES = {
 }  # fmt: skip
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
-    "bench projections", "bench growth", "bench start", "bench selection",
+    "bench projections", "bench growth", "bench start", "bench selection", "bench choice",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from learning.errors import (
     ContextMismatch,
@@ -109,6 +111,55 @@ def test_a_score_does_not_depend_on_who_else_is_a_candidate(kind: type[Policy]) 
 
     for size in range(1, len(AGENTS)):
         assert all(together[one.agent] == one for one in policy.decide(context, AGENTS[:size]).candidates)
+
+
+@every_policy
+@settings(deadline=None, max_examples=40)
+@given(
+    width=st.integers(1, 70),
+    known=st.integers(1, 40),
+    asked=st.integers(1, 45),
+    texts=st.integers(0, 70),
+    learned=st.integers(0, 90),
+    seed=st.integers(0, 9),
+)
+def test_a_batch_decides_as_one_by_one(
+    kind: type[Policy], width: int, known: int, asked: int, texts: int, learned: int, seed: int
+) -> None:
+    """Whatever was learned, and however many texts and candidates are decided about together: every bit is that of one alone."""
+    rows, names = contexts(max(texts, learned, 1), seed, width), [f"agent-{number:03}" for number in range(max(known, asked))]
+    policy = fresh(kind, width)
+    for number, row in enumerate(rows[:learned]):
+        policy.learn(Example(row, names[number * 7 % known], 0.5, float(number % 3 > 0)))
+
+    candidates = names[::-1][:asked]
+    assert policy.decide_many(rows[:texts], candidates) == [policy.decide(row, candidates) for row in rows[:texts]]
+
+
+@exploring_policy
+def test_a_batch_among_many_agents_decides_as_one_by_one(kind: type[Policy]) -> None:
+    """The same with 512 candidates, where what a text cannot change is worked out for fewer of them."""
+    agents = [f"agent-{number:03}" for number in range(512)]
+    policy = fresh(kind)
+    for example in examples(700, agents=agents[:400]):
+        policy.learn(example)
+
+    rows = contexts(64, seed=4)
+    assert policy.decide_many(rows, agents) == [policy.decide(row, agents) for row in rows]
+
+
+@every_policy
+def test_one_bad_context_spoils_a_batch(kind: type[Policy]) -> None:
+    """A batch with a context that is no context is refused whole, as one alone is."""
+    rows = contexts(3)
+    rows[1, 5] = math.nan
+
+    with pytest.raises(ContextMismatch):
+        trained(kind, 10).decide_many(rows, AGENTS)
+    with pytest.raises(ContextMismatch):
+        trained(kind, 10).decide_many(contexts(3, width=WIDTH - 1), AGENTS)
+    with pytest.raises(InvalidCandidates):
+        trained(kind, 10).decide_many(contexts(3), [])
 
 
 @every_policy

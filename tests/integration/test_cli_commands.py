@@ -248,11 +248,7 @@ def test_what_is_recorded_is_true(smolit: Smolit) -> None:
 
 def test_another_policy_is_replayed_on_the_log(smolit: Smolit, settings: Settings, tmp_path: Path) -> None:
     """On what uniform chose, uniform differs nowhere and earned what was earned; another differs, and a few tasks are refused."""
-    for name in ("abel", "bela"):
-        spec = tmp_path / f"{name}.yaml"
-        spec.write_text(f"id: {name}\ndescription: Adds up.\nskills: [replayed]\npipeline: arithmetic\n")
-        assert smolit("agent", "register", str(spec)).code == 0
-    assert smolit("policy", "set", "uniform", "--scope", "replayed").code == 0
+    two_add_up(smolit, ("abel", "bela"), "replayed", tmp_path)
     answers = add_up(smolit, range(20), tmp_path)
     cut = asyncio.run(ends(settings.kafka, places_of(Names(settings.topic_prefix), (TASKS,))))
     answers += add_up(smolit, range(20, 60), tmp_path)
@@ -276,10 +272,46 @@ def test_another_policy_is_replayed_on_the_log(smolit: Smolit, settings: Setting
     assert (never.code, replay("nonsense").code) == (1, 2)
 
 
-def add_up(smolit: Smolit, numbers: Iterable[int], tmp_path: Path) -> list[dict[str, Any]]:
-    """Submit additions for whoever can be replayed, and return their answers."""
+def test_another_policy_lives_on_by_itself_on_the_log(smolit: Smolit, settings: Settings, tmp_path: Path) -> None:
+    """Uniform choices are a fair sample of any life: a fork learns of its own who is good; too short a one is refused."""
+    two_add_up(smolit, ("cleo", "dina"), "forked", tmp_path)
+    fork = partial(smolit, "policy", "replay", "--fork", "--seeds", "3", "--scope", "forked", "--json", "--policy")
+    founds = []
+    for numbers in (range(60), range(60, 180)):  # the second sixty can know how the first went
+        answers = add_up(smolit, numbers, tmp_path, "forked")
+        judge(settings, {one["task_id"]: float(one["agent"] == "dina") for one in answers})
+        judged = numbers.stop
+        founds.append(until(partial(fork, "ridge_igw"), lambda said, judged=judged: said.json["with_reward"] == judged))
+
+    short, found = founds
+    agents = {one["name"]: one for one in found.json["agents"]}
+    assert (short.code, short.json["snips"]) == (1, None)
+    assert "of 60 tasks the log knows how the candidate's own choice went" in short.err
+    assert (found.code, found.json["tasks"], found.json["seeds"], found.json["fair"]) == (0, 180, 3, True)
+    assert 50 <= found.json["matched"] <= 130
+    assert (agents["cleo"]["reward"], agents["dina"]["reward"]) == (0.0, 1.0)
+    assert agents["dina"]["share"] > 0.6
+    assert found.json["matched_reward"]["value"] > found.json["logged_reward"]["value"]
+    assert found.json["gain"]["low"] > 0.0
+    assert fork("ridge_igw").json == found.json
+    told = smolit("policy", "replay", "--fork", "--scope", "forked", "--policy", "ridge_igw")
+    assert (told.code, "a fair sample of its own life" in told.out) == (0, True)
+    assert smolit("policy", "replay", "--policy", "uniform", "--seeds", "3").code == 2
+
+
+def two_add_up(smolit: Smolit, names: Iterable[str], scope: str, tmp_path: Path) -> None:
+    """Register agents that add up, and let everybody have the same chance in that scope."""
+    for name in names:
+        spec = tmp_path / f"{name}.yaml"
+        spec.write_text(f"id: {name}\ndescription: Adds up.\nskills: [{scope}]\npipeline: arithmetic\n")
+        assert smolit("agent", "register", str(spec)).code == 0
+    assert smolit("policy", "set", "uniform", "--scope", scope).code == 0
+
+
+def add_up(smolit: Smolit, numbers: Iterable[int], tmp_path: Path, scope: str = "replayed") -> list[dict[str, Any]]:
+    """Submit additions for whoever serves the scope, and return their answers."""
     path = tmp_path / "tasks.jsonl"
-    path.write_text("\n".join(json.dumps({"text": f"{n} + 1", "kind": "replayed", "scope": "replayed"}) for n in numbers))
+    path.write_text("\n".join(json.dumps({"text": f"{n} + 1", "kind": scope, "scope": scope}) for n in numbers))
     return [json.loads(line) for line in smolit("task", "submit", "--file", str(path), "--wait").out.splitlines()]
 
 

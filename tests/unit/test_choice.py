@@ -13,7 +13,7 @@ from learning.book import Page, PolicyKey
 from learning.draw import draw as uniform_draw
 from learning.policy import Context, Example
 from learning.statistics import uniformity
-from streams.choice import Served, Wanted, choose_agent, served, wanted_next
+from streams.choice import Due, Served, Wanted, choose_agents, served, wanted_next
 from tests.builders import (
     TENANT,
     agent_revised,
@@ -52,16 +52,8 @@ def choose(
 ) -> AgentChosen | TaskEnded:
     """Choose with the policy in force, which has learned nothing yet."""
     serving = served(wanted, control, DEFAULT)
-    return choose_agent(
-        wanted,
-        control,
-        serving,
-        Page(serving.key.make(WIDTH)),
-        to_context=to_context,
-        context_map="map-1",
-        is_live=is_live,
-        draw=draw,
-    )
+    due = Due(wanted, serving, Page(serving.key.make(WIDTH)), draw)
+    return choose_agents([due], control, to_context=to_context, context_map="map-1", is_live=is_live)[0]
 
 
 def wanted(**fields: object) -> Wanted:
@@ -88,17 +80,9 @@ def test_recorded_propensities_are_the_frequencies_of_ten_thousand_choices() -> 
     for agent, reward in (("a", 1.0), ("b", 0.0), ("c", 0.5)) * 10:
         page.policy.learn(Example(to_context(features()), agent, 1.0, reward))
     counts, expected = dict.fromkeys("abc", 0), dict.fromkeys("abc", 0.0)
-    for number in range(10_000):
-        fact = choose_agent(
-            Wanted(TENANT, f"task-{number}", 1, context()),
-            control,
-            serving,
-            page,
-            to_context=to_context,
-            context_map="map-1",
-            is_live=lambda _: True,
-            draw=uniform_draw(b"secret", "choice", f"task-{number}", 1),
-        )
+    tasks = [f"task-{number}" for number in range(10_000)]
+    due = [Due(Wanted(TENANT, one, 1, context()), serving, page, uniform_draw(b"secret", "choice", one, 1)) for one in tasks]
+    for fact in choose_agents(due, control, to_context=to_context, context_map="map-1", is_live=lambda _: True):
         assert isinstance(fact, AgentChosen)
         counts[fact.agent] += 1
         for one in fact.candidates:
@@ -106,6 +90,31 @@ def test_recorded_propensities_are_the_frequencies_of_ten_thousand_choices() -> 
 
     assert min(expected.values()) < 0.9 * max(expected.values())
     assert uniformity(list(counts.values()), list(expected.values())) > 0.001
+
+
+def test_a_batch_is_chosen_for_as_one_by_one() -> None:
+    """Attempts with other candidates, another policy, or nobody to do them keep their place, and every bit of their own."""
+    control = in_force(
+        registered("a"),
+        registered("b"),
+        registered("c", spec=spec("c", skills=("law",))),
+        registered("d", spec=spec("d", skills=("law", "arithmetic"))),
+    )
+    pages = [Page(DEFAULT.make(WIDTH)), Page(PolicyKey.of("uniform", {}).make(WIDTH))]
+    for agent, reward in (("a", 1.0), ("b", 0.0), ("d", 0.5)) * 10:
+        pages[0].policy.learn(Example(to_context(features()), agent, 1.0, reward))
+    kinds = ("arithmetic", "law", "nobody", "arithmetic", "law", "arithmetic", "nobody")
+    due = [
+        Due(Wanted(TENANT, f"task-{at}", 1, context(kind=kind)), Served(DEFAULT, "default"), pages[at % 3 // 2], at / 10)
+        for at, kind in enumerate(kinds)
+    ]
+
+    def choices(some: list[Due]) -> list[AgentChosen | TaskEnded]:
+        return choose_agents(some, control, to_context=to_context, context_map="map-1", is_live=lambda _: True)
+
+    assert choices(due) == [choices([one])[0] for one in due]
+    assert [type(one) is TaskEnded for one in choices(due)] == [kind == "nobody" for kind in kinds]
+    assert {one.policy.name for one in choices(due) if isinstance(one, AgentChosen)} == {"ridge_igw", "uniform"}
 
 
 def test_parts_add_up_to_the_score() -> None:

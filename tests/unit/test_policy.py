@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from learning.errors import InvalidPolicySetting, UnreadableState
 from learning.policies import create
 from learning.policies.ridge_igw import RidgeIgw, inverse_gap_weights
-from learning.policy import Choice, Decision, Example, Policy, Scored, choose, digest
+from learning.policy import Choice, Decision, Example, Policy, choose, digest
 from learning.state import pack, unpack
 from learning.verify import Recorded, recompute
 
@@ -20,8 +22,8 @@ CONTEXT = np.array([0.6, 0.8, 1.0])
 
 def decision(*probabilities: float, favourite: str | None = "poet") -> Decision:
     """Return a decision over as many of the agents as there are probabilities."""
-    scored = tuple(Scored(agent, 0.5, {"pooled": 0.5}) for agent in AGENTS[: len(probabilities)])
-    return Decision(scored, probabilities, favourite, {})
+    half = (0.5,) * len(probabilities)
+    return Decision(AGENTS[: len(probabilities)], half, {"pooled": half}, probabilities, favourite, {})
 
 
 def experienced() -> Policy:
@@ -61,14 +63,24 @@ def test_without_a_favourite_every_choice_explores() -> None:
 
 def test_inverse_gap_weights_follow_the_formula() -> None:
     """1 / (K + gamma gap) for those behind, the rest for the best (SquareCB)."""
-    chances = inverse_gap_weights([0.5, 0.9, 0.7], best=1, gamma=10.0, floor=0.001)
+    chances = inverse_gap_weights(np.array([[0.5, 0.9, 0.7]]), np.array([1]), gamma=10.0, floor=0.001)[0]
 
     assert chances == pytest.approx((1 / 7, 1 - 1 / 7 - 1 / 5, 1 / 5))
 
 
+@given(st.lists(st.floats(-2, 2), min_size=1, max_size=40), st.floats(0.1, 1e4))
+def test_inverse_gap_weights_are_those_of_plain_numbers(row: list[float], gamma: float) -> None:
+    """Whole columns give every bit of what one number after the other does, so that choices of earlier releases stay true."""
+    best, floor = row.index(max(row)), 1 / (4 * len(row))
+    chances = [max(floor, 1.0 / (len(row) + gamma * (row[best] - score))) for score in row]
+    chances[best] = 1.0 - math.fsum(chance for index, chance in enumerate(chances) if index != best)
+
+    assert inverse_gap_weights(np.array([row]), np.array([best]), gamma, floor) == [tuple(chances)]
+
+
 def test_the_floor_lifts_whoever_falls_below_it() -> None:
     """Nobody falls below the floor, at the cost of the best alone."""
-    chances = inverse_gap_weights([0.0, 1.0, 0.9], best=1, gamma=1e6, floor=0.01)
+    chances = inverse_gap_weights(np.array([[0.0, 1.0, 0.9]]), np.array([1]), gamma=1e6, floor=0.01)[0]
 
     assert chances == pytest.approx((0.01, 0.98, 0.01))
 

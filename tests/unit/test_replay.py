@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from events.learning import ExampleRecorded, ExampleSuperseded
-from events.task import AgentChosen
+from events.learning import ExampleSuperseded
 from events.wire import Incoming, encode
 from learning.book import Page, PolicyKey
 from learning.errors import InvalidPolicySetting
@@ -18,7 +16,7 @@ from learning.hashed import HashedEncoder
 from smolit.recompute import Log, sort_log
 from smolit.replay import ContextMapMissing, Replay, made_again, replay, report, rewards_of
 from tests import builders
-from tests.choosing import AGENTS, choice, example
+from tests.choosing import AGENTS, choice, example, offers, simulated
 
 RIDGE, UNIFORM = PolicyKey.of("ridge_igw", {}), PolicyKey.of("uniform", {})
 SCOPE = ("default", "default")
@@ -98,7 +96,7 @@ def test_intervals_hold_what_a_learning_candidate_would_have_earned(context_map:
     True is the mean, over the choices of a history, of what the candidate's probabilities there would have earned.
     """
     page = Page(UNIFORM.make(context_map.width))
-    offered = [(choice(page, context_map, number, AGENTS[:2]), example(number + 1, 0.0)) for number in range(150)]
+    offered = offers(page, context_map, 150)
     held = dict.fromkeys(("ips", "snips", "dr"), 0)
     for seed in range(100):
         log, worth = simulated(offered, seed)
@@ -110,22 +108,6 @@ def test_intervals_hold_what_a_learning_candidate_would_have_earned(context_map:
             held[kind] += told[kind]["low"] <= true <= told[kind]["high"]
 
     assert min(held.values()) >= 93
-
-
-def simulated(
-    offered: list[tuple[AgentChosen, ExampleRecorded]], seed: int, late: int = 3
-) -> tuple[Log, dict[str, tuple[float, float]]]:
-    """Return a history of uniform choices with rewards 0 and 1, and what each agent is truly worth at each of them."""
-    drawn = np.random.Generator(np.random.PCG64(seed)).random((len(offered), 2)).tolist()
-    worth = {one.task_id: (0.8, 0.3) if number % 3 else (0.4, 0.5) for number, (one, _) in enumerate(offered)}
-    choices, examples = [], []
-    for number, ((one, made), (first, second)) in enumerate(zip(offered, drawn, strict=True)):
-        place, upto = int(first * 2), 10 * (number - late) if number >= late else -1
-        choices.append(replace(one, agent=AGENTS[place], draw=first, policy=replace(one.policy, upto=upto)))
-        reward = float(second < worth[one.task_id][place])
-        earned = replace(made, task_id=one.task_id, agent=AGENTS[place], propensity=0.5, reward=reward)
-        examples.append((10 * number, replace(earned, features=one.context.features)))
-    return Log({SCOPE: examples}, choices, 0), worth
 
 
 def _dot(first: Sequence[float], second: Sequence[float]) -> float:

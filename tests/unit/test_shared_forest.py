@@ -121,13 +121,26 @@ def test_the_draws_are_fixed_normal_quantiles_in_an_order_per_candidate() -> Non
 
 def test_shares_are_exact_and_follow_the_means() -> None:
     """Shares are whole numbers of draws and sum to one; equals share alike, who is far ahead has all."""
-    level = shares(np.zeros(4), np.ones(4), np.full(4, 9.0))
-    ahead = shares(np.array([0.0, 9.0]), np.ones(2) / 10, np.full(2, 9.0))
+    level = shares(np.zeros((1, 4)), np.ones(4), np.full(4, 9.0))[0]
+    ahead = shares(np.array([[0.0, 9.0]]), np.ones(2) / 10, np.full(2, 9.0))[0]
 
     assert level.sum() == ahead.sum() == 1.0
     assert ((level * DRAWS) % 1 == 0).all()
     assert level == pytest.approx(np.full(4, 0.25), abs=0.08)
     assert ahead.tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("candidates", [3, 64, 65, 200, 512])
+@pytest.mark.parametrize("spread", [0.0, 0.01, 0.1, 1.0])
+def test_shares_are_those_of_all_values_compared(candidates: int, spread: float) -> None:
+    """Whom it leaves out before it draws never wins: shares are those of comparing everybody in every draw, ties to the first."""
+    bits = np.random.default_rng(candidates)
+    means = np.round(bits.standard_normal((5, candidates)) * spread, 2)
+    deviations, limits = 0.02 + bits.random(candidates) * 0.1, bits.random(candidates) * 2
+
+    values = means[:, None, :] + deviations * np.minimum(fixed_draws(candidates), limits)
+    wins = [np.bincount(row, minlength=candidates) / DRAWS for row in values.argmax(axis=2)]
+    assert (shares(means, deviations, limits) == np.array(wins)).all()
 
 
 def test_the_clip_takes_chances_from_those_tried_often() -> None:
@@ -194,7 +207,7 @@ def test_memory_finds_forgets_and_comes_back() -> None:
 def test_the_mixture_tells_texts_apart() -> None:
     """What is learned by regression and forest together names the good agent on either side."""
     mixture = fed(Mixture(5, HABITS), 400)
-    left, right = (mixture.expect(np.array([side, 0, 0, 0, 1], np.float32)).means for side in (-1.0, 1.0))
+    left, right = (mixture.expect(np.array([[side, 0, 0, 0, 1]], np.float32)).means[0] for side in (-1.0, 1.0))
 
     assert left[mixture.row("a")] > left[mixture.row("b")] + 0.1
     assert right[mixture.row("b")] > right[mixture.row("a")] + 0.1
@@ -209,7 +222,7 @@ def test_an_alarm_forgets_what_an_agent_did_before_it_became_worse() -> None:
     row = watched.row("b")
 
     assert watched.counts[row] < calm.counts[row]
-    assert watched.expect(points(1)[0]).means[row] < calm.expect(points(1)[0]).means[row] - 0.15
+    assert watched.expect(points(1)).means[0, row] < calm.expect(points(1)).means[0, row] - 0.15
     assert watched.counts[watched.row("a")] == calm.counts[calm.row("a")]
 
 
