@@ -200,6 +200,7 @@ class Work:
     async def _enter(self, records: Sequence[Incoming]) -> None:
         places = sorted({(record.topic, record.partition) for record in records})
         await apply_batch(self._fold, await self._fold.positions(places), records, self._dispatcher.apply)
+        await self._dispatcher.ring(self._connection)
 
 
 async def forget(connection: Connection) -> int:
