@@ -76,6 +76,10 @@ class Course:
         )
         return await self._client.effect(Ask(request))
 
+    async def waiting(self) -> list[CopyRow]:
+        """Return the copies that have neither a reward nor an end that brings none."""
+        return [one for one in await self._copies() if not settled(one)]
+
     async def known(self) -> Known:
         """Return what is known just now."""
         made = await self._copies()

@@ -63,18 +63,23 @@ with asked as (
     and not exists (select from public.events as forgotten
                     where forgotten.correlation_id = task.task_id and forgotten.type = 'task.forgotten')
   order by task.text_sha256, task.kind, task.submitted_at desc, task.task_id
-), newest as (select * from asked order by submitted_at desc, task_id limit %(pool)s)
+), newest as (select * from asked order by submitted_at desc, task_id limit %(pool)s),
+done as (
+  select alike.text_sha256, alike.kind, array_agg(distinct learned.agent) as agents
+  from public.tasks as alike
+  join public.examples as learned
+    on learned.task_id = alike.task_id and learned.tenant = alike.tenant and learned.scope = alike.scope
+  where alike.tenant = %(tenant)s and alike.scope = %(scope)s
+  group by alike.text_sha256, alike.kind
+)
 select newest.task_id, newest.text, newest.kind, submitted.payload -> 'input' as input, admitted.payload -> 'context' as context,
-  (select array_agg(distinct learned.agent) from public.tasks as alike
-   join public.examples as learned
-     on learned.task_id = alike.task_id and learned.tenant = alike.tenant and learned.scope = alike.scope
-   where alike.tenant = %(tenant)s and alike.scope = %(scope)s and alike.text_sha256 = newest.text_sha256
-     and alike.kind is not distinct from newest.kind) as done_by
+  done.agents as done_by
 from newest
 join public.events as submitted
   on submitted.correlation_id = newest.task_id and submitted.type = 'task.submitted' and submitted.tenant = %(tenant)s
 join public.events as admitted
   on admitted.correlation_id = newest.task_id and admitted.type = 'task.admitted' and admitted.tenant = %(tenant)s
+left join done on done.text_sha256 = newest.text_sha256 and done.kind is not distinct from newest.kind
 order by newest.submitted_at desc, newest.task_id"""
 _STANDINGS = """select agent, sum(examples)::bigint as examples, sum(reward_micro)::float8 / 1e6 as earned
   from public.agent_reward where tenant = %s and scope = %s group by agent order by agent"""

@@ -19,7 +19,7 @@ from smolit.cli import out
 from smolit.cli.calibrations import BY_AGENT, agent_row, totals
 from smolit.cli.desk import Desk, now, open_desk
 from smolit.cli.option import DryRun, Json, Scope, Tenant, seconds
-from smolit.errors import UsageInvalid
+from smolit.errors import CalibrationUnfinished, UsageInvalid
 
 _FOR_A_NEW_ONE = 10  # tasks, where nobody says how many
 _MOST = 1_000
@@ -150,7 +150,11 @@ async def _run(there: Open, made: Calibration, how: How) -> None:
     total = sum(len(task.agents) for task in made.tasks)
     with out.progress(total) as shown:
         going = await course(there, made, _Shown(shown, shown.add_task("copies done and judged", total=total), total))
-        over = await going.run(how.size, how.patience_s)
+        try:
+            over = await going.run(how.size, how.patience_s)
+        except CalibrationUnfinished:
+            _tell_waiting(await going.waiting(), how)
+            raise
     await going.end(over)
     await _tell_end(there, made, over, how)
 
@@ -189,6 +193,15 @@ def _tell_plan(made: Calibration, known: Known, first: list[Copy] | Over, how: H
     out.line(f"{_planned(made)}, expected to cost {_expected(made, known)}; nothing is done")
     if isinstance(first, Over):
         out.line(f"it would end at once: {first.reason}")
+
+
+def _tell_waiting(waiting: Sequence[CopyRow], how: How) -> None:
+    """Write which copies wait, for an answer or for somebody to judge it."""
+    if how.as_json:
+        out.json({"waiting": waiting})
+        return
+    rows = [(one.task_id, one.agent, one.outcome or "not answered", one.output) for one in waiting]
+    out.table(("copy", "agent", "state", "answer"), rows)
 
 
 async def _tell_end(there: Open, made: Calibration, over: Over, how: How) -> None:
