@@ -55,7 +55,7 @@ from (
     count(task.outcome) as over,
     count(*) filter (where task.outcome <> 'completed') as failed,
     count(tried.cost_microusd) as costed,
-    sum(tried.cost_microusd) as cost_microusd,
+    sum(tried.cost_microusd)::bigint as cost_microusd,
     count(example.reward_micro) as rewarded,
     sum(example.reward_micro) as total,
     sum(example.reward_micro::numeric ^ 2) as squares

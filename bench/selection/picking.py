@@ -101,7 +101,7 @@ def _calibrate(scene: Scene, policy: Policy, rule: Rule, did: list[str], most: i
     scores = np.array(
         [[one.score for one in policy.decide(row, scene.agents).candidates] for row in scene.routing.contexts[:PAST]]
     )
-    earned = {agent: [] for agent in scene.agents}
+    earned: dict[str, list[float]] = {agent: [] for agent in scene.agents}
     for step, agent in enumerate(did):
         earned[agent].append(float(scene.routing.scores[step, scene.column[agent]]))
     prices = {agent: 1e6 * float(scene.routing.costs[:PAST, scene.column[agent]].mean()) for agent in scene.agents}

@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 # The digests of the read models' declarations (projections/shape.py).
-_SHAPES = {'calibrations': '015e99969b11b4f8', 'calibration_copies': '1791fd8194cc282c'}
+_SHAPES = {'calibrations': '73188ec4c7f126c9', 'calibration_copies': '1791fd8194cc282c'}
 _NAMES = ("calibration_results", "calibrations", "calibration_copies")
 _VIEWS = (
     """create view public.calibrations (tenant, calibration_id, scope, tasks, budget_microusd, horizon, worth_microusd, judged_by, started_at, ended_at, why, reason, state) as
@@ -39,7 +39,7 @@ from (
     count(task.outcome) as over,
     count(*) filter (where task.outcome <> 'completed') as failed,
     count(tried.cost_microusd) as costed,
-    sum(tried.cost_microusd) as cost_microusd,
+    sum(tried.cost_microusd)::bigint as cost_microusd,
     count(example.reward_micro) as rewarded,
     sum(example.reward_micro) as total,
     sum(example.reward_micro::numeric ^ 2) as squares

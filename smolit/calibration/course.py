@@ -23,12 +23,12 @@ from store.postgres import Connection
 
 _POLL_S = 0.2
 _PRIORITY = 0  # real tasks go first
-Able = Callable[[str], bool]
+Active = Callable[[str], bool]
 Told = Callable[[Sequence[CopyRow]], None]
 
 
 class Course:
-    """One calibration under way; `able` says whether an agent may be chosen just now, `told` hears how far it is."""
+    """One calibration under way; `active` says whether an agent may be chosen just now, `told` hears how far it is."""
 
     def __init__(
         self,
@@ -39,13 +39,13 @@ class Course:
         connection: Connection,
         past: Mapping[str, Past],
         references: Mapping[str, Reference],
-        able: Able,
+        active: Active,
         told: Told,
     ) -> None:
         self.plan, self.tenant = plan, tenant
         self._client, self._connection = client, connection
         self._past, self._references = past, references
-        self._able, self._told = able, told
+        self._active, self._told = active, told
         self._sent: set[str] = set()  # tasks that may not be in the read models yet
         self._judged: set[str] = set()  # likewise
 
@@ -90,12 +90,12 @@ class Course:
         """Return what the agents earned that may be chosen, those that are to be tried among them."""
         found = {one.agent: one for one in await standings(self._connection, self.tenant, self.plan.scope)}
         planned = {agent for task in self.plan.tasks for agent in task.agents}
-        everybody = sorted(agent for agent in found.keys() | planned if self._able(agent))
+        everybody = sorted(agent for agent in found.keys() | planned if self._active(agent))
         return [found.get(agent) or Standing(agent, 0, 0.0) for agent in everybody]
 
     def _doable(self, copy: Copy) -> bool:
         """Say whether a copy can be made: somebody may have forgotten the task, or paused the agent."""
-        return copy.task_id in self._past and self._able(copy.agent)
+        return copy.task_id in self._past and self._active(copy.agent)
 
     async def _submit(self, due: Sequence[Copy]) -> None:
         """Send copies; one that was sent before under the same id counts once."""

@@ -1,4 +1,4 @@
-"""Who may be chosen just now: the agents in force, and whether a worker serves them."""
+"""What is in force just now: who may be chosen, whether a worker serves them, and which calibrations run."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -7,6 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from events.control import Calibrating
 from events.task import ChoiceContext
 from events.topics import Names
 from learning.match import match
@@ -20,10 +21,10 @@ class Presence:
     def __init__(self, control: ControlReader, live: LiveAgents, tenant: str) -> None:
         self._control, self._live, self._tenant = control, live, tenant
 
-    def able(self, agent: str) -> bool:
-        """Say whether an agent is active and a worker serves it."""
+    def active(self, agent: str) -> bool:
+        """Say whether an agent may be chosen; where no worker serves it just now, what it is given waits."""
         known = self._control.control.agents.get((self._tenant, agent))
-        return known is not None and known.state == "active" and self._live.serves(agent)
+        return known is not None and known.state == "active"
 
     def fitting(self, context: ChoiceContext) -> list[str]:
         """Return who could be given a task like this one now, sorted."""
@@ -31,9 +32,14 @@ class Presence:
         found = match(self._control.control.agents_of(self._tenant), anybody, lambda _: True)
         return [agent for agent in found.candidates if self._live.serves(agent)]
 
-    def active(self) -> list[str]:
+    def calibration(self, calibration_id: str) -> Calibrating | None:
+        """Return a calibration, and whether it runs."""
+        return self._control.control.calibrations.get((self._tenant, calibration_id))
+
+    def live(self) -> list[str]:
         """Return the agents that are active and served, sorted."""
-        return [agent for agent, _ in self._control.control.agents_of(self._tenant) if self.able(agent)]
+        everybody = [agent for agent, _ in self._control.control.agents_of(self._tenant)]
+        return [agent for agent in everybody if self.active(agent) and self._live.serves(agent)]
 
 
 @asynccontextmanager

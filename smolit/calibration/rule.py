@@ -84,13 +84,22 @@ def next_round(plan: Calibration, known: Known, doable: Callable[[Copy], bool], 
     """Return the copies to make next, of `size` tasks at most, or why there are none."""
     left = missing(plan, known.copies, doable)
     if not left:
-        return Over("tasks_done", f"all {len(plan.tasks)} tasks are done")
+        return _done(plan, known.copies)
     if over := _not_worth_it(plan.limits, known, left):
         return over
     affordable = _affordable(plan.limits, known, left[:size])
     if not affordable:
         return _spent(plan.limits, known, left[0])
     return [copy for task in affordable for copy in task]
+
+
+def _done(plan: Calibration, copies: Sequence[CopyRow]) -> Over:
+    """Return that nothing is left to do, and what was left out."""
+    left_out = {(task.task_id, agent) for task in plan.tasks for agent in task.agents} - {
+        (one.copy_of, one.agent) for one in copies
+    }
+    why = f", but for {len(left_out)} copies: their agents are paused or gone, or the tasks forgotten" if left_out else ""
+    return Over("tasks_done", f"all {len(plan.tasks)} tasks are done{why}")
 
 
 def _not_worth_it(limits: Limits, known: Known, left: Sequence[Sequence[Copy]]) -> Over | None:
@@ -109,7 +118,7 @@ def _affordable(limits: Limits, known: Known, tasks: Sequence[Sequence[Copy]]) -
     """Return as many tasks as the budget is expected to allow."""
     if limits.budget_microusd is None:
         return list(tasks)
-    room, taken = limits.budget_microusd - sums(known.copies).cost_microusd, []
+    room, taken = float(limits.budget_microusd - sums(known.copies).cost_microusd), []
     for task in tasks:
         room -= _price(known, task)
         if room < 0:

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
 from msgspec import Struct
 
-from events.calibration import Judge, Limits, Planned
+from events.calibration import Judge, Limits
 from events.request import StartCalibration
-from projections.calibration import CalibrationRow, calibrations
 from smolit.calibration.course import Course, Told
 from smolit.calibration.past import Past, past_tasks, references
 from smolit.calibration.plan import planned
@@ -64,15 +62,15 @@ async def start(there: Open, plan: Calibration) -> None:
     await there.client.effect(Ask(request))
 
 
-async def unfinished(there: Open, calibration_id: str) -> Calibration:
-    """Return a calibration that runs; raises NothingFound where it is not known, or over."""
-    rows = await calibrations(there.connection, there.tenant)
-    row = next((one for one in rows if one.calibration_id == calibration_id), None)
-    if row is None or row.started_at is None:
-        raise NothingFound(f"no calibration {calibration_id!r} is known (yet); `smolit policy calibrations` lists them")
-    if row.state == "ended":
-        raise NothingFound(f"calibration {calibration_id!r} is over: {row.reason}")
-    return _planned_as(row)
+def unfinished(there: Open, calibration_id: str) -> Calibration:
+    """Return a calibration that runs; raises NothingFound where nobody started it, or it is over."""
+    one = there.presence.calibration(calibration_id)
+    if one is None:
+        raise NothingFound(f"no calibration {calibration_id!r} is known; `smolit policy calibrations` lists them")
+    if not one.running:
+        raise NothingFound(f"calibration {calibration_id!r} is over; `smolit policy calibrations` says why")
+    fact = one.started
+    return Calibration(fact.calibration_id, fact.scope, fact.tasks, fact.limits, fact.judged_by)
 
 
 async def course(there: Open, plan: Calibration, told: Told) -> Course:
@@ -86,21 +84,14 @@ async def course(there: Open, plan: Calibration, told: Told) -> Course:
         connection=there.connection,
         past=past,
         references=await references(there.connection, there.tenant, ids),
-        able=there.presence.able,
+        active=there.presence.active,
         told=told,
     )
 
 
-def _planned_as(row: CalibrationRow) -> Calibration:
-    limits = Limits(row.budget_microusd, row.horizon or 1, row.worth_microusd)
-    tasks = msgspec.convert(row.tasks, tuple[Planned, ...])
-    judged_by: Judge = "reference" if row.judged_by == "reference" else "feedback"
-    return Calibration(row.calibration_id, row.scope or "", tasks, limits, judged_by)
-
-
 def _check(presence: Presence, wanted: Wanted) -> None:
     """Refuse where nobody could do anything."""
-    live = presence.active()
+    live = presence.live()
     if not live:
         raise NothingFound("no agent is live; `smolit status` shows whether workers run")
     if wanted.agents is not None and (strange := sorted(wanted.agents - set(live))):

@@ -126,7 +126,7 @@ async def _begin(desk: Desk, tenant: str, wanted: Wanted, how: How) -> None:
 
 async def _resume(desk: Desk, tenant: str, calibration_id: str, how: How) -> None:
     async with _opened(desk, tenant) as there:
-        made = await unfinished(there, calibration_id)
+        made = unfinished(there, calibration_id)
         if how.dry_run:
             known = await (await course(there, made, lambda _: None)).known()
             _tell_plan(made, known, next_round(made, known, lambda _: True, how.size), how)
@@ -136,7 +136,7 @@ async def _resume(desk: Desk, tenant: str, calibration_id: str, how: How) -> Non
 
 async def _stop(desk: Desk, tenant: str, calibration_id: str, how: How) -> None:
     async with _opened(desk, tenant) as there:
-        made = await unfinished(there, calibration_id)
+        made = unfinished(there, calibration_id)
         if how.dry_run:
             out.say(f"would end calibration {calibration_id} as it is")
             return

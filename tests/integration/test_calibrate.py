@@ -12,15 +12,17 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, ClassVar
 
+import psycopg
 import pytest
 
 from smolit.cli import app
-from smolit.settings import Settings
+from smolit.settings import PROJECT, Settings
 from smolit.stack import local
 from tests.processes import all_running
 from tests.said import Smolit, command_line, until
 
 pytestmark = pytest.mark.timeout(400)  # the first test waits until all processes are ready
+PAGE = PROJECT / "docs" / "calibration.md"
 COSTS = {"exact": 300, "even": 200, "lazy": 100, "fresh": 50}
 
 
@@ -251,6 +253,20 @@ def test_what_cannot_be_meant_is_told(smolit: Smolit) -> None:
     assert (stranger.code, "agent 'nobody' is not active" in stranger.err) == (2, True)
     assert (empty.code, "no past task of scope 'empty'" in empty.err) == (1, True)
     assert (unknown.code, "no calibration 'unknown' is known" in unknown.err) == (1, True)
+
+
+def test_an_analyst_sees_what_it_cost(smolit: Smolit) -> None:
+    """The query of the page runs as it stands there, as the role that only reads, and says what the command says."""
+    assert smolit("policy", "calibrations").code == 0
+    query = PAGE.read_text().partition("```sql\n")[2].partition("```")[0]
+    with psycopg.connect(os.environ["SMOLIT_POSTGRES"], options="-c role=smolit_analyst") as connection:
+        rows = connection.execute(query.encode()).fetchall()
+
+    told = {(name, agent): (copies, rewarded, cost) for name, agent, copies, rewarded, _, cost in rows}
+    listed = smolit("policy", "calibrations", "--json").json
+    agents = [(one["calibration_id"], each) for one in listed for each in one["agents"]]
+    assert told == {(name, one["agent"]): (one["copies"], one["rewarded"], one["cost_microusd"]) for name, one in agents}
+    assert told["newcomer", "fresh"] == (3, 3, 3 * COSTS["fresh"])
 
 
 def test_all_is_true_and_copies_do_not_pass_for_choices(smolit: Smolit) -> None:

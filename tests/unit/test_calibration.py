@@ -92,6 +92,7 @@ def test_an_agent_that_is_gone_is_left_out() -> None:
 
     assert following([], gone=("b",)) == [Copy("one", "a"), Copy("three", "a")]
     assert isinstance(over, Over)
+    assert over.reason == "all 3 tasks are done, but for 5 copies: their agents are paused or gone, or the tasks forgotten"
 
 
 def test_a_budget_is_not_exceeded_knowingly() -> None:
