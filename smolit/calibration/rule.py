@@ -95,9 +95,8 @@ def next_round(plan: Calibration, known: Known, doable: Callable[[Copy], bool], 
 
 def _done(plan: Calibration, copies: Sequence[CopyRow]) -> Over:
     """Return that nothing is left to do, and what was left out."""
-    left_out = {(task.task_id, agent) for task in plan.tasks for agent in task.agents} - {
-        (one.copy_of, one.agent) for one in copies
-    }
+    planned = {(task.task_id, agent) for task in plan.tasks for agent in task.agents}
+    left_out = planned - {(one.copy_of, one.agent) for one in copies}
     why = f", but for {len(left_out)} copies: their agents are paused or gone, or the tasks forgotten" if left_out else ""
     return Over("tasks_done", f"all {len(plan.tasks)} tasks are done{why}")
 
