@@ -114,9 +114,11 @@ def _not_worth_it(limits: Limits, known: Known, left: Sequence[Sequence[Copy]]) 
 
 
 def _affordable(limits: Limits, known: Known, tasks: Sequence[Sequence[Copy]]) -> list[Sequence[Copy]]:
-    """Return as many tasks as the budget is expected to allow."""
+    """Return as many tasks as the budget is expected to allow; one at most while nobody knows what some agent costs."""
     if limits.budget_microusd is None:
         return list(tasks)
+    if any(_is_unknown(known, copy.agent) for task in tasks for copy in task):
+        tasks = tasks[:1]
     room, taken = float(limits.budget_microusd - sums(known.copies).cost_microusd), []
     for task in tasks:
         room -= _price(known, task)
@@ -132,7 +134,14 @@ def _spent(limits: Limits, known: Known, task: Sequence[Copy]) -> Over:
 
 
 def _price(known: Known, task: Sequence[Copy]) -> float:
-    return math.fsum(known.costs.get(copy.agent, 0.0) for copy in task)
+    """Return what a task is expected to cost: an agent that nobody knows is taken for as dear as the dearest."""
+    dearest = max(known.costs.values(), default=0.0)
+    return math.fsum(known.costs.get(copy.agent, dearest if _is_unknown(known, copy.agent) else 0.0) for copy in task)
+
+
+def _is_unknown(known: Known, agent: str) -> bool:
+    """Say whether an agent's cost is yet to be heard; one that did a copy and did not say it never will."""
+    return agent not in known.costs and all(one.agent != agent for one in known.copies)
 
 
 def dollars(microusd: float) -> str:

@@ -30,7 +30,7 @@ def answer(agent: str, text: str) -> str:
     """Return what an agent makes of a sum: one is right, one only about even numbers, the others not at all."""
     numbers = [int(part) for part in text.split("+")]
     right = {"exact": True, "even": all(number % 2 == 0 for number in numbers)}
-    return str(sum(numbers) if right.get(agent) else 0)
+    return str(sum(numbers) if right.get(agent.partition("-")[0]) else 0)
 
 
 class Service(BaseHTTPRequestHandler):
@@ -43,7 +43,10 @@ class Service(BaseHTTPRequestHandler):
         task = json.loads(self.rfile.read(int(self.headers["content-length"])))
         agent = self.path.strip("/")
         self.asked[agent, task["text"]] += 1
-        told = {"text": "" if agent == "broken" else answer(agent, task["text"]), "cost_microusd": COSTS.get(agent, 0)}
+        told = {
+            "text": "" if agent == "broken" else answer(agent, task["text"]),
+            "cost_microusd": COSTS.get(agent.partition("-")[0], 0),
+        }
         body = json.dumps(told).encode()
         self.send_response(400 if agent == "broken" else 200)
         self.send_header("content-length", str(len(body)))
@@ -92,11 +95,11 @@ def smolit(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Smolit:
     return command_line(capsys)
 
 
-def past(smolit: Smolit, scope: str, texts: list[str]) -> dict[str, str]:
+def past(smolit: Smolit, scope: str, texts: list[str], kind: str = "sum") -> dict[str, str]:
     """Have past tasks done by whomever the policy chooses, judge them as a person would, and return their ids by text."""
     found: dict[str, str] = {}
     for text in texts:
-        said = smolit("task", "submit", text, "--kind", "sum", "--scope", scope, "--wait", "--json").json
+        said = smolit("task", "submit", text, "--kind", kind, "--scope", scope, "--wait", "--json").json
         found[text] = said["task_id"]
         right = str(sum(int(part) for part in text.split("+")))
         words = ("--good",) if said["output"]["text"] == right else ("--bad", "--correction", right)
@@ -164,7 +167,8 @@ def test_people_judge_and_what_waits_for_them_is_taken_up_again(smolit: Smolit) 
         assert smolit("feedback", "give", copy["task_id"], good, "--rater", "ann").code == 0
     done = smolit("policy", "calibrate", "--resume", "by-people", "--patience", "60s", "--json")
 
-    found = until(lambda: smolit("policy", "calibrations", "--json"), lambda said: said.json[0]["state"] == "ended").json[0]
+    until(lambda: smolit("policy", "calibrations", "--json"), lambda said: said.json[0]["state"] == "ended")
+    found = calibration(smolit, "by-people")
     assert {one["task_id"] for one in dry["calibration"]["tasks"]} == set(tasks.values())
     assert (waiting.code, "6 are answered and not judged" in waiting.err, "--resume by-people" in waiting.err) == (1, True, True)
     assert (done.code, done.json["why"]) == (0, "tasks_done")
@@ -176,7 +180,7 @@ def test_people_judge_and_what_waits_for_them_is_taken_up_again(smolit: Smolit) 
 
 
 def test_one_that_was_killed_goes_on_and_repeats_nothing(smolit: Smolit) -> None:
-    """Killed with the work half done it is taken up; every agent does every task once, judged by what was known to be right."""
+    """Taken up it does the rest: every agent every task once, judged by what was known; the next choices follow from that."""
     texts = [f"{number}+{number + 13}" for number in range(20, 28)] + ["40+2", "60+8"]
     past(smolit, "killed", texts)
     words = ("--scope", "killed", "--tasks", "10", "--judge", "reference", "--at-a-time", "1", "--id", "cut")
@@ -201,18 +205,30 @@ def test_one_that_was_killed_goes_on_and_repeats_nothing(smolit: Smolit) -> None
     (mine,) = [one for one in facts(smolit, "experiments", "calibration.ended") if one["calibration_id"] == "cut"]
     assert (mine["copies"], mine["judged"], mine["costed"]) == (20, 20, 20)
     assert mine["cost_microusd"] == sum(COSTS[copy["agent"]] for copy in copies)
+    chances = chances_for(smolit, "31+44", "killed")
+    assert max(chances, key=lambda agent: chances[agent]) == "exact"
+    assert chances["exact"] > 0.5 > 2 * chances["lazy"]
 
 
-def test_the_next_choices_follow_what_was_learned(smolit: Smolit) -> None:
-    """After the calibration before this the agent that is right is the favourite for a task like them."""
-    asked = smolit("task", "submit", "31+44", "--kind", "sum", "--scope", "killed", "--wait", "--json").json
-
+def chances_for(smolit: Smolit, text: str, scope: str) -> dict[str, float]:
+    """Return each agent's probability for a task that is asked for now."""
+    asked = smolit("task", "submit", text, "--kind", "sum", "--scope", scope, "--wait", "--json").json
     shown = until(
         lambda: smolit("policy", "explain", asked["task_id"], "--json"), lambda said: said.code == 0 and bool(said.json)
     ).json[0]
-    chances = {one["agent"]: one["probability"] for one in shown["candidates"]}
-    assert max(chances, key=lambda agent: chances[agent]) == "exact"
-    assert chances["exact"] > 0.5 > 2 * chances["lazy"]
+    return {one["agent"]: one["probability"] for one in shown["candidates"]}
+
+
+def calibrated(smolit: Smolit, scope: str, texts: list[str]) -> None:
+    """Have past tasks done again by everybody, to the end, under the name of the scope."""
+    past(smolit, scope, texts)
+    words = ("--scope", scope, "--tasks", str(len(texts)), "--judge", "reference", "--id", scope)
+    said = smolit("policy", "calibrate", *words)
+    assert (said.code, "tasks_done" in said.out) == (0, True), said
+    until(
+        lambda: smolit("policy", "calibrations", "--json"),
+        lambda said: any(one["calibration_id"] == scope and one["state"] == "ended" for one in said.json),
+    )
 
 
 def test_a_budget_and_the_worth_of_knowing_end_it(smolit: Smolit) -> None:
@@ -232,13 +248,15 @@ def test_a_budget_and_the_worth_of_knowing_end_it(smolit: Smolit) -> None:
 
 def test_a_new_agent_is_tried_on_a_few_tasks(smolit: Smolit, tmp_path: Path, url: str) -> None:
     """Only the new one works, on past tasks that others have done; asked again, it has done them all."""
-    register(tmp_path, url, "fresh")
-    words = ("--new", "fresh", "--scope", "people", "--judge", "reference")
-    done = until(lambda: smolit("policy", "calibrate", *words, "--id", "newcomer", "--json"), lambda said: said.code == 0)
+    register(tmp_path, url, "exact-add", skill="add")
+    past(smolit, "hired", ["81+3", "82+3", "83+3"], kind="add")
+    register(tmp_path, url, "fresh-add", skill="add")
+    words = ("--new", "fresh-add", "--scope", "hired", "--judge", "reference")
+    done = until(lambda: smolit("policy", "calibrate", *words, "--json"), lambda said: said.code == 0)  # until it is live
 
     again = smolit("policy", "calibrate", *words)
 
-    assert [(one["agent"], one["copies"], one["mean_reward"]) for one in done.json["agents"]] == [("fresh", 3, 0.0)]
+    assert [(one["agent"], one["copies"], one["mean_reward"]) for one in done.json["agents"]] == [("fresh-add", 3, 0.0)]
     assert (again.code, "has done all of the 3 past tasks" in again.err) == (1, True)
 
 
@@ -257,28 +275,30 @@ def test_what_cannot_be_meant_is_told(smolit: Smolit) -> None:
 
 def test_an_analyst_sees_what_it_cost(smolit: Smolit) -> None:
     """The query of the page runs as it stands there, as the role that only reads, and says what the command says."""
-    assert smolit("policy", "calibrations").code == 0
+    calibrated(smolit, "analysed", ["91+5", "92+5"])
     query = PAGE.read_text().partition("```sql\n")[2].partition("```")[0]
     with psycopg.connect(os.environ["SMOLIT_POSTGRES"], options="-c role=smolit_analyst") as connection:
         rows = connection.execute(query.encode()).fetchall()
 
-    told = {(name, agent): (copies, rewarded, cost) for name, agent, copies, rewarded, _, cost in rows}
-    listed = smolit("policy", "calibrations", "--json").json
-    agents = [(one["calibration_id"], each) for one in listed for each in one["agents"]]
-    assert told == {(name, one["agent"]): (one["copies"], one["rewarded"], one["cost_microusd"]) for name, one in agents}
-    assert told["newcomer", "fresh"] == (3, 3, 3 * COSTS["fresh"])
+    told = {agent: (copies, rewarded, cost) for name, agent, copies, rewarded, _, cost in rows if name == "analysed"}
+    agents = calibration(smolit, "analysed")["agents"]
+    assert told == {one["agent"]: (one["copies"], one["rewarded"], one["cost_microusd"]) for one in agents}
+    assert sum(copies for copies, _, _ in told.values()) == 4
+    assert all(cost == copies * COSTS[agent] for agent, (copies, _, cost) in told.items())
+    assert "analysed" in smolit("policy", "calibrations").out
 
 
 def test_all_is_true_and_copies_do_not_pass_for_choices(smolit: Smolit) -> None:
     """Read models and choices are what the log says; who is judged, and how choices went, leave copies out."""
-    models, choices = smolit("projection", "verify", "--all", "--json", "-"), smolit("policy", "verify", "--json", "-")
-    curve = smolit("plot", "learning", "--scope", "people", "--windows", "2", "--json").json
-    rewards = smolit("agent", "rewards", "--scope", "people", "--json").json
+    calibrated(smolit, "true", ["101+5", "102+6", "103+7"])
 
-    replayed = smolit("policy", "replay", "--policy", "uniform", "--scope", "people", "--json").json
+    models, choices = smolit("projection", "verify", "--all", "--json", "-"), smolit("policy", "verify", "--json", "-")
 
     assert (models.code, models.json["equal"]) == (0, True), models
     assert (choices.code, choices.json["equal"], choices.json["mismatches"]) == (0, True, [])
+    curve = smolit("plot", "learning", "--scope", "true", "--windows", "2", "--json").json
     assert [one["tasks"] for one in curve if one["part"] is None] == [3]
-    assert sum(one["completed"] for one in rewards) == 3
-    assert replayed["decisions"] == 3
+    shares = smolit("plot", "agents", "--scope", "true", "--json").json
+    assert sum(one["chosen"] for one in shares) == sum(one["rewarded"] for one in shares) == 3
+    assert sum(one["completed"] for one in smolit("agent", "rewards", "--scope", "true", "--json").json) == 3
+    assert smolit("policy", "replay", "--policy", "uniform", "--scope", "true", "--json").json["decisions"] == 3

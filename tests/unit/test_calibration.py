@@ -109,6 +109,19 @@ def test_a_budget_is_not_exceeded_knowingly() -> None:
     assert costs_of([copied("one", "a", cost_microusd=None)], {}) == {}
 
 
+def test_an_agent_whose_price_nobody_knows_is_tried_on_one_task_first() -> None:
+    """It is taken for as dear as the dearest; after a copy its price is known, or it is one that says none."""
+    costs, budget = {"a": 100.0}, Limits(budget_microusd=1_000)
+
+    first = following([], budget, costs)
+    dear = following([], Limits(budget_microusd=199), costs)
+    silent = following([copied("one", "a"), copied("one", "b", cost_microusd=None)], budget, costs)
+
+    assert first == [Copy("one", "a"), Copy("one", "b")]
+    assert isinstance(dear, Over)
+    assert silent == [Copy("two", "b"), Copy("three", "a"), Copy("three", "b")]
+
+
 def test_it_ends_where_nothing_is_to_be_learned_for_the_money() -> None:
     """Known agents are not tried again for money; where copies cost nothing, or nobody said what a reward is worth, they are."""
     worth, costs = Limits(worth_microusd=10_000), {"a": 100.0, "b": 100.0}
