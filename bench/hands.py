@@ -142,9 +142,9 @@ def asked(names: Names, prompt: Prompt, agent: str) -> tuple[str, list[Outgoing]
     due = clock() + timedelta(minutes=10)
     common = {"tenant": DEFAULT_TENANT, "task_id": task}
     submitted = TaskSubmitted(
-        **common, request_id=task, requested_by="bench", kind="question", scope="default", text=prompt.text,
-        text_sha256="", text_chars=len(prompt.text), input={"prompt_id": prompt.prompt_id}, priority=5, deadline=due,
-        max_attempts=3, reply_to=None,
+        tenant=DEFAULT_TENANT, task_id=task, request_id=task, requested_by="bench", kind="question", scope="default",
+        text=prompt.text, text_sha256="", text_chars=len(prompt.text), input={"prompt_id": prompt.prompt_id}, priority=5,
+        deadline=due, max_attempts=3, reply_to=None,
     )  # fmt: skip
     candidates = tuple(Candidate(f"agent-{n}", 0.5, {"mean": 0.25, "text": 0.25}, 1 / 9) for n in range(9))
     choice = AgentChosen(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
 from events.answer import AnswerGiven, RequestRefused
+from events.calibration import CalibrationEnded, CalibrationStarted
 from events.dead_letter import DeadLetter, DeadLetterSettled
 from events.errors import MissingUpcaster, UnknownEventType, UnknownEventVersion
 from events.event import EventType, Fact, Message, Payload, Upcast
@@ -17,12 +18,14 @@ from events.model import PolicySet
 from events.request import (
     CancelTask,
     ChangeAgent,
+    EndCalibration,
     ForgetTask,
     GiveFeedback,
     RegisterAgent,
     Request,
     ReviseFeedback,
     SetPolicy,
+    StartCalibration,
     StartExperiment,
     StopExperiment,
     SubmitTask,
@@ -53,6 +56,8 @@ REQUESTS: tuple[type[Request], ...] = (
     ChangeAgent,
     StartExperiment,
     StopExperiment,
+    StartCalibration,
+    EndCalibration,
     SetPolicy,
 )
 FACTS: tuple[type[Fact], ...] = (
@@ -76,6 +81,8 @@ FACTS: tuple[type[Fact], ...] = (
     SnapshotPublished,
     ExperimentStarted,
     ExperimentConcluded,
+    CalibrationStarted,
+    CalibrationEnded,
     PolicySet,
 )
 NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)

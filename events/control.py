@@ -1,4 +1,4 @@
-"""What is in force now: agents, running experiments, policies set by hand. A pure fold of three small topics.
+"""What is in force now: agents, running experiments and calibrations, policies set by hand. A pure fold of three small topics.
 
 Intake and selection both fold it; the topics are not ordered among each other, so no rule here needs them to be.
 """
@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised, AgentSpec
+from events.calibration import CalibrationEnded, CalibrationStarted
 from events.event import Message
 from events.experiment import ExperimentConcluded, ExperimentStarted
 from events.model import PolicySet
@@ -37,6 +38,13 @@ class Running(Struct, frozen=True):
     assigning: bool = True
 
 
+class Calibrating(Struct, frozen=True):
+    """A calibration, and whether copies may still be submitted for it."""
+
+    started: CalibrationStarted
+    running: bool = True
+
+
 class InForce(Struct, frozen=True):
     """A policy that a person put in force."""
 
@@ -48,11 +56,12 @@ _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 class Control(Struct, frozen=True):
-    """All that is in force: agents by (tenant, id), experiments by (tenant, id), policies by (tenant, scope)."""
+    """All that is in force: agents by (tenant, id), experiments and calibrations by (tenant, id), policies by (tenant, scope)."""
 
     agents: Mapping[tuple[str, str], KnownAgent] = _NOTHING
     experiments: Mapping[tuple[str, str], Running] = _NOTHING
     policies: Mapping[tuple[str, str], InForce] = _NOTHING
+    calibrations: Mapping[tuple[str, str], Calibrating] = _NOTHING
 
     def agents_of(self, tenant: str) -> list[tuple[str, KnownAgent]]:
         """Return a tenant's agents by id, sorted, so that every reader sees one order."""
@@ -79,6 +88,10 @@ def evolve(control: Control, fact: Message) -> Control:
             return _started(control, fact)
         case ExperimentConcluded(tenant=tenant, experiment_id=experiment_id):
             return _concluded(control, (tenant, experiment_id))
+        case CalibrationStarted():
+            return _calibrating(control, fact)
+        case CalibrationEnded(tenant=tenant, calibration_id=calibration_id):
+            return _calibrated(control, (tenant, calibration_id))
         case PolicySet():
             return _policy_set(control, fact)
         case _:
@@ -116,6 +129,22 @@ def _concluded(control: Control, key: tuple[str, str]) -> Control:
     if run is None:
         return control
     return replace(control, experiments={**control.experiments, key: replace(run, assigning=False)})
+
+
+def _calibrating(control: Control, fact: CalibrationStarted) -> Control:
+    """The first of an id runs; several may run beside each other."""
+    key = (fact.tenant, fact.calibration_id)
+    if key in control.calibrations:
+        return control
+    return replace(control, calibrations={**control.calibrations, key: Calibrating(fact)})
+
+
+def _calibrated(control: Control, key: tuple[str, str]) -> Control:
+    """One that is over takes no more copies."""
+    one = control.calibrations.get(key)
+    if one is None:
+        return control
+    return replace(control, calibrations={**control.calibrations, key: replace(one, running=False)})
 
 
 def _policy_set(control: Control, fact: PolicySet) -> Control:

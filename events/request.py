@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from events.agent import AgentSpec
+from events.calibration import CopyOf, Judge, Limits, Planned, Why
 from events.event import Message, event
 from events.experiment import Variant
 from events.field import Ident, Moment, Name, Sentence, TaskId, says
@@ -28,6 +29,7 @@ Worth = Annotated[
 Comment = Annotated[Sentence | None, says("What the rater says in words; alone it counts by its sentiment.")]
 Correction = Annotated[Sentence | None, says("What the result should have been; alone it counts by how alike the two are.")]
 Weight = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0, le=10**15)]
 Reason = Annotated[Sentence, says("Why, in words, for whoever reads the history.")]
 ScopeName = Annotated[Name, says("Family of tasks that one policy learns on.")]
 
@@ -57,6 +59,10 @@ class SubmitTask(Request, frozen=True, kw_only=True):
     reply_to: Annotated[Ident | None, says("Topic that gets the answer too; the operator has to allow it.")] = None
     costs: Annotated[Weight | None, says("Weight of cost in the reward; null: as the operator set it.")] = None
     latency: Annotated[Weight | None, says("Weight of latency in the reward; null: as the operator set it.")] = None
+    agent: Annotated[Name | None, says("Who is to do it, and nobody else, whatever comes of it; null: a policy chooses.")] = None
+    copy_of: Annotated[
+        CopyOf | None, says("The task that a calibration does again with this one; null: it is a task of its own.")
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse a deadline that has no place in UTC; msgspec makes a refusal of the error."""
@@ -160,6 +166,30 @@ class StopExperiment(Request, frozen=True, kw_only=True):
 
     experiment_id: Annotated[Name, says("Which experiment.")]
     reason: Reason = ""
+
+
+@event("calibration.start", version=1, topic=REQUESTS, key="calibration_id")
+class StartCalibration(Request, frozen=True, kw_only=True):
+    """Let these agents do these past tasks again; whoever asks submits the copies, each with `copy_of`."""
+
+    calibration_id: Annotated[Name, says("Its name, used once.")]
+    scope: ScopeName = "default"
+    tasks: Annotated[tuple[Planned, ...], Meta(min_length=1, max_length=1000), says("What is done again, in this order.")]
+    limits: Annotated[Limits, says("When it ends before all is done.")] = Limits()
+    judged_by: Annotated[Judge, says("Who judges the copies: whoever gives feedback, or a reference.")] = "feedback"
+
+
+@event("calibration.end", version=1, topic=REQUESTS, key="calibration_id")
+class EndCalibration(Request, frozen=True, kw_only=True):
+    """Do nothing more for this calibration; the sums are what its copies came to."""
+
+    calibration_id: Annotated[Name, says("Which calibration.")]
+    why: Annotated[Why, says("What ended it.")]
+    reason: Reason = ""
+    copies: Annotated[Count, says("Copies that were submitted.")]
+    judged: Annotated[Count, says("Copies that a reward was learned from.")]
+    cost_microusd: Annotated[Count, says("What the copies cost, as far as that is known.")]
+    costed: Annotated[Count, says("Copies whose cost is known.")]
 
 
 @event("policy.put", version=1, topic=REQUESTS, key="scope")

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Struct
 
+from events.calibration import CopyOf
 from events.event import Fact, Payload, event, upcast
 from events.field import Moment, says
 from events.topics import TASKS
@@ -52,6 +53,7 @@ class ChoiceContext(Struct, frozen=True):
     `tried` are the agents whose attempts failed. `kind` None means: match by the agents' descriptions. `seen` holds how
     far intake had read each control topic: who chooses waits until it has read as far, so that an agent registered
     before a task is known when the task is given away. `reward` None (a choice of an older release): rule `quality/1`.
+    `agent`: who was asked for by name; nobody else may do it, so the choice says nothing of the policy.
     """
 
     scope: str
@@ -64,6 +66,7 @@ class ChoiceContext(Struct, frozen=True):
     tried: tuple[str, ...] = ()
     seen: dict[str, int] = {}
     reward: RewardTerms | None = None
+    agent: str | None = None
 
 
 @event("task.submitted", version=1, topic=TASKS, key="task_id")
@@ -86,6 +89,8 @@ class TaskSubmitted(Fact, frozen=True, kw_only=True):
     deadline: Moment
     max_attempts: int
     reply_to: str | None
+    agent: Annotated[str | None, says("Who is to do it, and nobody else; null: a policy chooses.")] = None
+    copy_of: CopyOf | None = None
 
     def slot(self) -> tuple[str | int, ...]:
         """One submission per task."""

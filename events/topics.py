@@ -50,7 +50,7 @@ ANSWERS = Topic(entity="answers", partitions=8, holds="the end of each task, or 
 AGENTS = Topic(entity="agents", partitions=1, holds="agents registered, revised, paused, resumed, retired")
 LEARNING = Topic(entity="learning", partitions=8, holds="examples and snapshots; one ordered partition per scope")
 MODELS = Topic(entity="models", partitions=1, holds="which policy serves")
-EXPERIMENTS = Topic(entity="experiments", partitions=1, holds="experiments started and concluded")
+EXPERIMENTS = Topic(entity="experiments", partitions=1, holds="experiments and calibrations, started and over")
 AGENTS_LIVE = Topic(entity="agents.live", partitions=1, cleanup="compact", retention_ms="86400000", holds="heartbeats of workers")
 CLOCK = Topic(
     entity="clock",

@@ -30,7 +30,10 @@ def fit(task: Features, described: Features) -> float:
 
 
 def match(agents: Sequence[tuple[str, KnownAgent]], context: ChoiceContext, is_live: Callable[[str], bool]) -> Match:
-    """Return who may be chosen. An agent without a live worker stays a candidate only if nobody else can."""
+    """Return who may be chosen: of a task that asks for one agent by name, that one or nobody.
+
+    An agent without a live worker stays a candidate only if nobody else can.
+    """
     left_out: list[LeftOut] = []
     able: list[str] = []
     for agent_id, agent in agents:
@@ -50,6 +53,8 @@ def _reason(agent_id: str, agent: KnownAgent, context: ChoiceContext) -> LeftOut
     """Return why an agent may not be chosen, or None if it may."""
     if agent.state != "active":
         return LeftOut(agent_id, agent.state)
+    if context.agent is not None and agent_id != context.agent:
+        return LeftOut(agent_id, "not_asked_for")
     if agent_id in context.tried:
         return LeftOut(agent_id, "tried")
     return _unfit(agent_id, agent, context)

@@ -78,7 +78,7 @@ class Ratings:
     def take_in(self, fact: Message) -> None:
         """Take in one fact; those that say nothing here are passed over."""
         match fact:
-            case AgentChosen():
+            case AgentChosen() if fact.context.agent is None:  # who was asked for by name says nothing of who is judged
                 self._strata.setdefault((fact.tenant, fact.task_id, fact.attempt), stratum_of(fact))
             case AttemptEnded():
                 self._outcomes.setdefault((fact.tenant, fact.task_id, fact.attempt), fact.outcome)

@@ -19,12 +19,12 @@ def trust(counts: Vector, earned: Vector) -> float:
     first = NOISE / EXPECTED
     tried = np.maximum(counts, 1.0)
     weight = (counts / (counts + first)) ** 2
-    between = (earned / tried - _pooled(counts, earned, first)) ** 2 - NOISE / tried
+    between = (earned / tried - pooled_mean(counts, earned, first)) ** 2 - NOISE / tried
     found = (WEIGHT * EXPECTED + (weight * between).sum()) / (WEIGHT + weight.sum())
     return NOISE / min(max(float(found), LEAST), MOST)
 
 
-def _pooled(counts: Vector, earned: Vector, first: float) -> float:
+def pooled_mean(counts: Vector, earned: Vector, held: float) -> float:
     """Return the mean of all agents' shrunk means, in which every agent counts alike once it is known."""
-    known = counts + first
+    known = counts + held
     return float((PRIOR + (earned / known).sum()) / (1.0 + (counts / known).sum()))

@@ -6,6 +6,7 @@ from sqlalchemy import Table
 
 from projections.agent import AGENTS
 from projections.attempt import ATTEMPTS
+from projections.calibration import CALIBRATION_COPIES, CALIBRATIONS
 from projections.dead_letter import DEAD_LETTERS
 from projections.decision import DECISIONS
 from projections.event_log import EVENTS_COMPARED, EVENTS_VIEW, event_log
@@ -32,6 +33,8 @@ PROJECTIONS: tuple[Projection, ...] = (
     AGENTS,
     AGENT_PERFORMANCE,
     EXPERIMENTS,
+    CALIBRATIONS,
+    CALIBRATION_COPIES,
     POLICY_HISTORY,
     DEAD_LETTERS,
 )

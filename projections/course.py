@@ -59,6 +59,9 @@ class Cost(Struct, frozen=True, kw_only=True):
 
 
 _OURS = "tenant = %(tenant)s and (%(scope)s::text is null or scope = %(scope)s)"
+# Copies for a calibration are no choices of a policy, and are picked and judged otherwise than what came by itself.
+_CHOSEN = """not exists (select from public.calibration_copies as copied
+    where copied.task_id = {choice}.task_id and copied.tenant = {choice}.tenant)"""
 _CURVE = f"""
 with stream as (
   select choice.chosen_at, learned.reward_micro / 1e6::float8 as reward,
@@ -66,7 +69,7 @@ with stream as (
       then 1 / (choice.propensity * jsonb_array_length(choice.candidates)) end as weight,
     ntile(%(parts)s) over (order by choice.chosen_at, choice.task_id, scope) as part
   from public.decisions as choice join public.examples as learned using (tenant, scope, task_id, attempt)
-  where attempt = 1 and {_OURS}
+  where attempt = 1 and {_OURS} and {_CHOSEN.format(choice="choice")}
 ), summed as (
   select part, min(chosen_at) as since, max(chosen_at) as until, count(*) as tasks, avg(reward) as mean_reward,
     {Z} * stddev_samp(reward) / sqrt(count(*)) as half, count(weight) as supported,
@@ -82,10 +85,11 @@ select part, since, until, tasks, mean_reward, mean_reward - half as reward_low,
   supported, uniform, uniform - uniform_half as uniform_low, uniform + uniform_half as uniform_high
 from spread order by part nulls last"""  # noqa: S608 the names are ours
 _SHARES = f"""
-with picked as (select agent, count(*) as chosen from public.decisions where {_OURS} group by agent),
+with picked as (select agent, count(*) as chosen from public.decisions as choice
+  where {_OURS} and {_CHOSEN.format(choice="choice")} group by agent),
 earned as (
   select agent, count(*) as rewarded, avg(reward_micro) / 1e6 as mean, stddev_samp(reward_micro) / 1e6 as deviation
-  from public.examples where {_OURS} group by agent
+  from public.examples as learned where {_OURS} and {_CHOSEN.format(choice="learned")} group by agent
 ), both_sides as (
   select agent, coalesce(chosen, 0) as chosen, coalesce(rewarded, 0) as rewarded, mean,
     {Z} * deviation / sqrt(rewarded) as half

@@ -22,7 +22,7 @@ from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
 from events.topics import Names
 from events.wire import Incoming
-from projections import naive, naive_agent, naive_similar, naive_task
+from projections import naive, naive_agent, naive_calibration, naive_similar, naive_task
 from projections.catalog import COMPARED, PROJECTIONS
 from projections.column import SCHEMA
 from projections.projection import Compared, Projection
@@ -44,6 +44,8 @@ MODELS: Mapping[str, naive.Model] = {
     "agent_work": naive_agent.agent_work,
     "agent_duration": naive_agent.agent_duration,
     "experiments": naive_agent.experiments,
+    "calibrations": naive_calibration.calibrations,
+    "calibration_copies": naive_calibration.copies,
     "policy_history": naive_agent.policy_history,
 }
 # Kafka answers well within this; a log that ends before our position never will.

@@ -9,6 +9,7 @@ SmolitError
 ├── NothingFound              what a command was asked about is not there
 ├── UsageInvalid              what was typed cannot be meant
 ├── PlotLibraryMissing        a picture was asked for where matplotlib is not installed
+├── CalibrationUnfinished     copies whose judgement did not come; it can be taken up again
 ├── RequestRefused            what was asked for did not come into force, and why
 ├── CheckFailed               a verification found differences
 ├── BackupUnusable            a backup that is damaged, missing, or not of this installation
@@ -26,6 +27,7 @@ SmolitError
 
 __all__ = [
     "BackupUnusable",
+    "CalibrationUnfinished",
     "CheckFailed",
     "FolderForeign",
     "JarMismatch",
@@ -84,6 +86,10 @@ class UsageInvalid(SmolitError):
 
 class PlotLibraryMissing(SmolitError):
     """A picture was asked for, and matplotlib is not installed; the message names the command that installs it."""
+
+
+class CalibrationUnfinished(SmolitError):
+    """Copies of a calibration were not answered or judged in time; the message says which, and how to go on."""
 
 
 class RequestRefused(SmolitError):

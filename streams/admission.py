@@ -84,8 +84,10 @@ def admit_task(
     """Return the two facts of a submission.
 
     Raises:
-        Refused: the deadline has passed, the reply topic is not allowed, or the weights leave nothing for quality.
+        Refused: the deadline has passed, the reply topic is not allowed, the weights leave nothing for quality, the agent
+            that is asked for is not known, or the calibration that it is a copy for does not run.
     """
+    _check_asked_for(asked.tenant, request, control)
     submitted = _submitted(asked, request, rules, now)
     context = ChoiceContext(
         scope=request.scope,
@@ -97,6 +99,7 @@ def admit_task(
         assignment=_assignment(asked, request, control),
         seen=seen,
         reward=_terms(request, rules.reward[asked.tenant]),
+        agent=request.agent,
     )
     admitted = TaskAdmitted(tenant=asked.tenant, task_id=submitted.task_id, language=reading.language, context=context)
     return submitted, admitted
@@ -124,7 +127,29 @@ def _submitted(asked: Asked, request: SubmitTask, rules: Rules, now: datetime) -
         deadline=deadline,
         max_attempts=request.max_attempts or rules.max_attempts,
         reply_to=request.reply_to,
+        agent=request.agent,
+        copy_of=request.copy_of,
     )
+
+
+def known_agent(tenant: str, agent_id: str, control: Control, field: str) -> None:
+    """Refuse an agent that is not there, or no more."""
+    known = control.agents.get((tenant, agent_id))
+    if known is None or known.state == "retired":
+        raise Refused("unknown_agent", f"{field}: there is no agent {agent_id!r}")
+
+
+def _check_asked_for(tenant: str, request: SubmitTask, control: Control) -> None:
+    """Refuse a name that nobody has; a paused agent may be resumed before a choice, so that is for who chooses to say."""
+    if request.agent is not None:
+        known_agent(tenant, request.agent, control, "agent")
+    if request.copy_of is None:
+        return
+    if request.agent is None:
+        raise Refused("bad_copy", "agent: a copy for a calibration says who does it")
+    one = control.calibrations.get((tenant, request.copy_of.calibration))
+    if one is None or not one.running:
+        raise Refused("calibration_not_running", f"copy_of: calibration {request.copy_of.calibration!r} does not run")
 
 
 def _terms(request: SubmitTask, usual: RewardTerms) -> RewardTerms:
@@ -138,9 +163,12 @@ def _terms(request: SubmitTask, usual: RewardTerms) -> RewardTerms:
 
 
 def _assignment(asked: Asked, request: SubmitTask, control: Control) -> Assignment | None:
-    """Return the variant of the experiment that runs in the scope, if any: sticky, by hash of its salt and unit."""
+    """Return the variant of the experiment that runs in the scope, if any: sticky, by hash of its salt and unit.
+
+    A task that names its agent takes part in none: no policy chooses for it.
+    """
     running = control.assigning_in(asked.tenant, request.scope)
-    if running is None or (asked.tenant, request.scope) in control.policies:
+    if running is None or request.agent is not None or (asked.tenant, request.scope) in control.policies:
         return None
     unit = request.unit or asked.envelope.source + "/" + asked.envelope.id
     weights = [(variant.name, variant.weight) for variant in running.variants]

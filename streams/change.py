@@ -1,4 +1,4 @@
-"""From a request that changes what is in force (agents, experiments, policies) to its fact, or why it has none. Pure."""
+"""From a request that changes what is in force to its fact, or why it has none. Pure."""
 
 import hashlib
 from collections.abc import Callable
@@ -6,18 +6,27 @@ from collections.abc import Callable
 import msgspec
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised, AgentSpec
+from events.calibration import CalibrationEnded, CalibrationStarted, Planned
 from events.control import Control
 from events.event import Fact
 from events.experiment import ExperimentConcluded, ExperimentStarted, Variant
 from events.model import PolicySet
-from events.request import ChangeAgent, RegisterAgent, SetPolicy, StartExperiment, StopExperiment
+from events.request import (
+    ChangeAgent,
+    EndCalibration,
+    RegisterAgent,
+    SetPolicy,
+    StartCalibration,
+    StartExperiment,
+    StopExperiment,
+)
 from events.task import Features
 from learning.assignment import assign
 from learning.book import PolicyKey, Settings
 from learning.errors import LearningError
-from streams.admission import Asked, Refused, Rules
+from streams.admission import Asked, Refused, Rules, known_agent
 
-CHANGES = (RegisterAgent, ChangeAgent, StartExperiment, StopExperiment, SetPolicy)
+CHANGES = (RegisterAgent, ChangeAgent, StartExperiment, StopExperiment, StartCalibration, EndCalibration, SetPolicy)
 
 
 def control_fact(asked: Asked, control: Control, rules: Rules, read: Callable[[str], Features]) -> Fact:
@@ -27,7 +36,7 @@ def control_fact(asked: Asked, control: Control, rules: Rules, read: Callable[[s
         Refused: no right to, or what is named does not exist or is in the way.
     """
     if asked.tenant not in rules.admins:
-        raise Refused("not_allowed", f"tenant {asked.tenant!r} may not change agents, experiments or policies")
+        raise Refused("not_allowed", f"tenant {asked.tenant!r} may not change agents, experiments, calibrations or policies")
     match asked.request:
         case RegisterAgent(spec=spec):
             return _registered(asked, spec, control, read)
@@ -37,6 +46,10 @@ def control_fact(asked: Asked, control: Control, rules: Rules, read: Callable[[s
             return _started(asked, asked.request, control)
         case StopExperiment():
             return _stopped(asked, asked.request, control)
+        case StartCalibration():
+            return _calibration_started(asked, asked.request, control)
+        case EndCalibration():
+            return _calibration_ended(asked, asked.request, control)
         case SetPolicy():
             return _policy_set(asked, asked.request)
         case _:
@@ -66,9 +79,7 @@ def _registered(
 
 
 def _changed(asked: Asked, request: ChangeAgent, control: Control) -> Fact:
-    known = control.agents.get((asked.tenant, request.agent_id))
-    if known is None or known.state == "retired":
-        raise Refused("unknown_agent", f"agent_id: there is no agent {request.agent_id!r}")
+    known_agent(asked.tenant, request.agent_id, control, "agent_id")
     common = {"tenant": asked.tenant, "agent_id": request.agent_id, "request_id": asked.envelope.id}
     match request.change:
         case "pause":
@@ -113,6 +124,49 @@ def _stopped(asked: Asked, request: StopExperiment, control: Control) -> Experim
         experiment_id=request.experiment_id,
         request_id=asked.envelope.id,
         reason=request.reason,
+    )
+
+
+def _calibration_started(asked: Asked, request: StartCalibration, control: Control) -> CalibrationStarted:
+    if (asked.tenant, request.calibration_id) in control.calibrations:
+        raise Refused("calibration_exists", f"calibration_id: {request.calibration_id!r} was started before")
+    _check_planned(asked.tenant, request.tasks, control)
+    return CalibrationStarted(
+        tenant=asked.tenant,
+        calibration_id=request.calibration_id,
+        request_id=asked.envelope.id,
+        scope=request.scope,
+        tasks=request.tasks,
+        limits=request.limits,
+        judged_by=request.judged_by,
+    )
+
+
+def _check_planned(tenant: str, tasks: tuple[Planned, ...], control: Control) -> None:
+    """Refuse a plan that names a task or an agent twice, or an agent that nobody knows."""
+    if len({one.task_id for one in tasks}) < len(tasks):
+        raise Refused("bad_plan", "tasks: one is named twice")
+    for one in tasks:
+        if len(set(one.agents)) < len(one.agents):
+            raise Refused("bad_plan", f"tasks: {one.task_id} names an agent twice")
+        for agent in one.agents:
+            known_agent(tenant, agent, control, "tasks")
+
+
+def _calibration_ended(asked: Asked, request: EndCalibration, control: Control) -> CalibrationEnded:
+    one = control.calibrations.get((asked.tenant, request.calibration_id))
+    if one is None or not one.running:
+        raise Refused("calibration_not_running", f"calibration_id: {request.calibration_id!r} does not run")
+    return CalibrationEnded(
+        tenant=asked.tenant,
+        calibration_id=request.calibration_id,
+        request_id=asked.envelope.id,
+        why=request.why,
+        reason=request.reason,
+        copies=request.copies,
+        judged=request.judged,
+        cost_microusd=request.cost_microusd,
+        costed=request.costed,
     )
 
 

@@ -155,7 +155,7 @@ def _nobody(wanted: Wanted, found: Match) -> TaskEnded:
         outcome="failed",
         attempts=wanted.attempt - 1,
         reason="no_other_agent" if tried else "no_fitting_agent",
-        detail=_nobody_left(wanted) if tried else _nobody_fits(wanted.context.kind),
+        detail=_nobody_left(wanted) if tried else _nobody_fits(wanted.context, found),
         left_out=found.left_out,
     )
 
@@ -163,11 +163,24 @@ def _nobody(wanted: Wanted, found: Match) -> TaskEnded:
 def _nobody_left(wanted: Wanted) -> str:
     """Say who was tried, and what the last of them failed with."""
     told = f"nobody is left after {', '.join(wanted.context.tried)} failed"
+    if wanted.context.agent is not None:
+        told = f"{wanted.context.agent} failed, and nobody else was asked for"
     return f"{told}; the last with {_shortened(wanted.failed_with)}" if wanted.failed_with else told
 
 
-def _nobody_fits(kind: str | None) -> str:
-    """Say what nobody fits."""
+_WHY_NOT = {
+    "paused": "is paused",
+    "no_skill": "does not have the skill",
+    "no_fit": "does not fit the text, by its description",
+}
+
+
+def _nobody_fits(context: ChoiceContext, found: Match) -> str:
+    """Say what nobody fits, or why the one that was asked for cannot."""
+    kind = context.kind
+    if context.agent is not None:
+        why = next((one.reason for one in found.left_out if one.agent == context.agent), "")
+        return f"agent {context.agent!r} was asked for, but {_WHY_NOT.get(why, 'is not there any more')}"
     return "no agent fits the text" if not kind else f"no agent fits a task of kind {kind!r}"
 
 

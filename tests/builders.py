@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised, AgentSpec
+from events.calibration import CalibrationEnded, CalibrationStarted, CopyOf, Limits, Planned
 from events.dead_letter import DeadLetter, DeadLetterSettled
 from events.event import Event, Fact, Message
 from events.experiment import ExperimentConcluded, ExperimentStarted, Variant
@@ -317,6 +318,31 @@ def concluded(experiment_id: str = "exp", at: float = 10, **fields: Any) -> Even
     """Return the end of an experiment."""
     defaults: dict[str, Any] = {"tenant": TENANT, "request_id": f"stop-{experiment_id}", "reason": "enough"}
     return stamped(ExperimentConcluded(experiment_id=experiment_id, **{**defaults, **fields}), at)
+
+
+def calibration_started(calibration_id: str = "cal", at: float = 0, **fields: Any) -> Event[Fact]:
+    """Return the start of a calibration in which two agents do one task again."""
+    defaults: dict[str, Any] = {
+        "tenant": TENANT,
+        "request_id": f"start-{calibration_id}",
+        "scope": SCOPE,
+        "tasks": (Planned(task_id=TASK, agents=("anna", "bert"), why="newest"),),
+        "limits": Limits(budget_microusd=5_000, worth_microusd=10_000),
+        "judged_by": "feedback",
+    }
+    return stamped(CalibrationStarted(calibration_id=calibration_id, **{**defaults, **fields}), at)
+
+
+def calibration_ended(calibration_id: str = "cal", at: float = 10, **fields: Any) -> Event[Fact]:
+    """Return the end of a calibration."""
+    sums = {"copies": 2, "judged": 2, "cost_microusd": 700, "costed": 1}
+    defaults = {"tenant": TENANT, "request_id": f"end-{calibration_id}", "why": "tasks_done", "reason": "all is done", **sums}
+    return stamped(CalibrationEnded(calibration_id=calibration_id, **{**defaults, **fields}), at)
+
+
+def copy_of(task_id: str = TASK, calibration: str = "cal") -> CopyOf:
+    """Return which task a copy does again."""
+    return CopyOf(calibration=calibration, task_id=task_id)
 
 
 def policy_set(policy: str | None = "uniform", at: float = 0, **fields: Any) -> Event[Fact]:

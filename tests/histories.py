@@ -15,10 +15,13 @@ from tests.builders import (
     agent_revised,
     assigned,
     attempt_ended,
+    calibration_ended,
+    calibration_started,
     cancel_requested,
     chosen,
     concluded,
     context,
+    copy_of,
     dead_letter,
     ended,
     example,
@@ -53,7 +56,11 @@ def history(seed: int, tasks: int = 12) -> list[Incoming]:
     stories = [_task(rng, number) for number in range(tasks)]
     stories += [_learned(rng, number) for number in range(tasks)]
     stories += [_agent(rng, agent) for agent in AGENTS]
-    stories += [[experiment_started(), concluded()], [policy_set(), policy_set(None), snapshot()]]
+    stories += [
+        [experiment_started(), concluded()],
+        [calibration_started(), calibration_ended()],
+        [policy_set(), policy_set(None), snapshot()],
+    ]
     stories += [[dead_letter(), settled(dead_letter(), at=9)]]
     while stories := [story for story in stories if story]:
         story = rng.choice(stories)
@@ -100,7 +107,8 @@ def _task(rng: random.Random, number: int) -> list[Event[Fact]]:
     put_in = assigned(rng.choice("ab"), unit=f"unit-{number % 5}") if number % 2 else None
     dial = terms(0.25, 0.5) if number % 4 else None
     seen = context(assignment=put_in, kind=rng.choice(("law", "maths", None)), features=_features(number), reward=dial)
-    story = [submitted(task_id, at), admitted(task_id, at + 1, context=seen)]
+    again = {"agent": "anna", "copy_of": copy_of()} if number % 3 == 0 else {}
+    story = [submitted(task_id, at, **again), admitted(task_id, at + 1, context=seen)]
     for attempt in range(1, rng.randint(1, 3) + 1):
         story += _attempt(rng, task_id, attempt, at + 10 * attempt, seen)
     last = story[-1].fact

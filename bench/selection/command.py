@@ -155,6 +155,7 @@ def _about(course: Course, seeds: int) -> dict[str, object]:
         "delay": course.delay,
         "calibrate": course.calibrate,
         "extra_calls": course.calibrate * (len(course.stream.agents) - 1),
+        "extra_cost": course.calibrate * (len(course.stream.agents) - 1) * float(course.stream.costs.mean()),
         "drift": course.drift,
         "costs": course.costs,
     }
@@ -168,7 +169,8 @@ def _show(report: Report, course: Course) -> None:
         f"{about['seeds']} orders, vectors {about['vectors']}; differences in thousandths, +- half a 95 % interval"
     )
     if course.calibrate:
-        out.line(f"the first {course.calibrate} tasks go to all agents: {about['extra_calls']} extra calls")
+        extra = f"{about['extra_calls']} extra calls, about {about['extra_cost']:.3g} dollars"
+        out.line(f"the first {course.calibrate} tasks go to all agents: {extra}")
     out.table(COLUMNS, lines(report))
     if course.drift:
         out.table(("learner", "500 before", "500 after", "last 500"), drift_lines(report))

@@ -48,6 +48,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("policy explain", "smolit.cli.policy:explain"),
     Command("policy verify", "smolit.cli.policy:verify"),
     Command("policy replay", "smolit.cli.replay:replay"),
+    Command("policy calibrate", "smolit.cli.calibrate:calibrate"),
+    Command("policy calibrations", "smolit.cli.calibrations:list_calibrations"),
     Command("experiment start", "smolit.cli.experiment:start"),
     Command("experiment stop", "smolit.cli.experiment:stop"),
     Command("experiment list", "smolit.cli.experiment:list_experiments"),

@@ -20,6 +20,7 @@ _LEFT_OUT = {
     "no_skill": "does not have the skill",
     "no_fit": "has a description that does not fit the text",
     "no_live_worker": "has no worker that is alive",
+    "not_asked_for": "is not the one that the task asks for by name",
 }
 
 

@@ -37,6 +37,18 @@ def moment(text: str, now: datetime, sign: int) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def seconds(text: str) -> float:
+    """Return the length of a span such as `30s`, `5m`, `2h`, `7d`; raises UsageInvalid for anything else."""
+    number, unit = text[:-1], text[-1:]
+    try:
+        found = timedelta(**{_UNITS[unit]: float(number)}).total_seconds()
+    except (KeyError, ValueError, OverflowError):
+        raise UsageInvalid(f"{text!r} is no span (30s, 5m, 2h, 7d)") from None
+    if found < 0:
+        raise UsageInvalid(f"{text!r} lies in the past")
+    return found
+
+
 def task_named(text: str) -> str:
     """Return a task id as it was typed; raises UsageInvalid for what cannot be one."""
     if not _TASK_ID.fullmatch(text):

@@ -120,7 +120,9 @@ async def _range(desk: Desk, since: Marks | None, until: Marks | None) -> tuple[
 
 
 def _of_scope(log: Log, scope: str | None) -> Log:
-    return log._replace(choices=[one for one in log.choices if scope in (None, one.context.scope)])
+    """Return the choices of a scope; of a task that named its agent no policy chooses, so it would only blur the comparison."""
+    asked = [one for one in log.choices if one.context.agent is None]
+    return log._replace(choices=[one for one in asked if scope in (None, one.context.scope)])
 
 
 @contextmanager

@@ -41,6 +41,7 @@ def submit(
         float | None, typer.Option(min=0, max=1, help="Weight of latency in the reward; else as the operator set it.")
     ] = None,
     reply_to: Annotated[str | None, typer.Option(help="Topic that the answer also goes to; it must be allowed.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Who is to do it, and nobody else; else a policy chooses.")] = None,
     request_id: Annotated[str | None, typer.Option(help="Id of the request: sent twice under one id, it counts once.")] = None,
     file: Annotated[Path | None, typer.Option(metavar="BATCH.jsonl", help="Submit every line of a file instead.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer and print it.")] = False,
@@ -67,6 +68,7 @@ def submit(
             reply_to=reply_to,
             costs=costs,
             latency=latency,
+            agent=agent,
         )
         asks = [Ask(request, request_id)]
     desk = open_desk()

@@ -20,7 +20,10 @@ def _submitted(said: Payload) -> str:
     text = said.get("text")
     what = plain(text, _SHORT) if text else f"{said['text_chars']} characters, kept apart"
     kind = f" (kind {said['kind']})" if said.get("kind") else ""
-    return f"submitted{kind}: {what}"
+    again = said.get("copy_of")
+    copied = f" as a copy of {again['task_id']} for calibration {again['calibration']}" if again else ""
+    asked = f" for {said['agent']}" if said.get("agent") else ""
+    return f"submitted{kind}{asked}{copied}: {what}"
 
 
 def _admitted(said: Payload) -> str:
@@ -95,6 +98,18 @@ def _experiment_started(said: Payload) -> str:
     return f"experiment {said['experiment_id']} started in scope {said['scope']}: {variants}"
 
 
+def _calibration_started(said: Payload) -> str:
+    copies = sum(len(one["agents"]) for one in said["tasks"])
+    what = f"{len(said['tasks'])} past task(s) are done again in scope {said['scope']}, {copies} copies at most"
+    return f"calibration {said['calibration_id']} started: {what}"
+
+
+def _calibration_ended(said: Payload) -> str:
+    cost = f"{said['cost_microusd'] / 1e6:.6g} dollars for {said['costed']} of them"
+    sums = f"{said['copies']} copies, {said['judged']} judged, {cost}"
+    return f"calibration {said['calibration_id']} ended ({said['why']}): {sums}; {said['reason']}"
+
+
 def _policy_set(said: Payload) -> str:
     what = f"policy {said['policy']} put in force" if said.get("policy") else "the choice of the policy was given back"
     return f"{what} for scope {said['scope']} by {said['set_by']}: {said['reason']}"
@@ -129,6 +144,8 @@ _WORDS: Mapping[str, Callable[[Payload], str]] = {
     "agent.retired": _agent("retired"),
     "experiment.started": _experiment_started,
     "experiment.concluded": lambda said: f"experiment {said['experiment_id']} concluded: {said['reason']}",
+    "calibration.started": _calibration_started,
+    "calibration.ended": _calibration_ended,
     "policy.set": _policy_set,
     "request.refused": _refused,
     "answer.given": _answer,

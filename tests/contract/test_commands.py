@@ -10,13 +10,15 @@ from tests.cli_docs import documented, parsers, reference
 READS = {
     "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "agent rewards",
     "policy show",
-    "policy explain", "policy verify", "policy replay", "experiment list", "experiment show", "events tail", "events trace",
+    "policy explain", "policy verify", "policy replay", "policy calibrations", "experiment list",
+    "experiment show", "events tail", "events trace",
     "events catalog", "events export", "plot learning", "plot agents", "plot cost", "projection list", "projection verify",
     "projection lag", "dlq list", "dlq inspect",
 }  # fmt: skip
 CHANGES = {
     "down", "task cancel", "task forget", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume",
-    "agent retire", "policy set", "experiment start", "experiment stop", "projection rebuild", "projection drop",
+    "agent retire", "policy set", "policy calibrate",
+    "experiment start", "experiment stop", "projection rebuild", "projection drop",
     "dlq replay", "dlq purge", "restore",
 }  # fmt: skip
 OTHERS = {

@@ -75,7 +75,7 @@ async def test_a_second_process_stands_by_until_the_first_is_gone(namespace: Nam
 async def test_the_log_holds_every_text_as_it_was_said_and_a_repeat_once(namespace: Namespace) -> None:
     """Tabs, line ends, backslashes and what COPY takes for null come back; a batch of repeats and news adds the news."""
     upgrade(namespace.postgres)
-    odd, key = "a\tb\\c\nd\r\\N \\. \"é\" \\t {x}", "back\\slash\\N"
+    odd, key = 'a\tb\\c\nd\r\\N \\. "é" \\t {x}', "back\\slash\\N"
     said = [*life(key), given(1.0, key, comment=odd)]
     await publish(namespace, said)
     process = Process(namespace)

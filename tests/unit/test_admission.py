@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
+from events.calibration import CalibrationEnded, CalibrationStarted, CopyOf, Planned
 from events.control import Control, evolve
 from events.event import Envelope, Event, Fact
 from events.experiment import ExperimentConcluded, ExperimentStarted, Variant
@@ -14,6 +15,7 @@ from events.model import PolicySet
 from events.request import (
     CancelTask,
     ChangeAgent,
+    EndCalibration,
     ForgetTask,
     GiveFeedback,
     OtherAnswer,
@@ -21,6 +23,7 @@ from events.request import (
     Request,
     ReviseFeedback,
     SetPolicy,
+    StartCalibration,
     StartExperiment,
     StopExperiment,
     SubmitTask,
@@ -44,7 +47,10 @@ from tests.builders import (
     START,
     TASK,
     TENANT,
+    calibration_ended,
+    calibration_started,
     concluded,
+    copy_of,
     experiment_started,
     features,
     moment,
@@ -54,6 +60,7 @@ from tests.builders import (
     spec,
 )
 
+OTHER = "0b0f1a2e-0000-5000-8000-000000000002"
 TERMS = RewardTerms("balance/1", 0.0, 0.0, 1_000, 1_000_000)
 RULES = Rules(
     task_deadline_s=60, max_attempts=3, blob_threshold_bytes=100, reply_topics={"ours"}, admins={TENANT}, reward={TENANT: TERMS}
@@ -197,7 +204,6 @@ def test_feedback_cancellation_and_forgetting_become_facts() -> None:
     assert (forgotten.task_id, forgotten.reason) == (TASK, "private")
 
 
-OTHER = "0b0f1a2e-0000-5000-8000-000000000002"
 UNUSABLE: list[tuple[str, dict[str, Any]]] = [
     ("value", {"kind": "score"}),
     ("value", {"kind": "boolean", "value": 0.5}),
@@ -257,6 +263,51 @@ def test_what_was_read_out_of_a_comment_is_kept() -> None:
     assert wants_sentiment(replace(request, kind="correction", correction="42")) is None
 
 
+def test_a_task_may_name_its_agent() -> None:
+    """The name stands in both facts, and the task takes part in no experiment: no policy chooses for it."""
+    control = in_force(registered("a"), experiment_started("exp", variants=(Variant("a", "uniform"), Variant("b", "ridge_igw"))))
+
+    submitted, read = admitted(SubmitTask(text="x", agent="a"), control)
+
+    assert (submitted.agent, read.context.agent, read.context.assignment) == ("a", "a", None)
+    assert admitted(SubmitTask(text="x"), control)[1].context.assignment is not None
+
+
+COPY = SubmitTask(text="x", agent="a", copy_of=copy_of())
+RUNNING = in_force(registered("a"), calibration_started())
+
+
+def test_a_copy_says_what_it_is() -> None:
+    """A copy is a task of its own, with the calibration and the task that it does again."""
+    submitted, _ = admitted(COPY, RUNNING)
+
+    assert submitted.copy_of == CopyOf("cal", TASK)
+    assert submitted.task_id != TASK
+
+
+@pytest.mark.parametrize(
+    ("request_", "control", "reason"),
+    [
+        (SubmitTask(text="x", agent="ghost"), in_force(registered("a")), "unknown_agent"),
+        (SubmitTask(text="x", agent="a"), in_force(registered("a"), retired("a")), "unknown_agent"),
+        (COPY, in_force(registered("a")), "calibration_not_running"),
+        (COPY, in_force(registered("a"), calibration_started(), calibration_ended()), "calibration_not_running"),
+        (SubmitTask(text="x", copy_of=copy_of()), RUNNING, "bad_copy"),
+    ],
+    ids=["unknown", "retired", "no calibration", "calibration over", "copy for nobody"],
+)
+def test_an_agent_or_a_calibration_that_is_not_there_is_refused(request_: SubmitTask, control: Control, reason: str) -> None:
+    """Whoever names what nobody knows hears it at once, not when a deadline has passed."""
+    with pytest.raises(Refused) as refused:
+        admitted(request_, control)
+
+    assert refused.value.reason == reason
+
+
+START_CALIBRATION = StartCalibration(calibration_id="cal", tasks=(Planned(TASK, ("a",)),))
+END_CALIBRATION = EndCalibration(calibration_id="cal", why="tasks_done", copies=1, judged=1, cost_microusd=0, costed=0)
+
+
 @pytest.mark.parametrize(
     ("request_", "control", "kind"),
     [
@@ -272,6 +323,8 @@ def test_what_was_read_out_of_a_comment_is_kept() -> None:
             ExperimentStarted,
         ),
         (StopExperiment(experiment_id="exp"), in_force(experiment_started("exp")), ExperimentConcluded),
+        (START_CALIBRATION, in_force(registered("a")), CalibrationStarted),
+        (END_CALIBRATION, in_force(calibration_started()), CalibrationEnded),
         (SetPolicy(policy="uniform", reason="fire"), in_force(), PolicySet),
         (SetPolicy(policy=None, reason="over"), in_force(), PolicySet),
     ],
@@ -305,6 +358,12 @@ def test_changes_of_what_is_in_force(request_: Request, control: Control, kind: 
             "bad_variants",
         ),
         (StopExperiment(experiment_id="exp"), in_force(experiment_started("exp"), concluded("exp")), "experiment_not_running"),
+        (START_CALIBRATION, in_force(), "unknown_agent"),
+        (START_CALIBRATION, in_force(registered("a"), calibration_started()), "calibration_exists"),
+        (replace(START_CALIBRATION, tasks=(Planned(TASK, ("a", "a")),)), in_force(registered("a")), "bad_plan"),
+        (replace(START_CALIBRATION, tasks=(Planned(TASK, ("a",)), Planned(TASK, ("a",)))), in_force(registered("a")), "bad_plan"),
+        (END_CALIBRATION, in_force(), "calibration_not_running"),
+        (END_CALIBRATION, in_force(calibration_started(), calibration_ended()), "calibration_not_running"),
     ],
 )
 def test_changes_that_make_no_sense_are_refused(request_: Request, control: Control, reason: str) -> None:

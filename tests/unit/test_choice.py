@@ -209,6 +209,45 @@ def test_a_completed_attempt_calls_for_no_other() -> None:
     assert wanted_next(attempt_ended().fact) is None
 
 
+def test_one_that_is_asked_for_by_name_is_chosen_with_certainty() -> None:
+    """Whatever the policy thinks, it has one candidate: so has any other policy, which keeps estimates of these true."""
+    fact = choose(in_force(registered("a"), registered("b"), registered("c")), wanted(agent="b"), draw=0.999)
+
+    assert isinstance(fact, AgentChosen)
+    assert (fact.agent, fact.propensity, [one.agent for one in fact.candidates]) == ("b", 1.0, ["b"])
+    assert [(one.agent, one.reason) for one in fact.left_out] == [("a", "not_asked_for"), ("c", "not_asked_for")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ((paused("b"),), "is paused"),
+        ((agent_revised("b", spec=spec("b", skills=("law",))),), "does not have the skill"),
+        ((retired("b"),), "is not there any more"),
+    ],
+    ids=["paused", "without the skill", "retired since"],
+)
+def test_one_that_is_asked_for_and_cannot_ends_the_task(facts: tuple[Event[Fact], ...], why: str) -> None:
+    """Nobody else steps in, and the end says why the one that was named does not do it."""
+    fact = choose(in_force(registered("a"), registered("b"), *facts), wanted(agent="b"))
+
+    assert isinstance(fact, TaskEnded)
+    assert (fact.reason, fact.detail) == ("no_fitting_agent", f"agent 'b' was asked for, but {why}")
+
+
+def test_one_that_is_asked_for_and_fails_has_no_successor() -> None:
+    """A second attempt of somebody else would not be what was asked for; the task ends and says what it failed with."""
+    ended = attempt_ended("failed", "b", error="503", context=context(tried=("b",), agent="b"))
+    again = wanted_next(ended.fact)
+    assert again is not None
+
+    fact = choose(in_force(registered("a"), registered("b")), again)
+
+    assert isinstance(fact, TaskEnded)
+    assert (fact.reason, fact.attempts) == ("no_other_agent", 1)
+    assert fact.detail == "b failed, and nobody else was asked for; the last with 503"
+
+
 def test_without_a_kind_the_description_decides() -> None:
     """A task that says no kind goes to agents whose description lies near its text."""
     near = np.array([1.0, 0.0]).astype("<f2").tobytes()

@@ -12,6 +12,7 @@ from events.event import Message
 from events.experiment import ExperimentConcluded, ExperimentStarted, Variant
 from events.model import PolicySet
 from events.task import Features, TaskEnded
+from tests.builders import calibration_ended, calibration_started
 from tests.golden.sample import sample
 
 FEATURES = Features("hash-1", b"", b"")
@@ -148,6 +149,16 @@ def test_an_experiment_that_is_there_twice_starts_once() -> None:
 def test_the_end_of_an_unknown_experiment_changes_nothing() -> None:
     """There is nothing to end."""
     assert given(concluded("ghost")) == Control()
+
+
+def test_a_calibration_runs_until_it_is_ended_and_only_once() -> None:
+    """Several may run beside each other; one that is over stays known, so that its id is not used again."""
+    first, ended = calibration_started("one").fact, calibration_ended("one").fact
+    control = given(first, calibration_started("two").fact, ended, first)
+
+    running = {key[1]: one.running for key, one in control.calibrations.items()}
+    assert running == {"one": False, "two": True}
+    assert given(ended) == Control()
 
 
 def test_a_policy_is_in_force_until_it_is_given_back() -> None:

@@ -42,6 +42,8 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "snapshot.published": ("tenant", "scope", "policy", "policy_version", "context_map", "upto"),
     "experiment.started": ("tenant", "experiment_id"),
     "experiment.concluded": ("tenant", "experiment_id"),
+    "calibration.started": ("tenant", "calibration_id"),
+    "calibration.ended": ("tenant", "calibration_id"),
     "policy.set": ("tenant", "scope", "request_id"),
     "dead_letter.recorded": ("stage", "origin_topic", "origin_partition", "origin_offset"),
     "dead_letter.settled": ("stage", "origin_topic", "origin_partition", "origin_offset"),

@@ -178,3 +178,18 @@ def test_too_few_rewards_have_no_interval() -> None:
         weighted_mean([1.0], [0.5])
     with pytest.raises(StatisticError):
         weighted_mean([], [])
+
+
+def test_what_was_asked_of_an_agent_by_name_says_nothing_of_who_is_judged() -> None:
+    """Copies for a calibration are all judged; beside what came by itself they would make everybody look heard."""
+    free, named = context(), context(agent="calculator")
+    ratings = Ratings()
+    for number, seen in enumerate((free, free, named)):
+        task = f"task-{number}"
+        ratings.take_in(chosen(task_id=task, context=seen).fact)
+        ratings.take_in(attempt_ended(task_id=task).fact)
+    ratings.take_in(example(task_id="task-2").fact)
+
+    (found,) = agent_rewards(ratings.tried().values())
+
+    assert (found.completed, found.judged) == (2, 0)
