@@ -13,15 +13,19 @@ from events.event import EventType, Fact, Message, Payload, Upcast
 from events.experiment import ExperimentConcluded, ExperimentStarted
 from events.heartbeat import WorkerSeen
 from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublished
-from events.model import PolicySet
+from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated, PolicySet
 from events.request import (
     CancelTask,
     ChangeAgent,
     ForgetTask,
     GiveFeedback,
+    JudgeModel,
+    PromoteModel,
     RegisterAgent,
+    RegisterModel,
     Request,
     ReviseFeedback,
+    RollBackModel,
     SetPolicy,
     StartExperiment,
     StopExperiment,
@@ -54,6 +58,10 @@ REQUESTS: tuple[type[Request], ...] = (
     StartExperiment,
     StopExperiment,
     SetPolicy,
+    RegisterModel,
+    JudgeModel,
+    PromoteModel,
+    RollBackModel,
 )
 FACTS: tuple[type[Fact], ...] = (
     TaskSubmitted,
@@ -77,6 +85,11 @@ FACTS: tuple[type[Fact], ...] = (
     ExperimentStarted,
     ExperimentConcluded,
     PolicySet,
+    ModelRegistered,
+    ModelValidated,
+    ModelRejected,
+    ModelPromoted,
+    ModelRolledBack,
 )
 NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)
 UPCASTS: tuple[Upcast, ...] = (given_from_1, revised_from_1)

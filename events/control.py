@@ -1,4 +1,4 @@
-"""What is in force now: agents, running experiments, policies set by hand. A pure fold of three small topics.
+"""What is in force now: agents, running experiments, policies set by hand or promoted. A pure fold of three small topics.
 
 Intake and selection both fold it; the topics are not ordered among each other, so no rule here needs them to be.
 """
@@ -13,7 +13,9 @@ from msgspec.structs import replace
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised, AgentSpec
 from events.event import Message
 from events.experiment import ExperimentConcluded, ExperimentStarted
-from events.model import PolicySet
+from events.model import ModelPromoted, ModelRolledBack, PolicySet
+from events.registry import Registry
+from events.registry import evolve as evolve_registry
 from events.task import Features
 
 AgentState = Literal["active", "paused", "retired"]
@@ -38,21 +40,23 @@ class Running(Struct, frozen=True):
 
 
 class InForce(Struct, frozen=True):
-    """A policy that a person put in force."""
+    """A policy that a person put in force; `model` is the version that it was promoted as, if it was."""
 
     policy: str
     parameters: dict[str, Any]
+    model: str | None = None
 
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 class Control(Struct, frozen=True):
-    """All that is in force: agents by (tenant, id), experiments by (tenant, id), policies by (tenant, scope)."""
+    """All that is in force: agents by (tenant, id), experiments by (tenant, id), policies by (tenant, scope), and what may be."""
 
     agents: Mapping[tuple[str, str], KnownAgent] = _NOTHING
     experiments: Mapping[tuple[str, str], Running] = _NOTHING
     policies: Mapping[tuple[str, str], InForce] = _NOTHING
+    registry: Registry = Registry()
 
     def agents_of(self, tenant: str) -> list[tuple[str, KnownAgent]]:
         """Return a tenant's agents by id, sorted, so that every reader sees one order."""
@@ -66,6 +70,8 @@ class Control(Struct, frozen=True):
 
 def evolve(control: Control, fact: Message) -> Control:
     """Take in one fact; those that change nothing in force are passed over."""
+    if (registry := evolve_registry(control.registry, fact)) is not control.registry:
+        control = replace(control, registry=registry)
     match fact:
         case AgentRegistered() | AgentRevised():
             return _with_agent(control, fact)
@@ -79,8 +85,8 @@ def evolve(control: Control, fact: Message) -> Control:
             return _started(control, fact)
         case ExperimentConcluded(tenant=tenant, experiment_id=experiment_id):
             return _concluded(control, (tenant, experiment_id))
-        case PolicySet():
-            return _policy_set(control, fact)
+        case PolicySet() | ModelPromoted(alias="champion") | ModelRolledBack():
+            return _put_in_force(control, fact)
         case _:
             return control
 
@@ -118,10 +124,10 @@ def _concluded(control: Control, key: tuple[str, str]) -> Control:
     return replace(control, experiments={**control.experiments, key: replace(run, assigning=False)})
 
 
-def _policy_set(control: Control, fact: PolicySet) -> Control:
-    """Put a policy in force, or give the choice back."""
+def _put_in_force(control: Control, fact: PolicySet | ModelPromoted | ModelRolledBack) -> Control:
+    """Put a policy in force, or give the choice back: whoever said so last, of a person's word and the champion."""
     key = (fact.tenant, fact.scope)
     others = {known: policy for known, policy in control.policies.items() if known != key}
     if fact.policy is not None:
-        others[key] = InForce(fact.policy, fact.parameters)
+        others[key] = InForce(fact.policy, fact.parameters, None if isinstance(fact, PolicySet) else fact.model_id)
     return replace(control, policies=others)

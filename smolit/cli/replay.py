@@ -45,7 +45,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Say what another policy would have chosen and earned, from the log alone, or refuse where the log cannot tell."""
-    wanted = _key(policy, parameters)
+    wanted = candidate(policy, parameters)
     marks = tuple(marks_at(text, now()) if text else None for text in (since, until))
     log = _of_scope(asyncio.run(_read(open_desk(), *marks)), scope)
     if not log.choices:
@@ -60,7 +60,7 @@ def replay(
         raise CheckFailed(f"no estimate: {found.refused}")
 
 
-def _key(policy: str, parameters: str) -> PolicyKey:
+def candidate(policy: str, parameters: str) -> PolicyKey:
     """Return what names the candidate; raises UsageInvalid where it cannot be made, before anything is read."""
     settings = settings_of(parameters)
     try:
