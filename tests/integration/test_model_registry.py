@@ -99,15 +99,18 @@ def test_a_version_is_promoted_serves_and_is_gone_back_from(smolit: Smolit) -> N
         assert smolit("model", "validate", number, "--scope", "story").code == 0
         assert smolit("model", "promote", number, "--scope", "story", "--reason", "better").code == 0
         tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
+    in_force = smolit("policy", "show", "--scope", "story", "--json").json["in_force"]
     back = smolit("model", "rollback", "--scope", "story", "--reason", "worse")
     tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
     assert smolit("policy", "set", "uniform", "--scope", "story").code == 0
     tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
 
     chosen = [choice(smolit, task) for task in tasks]
+    until(lambda: smolit("model", "history", "--scope", "story", "--json"), lambda said: said.json[0]["change"] == "set")
     told = [served(smolit, at, "story") for at in moments]
 
     assert (back.code, "version 1 is the champion" in back.err) == (0, True)
+    assert in_force["decided by"] == f"version {second['model']}"
     names = [None, first["model"], second["model"], first["model"], None]
     assert [one["policy_model"] for one in chosen] == names
     assert [one["policy"] for one in chosen] == ["ridge_igw", "ridge_igw", "uniform", "ridge_igw", "uniform"]
