@@ -60,7 +60,7 @@ def register(
     out.say(f"version {model.number} of scope {scope}: {model.origin.examples} examples, state {model.origin.digest[:12]}")
     if alias is not None:
         _validate(desk, model)
-        asyncio.run(registry.promote(desk, model, alias, "named at its registration"))
+        asyncio.run(registry.promote(desk, model, alias, "named when it was registered"))
         out.say(f"version {model.number} is the {alias} of scope {scope} now")
     out.json({"model": model.id, "number": model.number, "origin": model.origin}) if as_json else out.line(model.id)
 
