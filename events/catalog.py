@@ -14,16 +14,20 @@ from events.event import EventType, Fact, Message, Payload, Upcast
 from events.experiment import ExperimentConcluded, ExperimentStarted
 from events.heartbeat import WorkerSeen
 from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublished
-from events.model import PolicySet
+from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated, PolicySet
 from events.request import (
     CancelTask,
     ChangeAgent,
     EndCalibration,
     ForgetTask,
     GiveFeedback,
+    JudgeModel,
+    PromoteModel,
     RegisterAgent,
+    RegisterModel,
     Request,
     ReviseFeedback,
+    RollBackModel,
     SetPolicy,
     StartCalibration,
     StartExperiment,
@@ -59,6 +63,10 @@ REQUESTS: tuple[type[Request], ...] = (
     StartCalibration,
     EndCalibration,
     SetPolicy,
+    RegisterModel,
+    JudgeModel,
+    PromoteModel,
+    RollBackModel,
 )
 FACTS: tuple[type[Fact], ...] = (
     TaskSubmitted,
@@ -84,6 +92,11 @@ FACTS: tuple[type[Fact], ...] = (
     CalibrationStarted,
     CalibrationEnded,
     PolicySet,
+    ModelRegistered,
+    ModelValidated,
+    ModelRejected,
+    ModelPromoted,
+    ModelRolledBack,
 )
 NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)
 UPCASTS: tuple[Upcast, ...] = (given_from_1, revised_from_1)

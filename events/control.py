@@ -1,4 +1,4 @@
-"""What is in force now: agents, running experiments and calibrations, policies set by hand. A pure fold of three small topics.
+"""What is in force now: agents, running experiments and calibrations, policies set or promoted. A pure fold of three topics.
 
 Intake and selection both fold it; the topics are not ordered among each other, so no rule here needs them to be.
 """
@@ -14,7 +14,9 @@ from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetire
 from events.calibration import CalibrationEnded, CalibrationStarted
 from events.event import Message
 from events.experiment import ExperimentConcluded, ExperimentStarted
-from events.model import PolicySet
+from events.model import ModelPromoted, ModelRolledBack, PolicySet
+from events.registry import Registry
+from events.registry import evolve as evolve_registry
 from events.task import Features
 
 AgentState = Literal["active", "paused", "retired"]
@@ -46,22 +48,24 @@ class Calibrating(Struct, frozen=True):
 
 
 class InForce(Struct, frozen=True):
-    """A policy that a person put in force."""
+    """A policy that a person put in force; `model` is the version that it was promoted as, if it was."""
 
     policy: str
     parameters: dict[str, Any]
+    model: str | None = None
 
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 class Control(Struct, frozen=True):
-    """All that is in force: agents by (tenant, id), experiments and calibrations by (tenant, id), policies by (tenant, scope)."""
+    """All that is in force, by (tenant, id), policies by (tenant, scope); and the versions of policies that may be."""
 
     agents: Mapping[tuple[str, str], KnownAgent] = _NOTHING
     experiments: Mapping[tuple[str, str], Running] = _NOTHING
     policies: Mapping[tuple[str, str], InForce] = _NOTHING
     calibrations: Mapping[tuple[str, str], Calibrating] = _NOTHING
+    registry: Registry = Registry()
 
     def agents_of(self, tenant: str) -> list[tuple[str, KnownAgent]]:
         """Return a tenant's agents by id, sorted, so that every reader sees one order."""
@@ -75,6 +79,8 @@ class Control(Struct, frozen=True):
 
 def evolve(control: Control, fact: Message) -> Control:
     """Take in one fact; those that change nothing in force are passed over."""
+    if (registry := evolve_registry(control.registry, fact)) is not control.registry:
+        control = replace(control, registry=registry)
     match fact:
         case AgentRegistered() | AgentRevised():
             return _with_agent(control, fact)
@@ -92,8 +98,8 @@ def evolve(control: Control, fact: Message) -> Control:
             return _calibrating(control, fact)
         case CalibrationEnded(tenant=tenant, calibration_id=calibration_id):
             return _calibrated(control, (tenant, calibration_id))
-        case PolicySet():
-            return _policy_set(control, fact)
+        case PolicySet() | ModelPromoted(alias="champion") | ModelRolledBack():
+            return _put_in_force(control, fact)
         case _:
             return control
 
@@ -147,10 +153,10 @@ def _calibrated(control: Control, key: tuple[str, str]) -> Control:
     return replace(control, calibrations={**control.calibrations, key: replace(one, running=False)})
 
 
-def _policy_set(control: Control, fact: PolicySet) -> Control:
-    """Put a policy in force, or give the choice back."""
+def _put_in_force(control: Control, fact: PolicySet | ModelPromoted | ModelRolledBack) -> Control:
+    """Put a policy in force, or give the choice back: whoever said so last, of a person's word and the champion."""
     key = (fact.tenant, fact.scope)
     others = {known: policy for known, policy in control.policies.items() if known != key}
     if fact.policy is not None:
-        others[key] = InForce(fact.policy, fact.parameters)
+        others[key] = InForce(fact.policy, fact.parameters, None if isinstance(fact, PolicySet) else fact.model_id)
     return replace(control, policies=others)

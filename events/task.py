@@ -131,7 +131,7 @@ class PolicyRef(Struct, frozen=True):
     """The policy that chose, and the state it was in.
 
     `upto` is the offset, in the scope's learning partition, of the last example taken in (-1: none); `digest` names the
-    state's bytes.
+    state's bytes. `model` is the id of the version that was promoted; the state has gone on learning since.
     """
 
     name: str
@@ -139,6 +139,7 @@ class PolicyRef(Struct, frozen=True):
     parameters: dict[str, Any]
     digest: str
     upto: int
+    model: str | None = None
 
 
 @event("agent.chosen", version=1, topic=TASKS, key="task_id")

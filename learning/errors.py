@@ -8,6 +8,9 @@ LearningError
 │   ├── ContextMismatch           a context of another width, or with a number that is not finite
 │   ├── UnlearnableExample        a reward or propensity that cannot be learned from
 │   └── UnreadableState           bytes that are no state of this policy
+├── ArtefactError
+│   ├── ArtefactMissing           no artefact of this version lies in the folder
+│   └── ArtefactUnusable          an artefact that is not whole, or not of the version that it is named after
 ├── ExampleMissing                a gap in the numbering of a scope's examples
 ├── RewardError
 │   ├── UnknownRewardRule         no rule of this name is listed
@@ -50,6 +53,18 @@ class UnlearnableExample(PolicyError):
 
 class UnreadableState(PolicyError):
     """Bytes are not a state that this policy can continue from."""
+
+
+class ArtefactError(LearningError):
+    """The artefact of a version cannot be had."""
+
+
+class ArtefactMissing(ArtefactError):
+    """There is no artefact of this version here."""
+
+
+class ArtefactUnusable(ArtefactError):
+    """An artefact is damaged, or is not what it is named after; nothing of it is used."""
 
 
 class ExampleMissing(LearningError):

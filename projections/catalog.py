@@ -14,6 +14,7 @@ from projections.example import EXAMPLES
 from projections.experiment import EXPERIMENTS
 from projections.feature import TASK_FEATURES
 from projections.feedback import FEEDBACK
+from projections.model import MODEL_HISTORY, MODELS
 from projections.performance import AGENT_PERFORMANCE
 from projections.policy import POLICY_HISTORY
 from projections.projection import Compared, Projection
@@ -36,6 +37,8 @@ PROJECTIONS: tuple[Projection, ...] = (
     CALIBRATIONS,
     CALIBRATION_COPIES,
     POLICY_HISTORY,
+    MODELS,
+    MODEL_HISTORY,
     DEAD_LETTERS,
 )
 

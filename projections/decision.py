@@ -34,6 +34,7 @@ _TABLE = Table(
     once("policy_parameters", JSONB, "parameters of the policy"),
     once("policy_digest", Text, "digest of the state that the policy was in"),
     once("policy_upto", BigInteger, "offset of the last example that the state had taken in; -1: none"),
+    once("policy_model", Text, "id of the version that was promoted, in `models`; null: none was"),
     once("context_map", Text, "digest of the map from features to the policy's context"),
     once("features_version", Text, "version of the features"),
     once("experiment", Text, "experiment that the task was put into"),
@@ -67,6 +68,7 @@ class DecisionRow(Struct, frozen=True, kw_only=True):
     policy_parameters: dict[str, Any]
     policy_digest: str
     policy_upto: int
+    policy_model: str | None
     context_map: str
     features_version: str
     experiment: str | None
@@ -130,6 +132,7 @@ def _policy(fact: AgentChosen) -> Row:
         "policy_parameters": policy.parameters,
         "policy_digest": policy.digest,
         "policy_upto": policy.upto,
+        "policy_model": policy.model,
     }
 
 

@@ -148,6 +148,7 @@ def _decision(item: Seen, fact: AgentChosen) -> dict[str, Any]:
         "policy_parameters": fact.policy.parameters,
         "policy_digest": fact.policy.digest,
         "policy_upto": fact.policy.upto,
+        "policy_model": fact.policy.model,
         "context_map": fact.context_map,
         "features_version": fact.context.features.version,
         "experiment": put_in.experiment if put_in else None,

@@ -22,7 +22,7 @@ from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
 from events.topics import Names
 from events.wire import Incoming
-from projections import naive, naive_agent, naive_calibration, naive_similar, naive_task
+from projections import naive, naive_agent, naive_calibration, naive_model, naive_similar, naive_task
 from projections.catalog import COMPARED, PROJECTIONS
 from projections.column import SCHEMA
 from projections.projection import Compared, Projection
@@ -47,6 +47,8 @@ MODELS: Mapping[str, naive.Model] = {
     "calibrations": naive_calibration.calibrations,
     "calibration_copies": naive_calibration.copies,
     "policy_history": naive_agent.policy_history,
+    "models": naive_model.models,
+    "model_history": naive_model.model_history,
 }
 # Kafka answers well within this; a log that ends before our position never will.
 _SILENCE_S = 30.0

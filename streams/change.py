@@ -14,7 +14,11 @@ from events.model import PolicySet
 from events.request import (
     ChangeAgent,
     EndCalibration,
+    JudgeModel,
+    PromoteModel,
     RegisterAgent,
+    RegisterModel,
+    RollBackModel,
     SetPolicy,
     StartCalibration,
     StartExperiment,
@@ -22,11 +26,13 @@ from events.request import (
 )
 from events.task import Features
 from learning.assignment import assign
-from learning.book import PolicyKey, Settings
 from learning.errors import LearningError
 from streams.admission import Asked, Refused, Rules, known_agent
+from streams.change_model import MODEL_CHANGES, check_policy, model_fact
 
-CHANGES = (RegisterAgent, ChangeAgent, StartExperiment, StopExperiment, StartCalibration, EndCalibration, SetPolicy)
+CHANGES = (
+    RegisterAgent, ChangeAgent, StartExperiment, StopExperiment, StartCalibration, EndCalibration, SetPolicy, *MODEL_CHANGES
+)  # fmt: skip
 
 
 def control_fact(asked: Asked, control: Control, rules: Rules, read: Callable[[str], Features]) -> Fact:
@@ -52,6 +58,8 @@ def control_fact(asked: Asked, control: Control, rules: Rules, read: Callable[[s
             return _calibration_ended(asked, asked.request, control)
         case SetPolicy():
             return _policy_set(asked, asked.request)
+        case RegisterModel() | JudgeModel() | PromoteModel() | RollBackModel():
+            return model_fact(asked, asked.request, control.registry)
         case _:
             raise Refused("not_a_control_request", f"{asked.request.event_type.name} changes nothing in force")
 
@@ -108,7 +116,7 @@ def _started(asked: Asked, request: StartExperiment, control: Control) -> Experi
 
 def _check_variants(variants: tuple[Variant, ...]) -> None:
     for variant in variants:
-        _check_policy(variant.policy, variant.parameters, f"variant {variant.name!r}")
+        check_policy(variant.policy, variant.parameters, f"variant {variant.name!r}")
     try:
         assign("check", "check", [(variant.name, variant.weight) for variant in variants])
     except LearningError as error:
@@ -172,7 +180,7 @@ def _calibration_ended(asked: Asked, request: EndCalibration, control: Control) 
 
 def _policy_set(asked: Asked, request: SetPolicy) -> PolicySet:
     if request.policy is not None:
-        _check_policy(request.policy, request.parameters, "policy")
+        check_policy(request.policy, request.parameters, "policy")
     return PolicySet(
         tenant=asked.tenant,
         scope=request.scope,
@@ -182,13 +190,3 @@ def _policy_set(asked: Asked, request: SetPolicy) -> PolicySet:
         reason=request.reason,
         set_by=asked.envelope.source,
     )
-
-
-def _check_policy(name: str, parameters: Settings, where: str) -> None:
-    """Refuse a policy that cannot be made; the width plays no part in that."""
-    try:
-        PolicyKey.of(name, parameters).make(1)
-    except LearningError as error:
-        raise Refused("bad_policy", f"{where}: {error}") from error
-    except (TypeError, ValueError) as error:
-        raise Refused("bad_policy", f"{where}: its parameters cannot be read: {error}") from error

@@ -28,10 +28,11 @@ class Wanted(Struct, frozen=True):
 
 
 class Served(Struct, frozen=True):
-    """The policy that is to choose, and what put it in that place."""
+    """The policy that is to choose, and what put it in that place; `model` is the version that was promoted, if one was."""
 
     key: PolicyKey
     decided_by: DecidedBy
+    model: str | None = None
 
 
 class Due(NamedTuple):
@@ -56,9 +57,9 @@ def wanted_next(ended: AttemptEnded) -> Wanted | None:
 
 
 def served(wanted: Wanted, control: Control, default: PolicyKey) -> Served:
-    """Return the policy in force: one set by hand, else the task's variant, else the default."""
+    """Return the policy in force: one set by hand or promoted, else the task's variant, else the default."""
     if in_force := control.policies.get((wanted.tenant, wanted.context.scope)):
-        return Served(PolicyKey.of(in_force.policy, in_force.parameters), "policy_set")
+        return Served(PolicyKey.of(in_force.policy, in_force.parameters), "policy_set", in_force.model)
     if (variant := variant_of(wanted, control)) is not None:
         return Served(PolicyKey.of(variant.policy, variant.parameters), "experiment")
     return Served(default, "default")
@@ -130,7 +131,7 @@ def _chosen(due: Due, found: Match, decision: Decision, context_map: str) -> Age
         propensity=chosen.propensity,
         draw=due.draw,
         explored=chosen.explored,
-        policy=_reference(due.page),
+        policy=_reference(due.page, due.serving.model),
         decided_by=due.serving.decided_by,
     )
 
@@ -140,9 +141,9 @@ def _candidates(decision: Decision) -> tuple[Candidate, ...]:
     return tuple(Candidate(*each) for each in figures)
 
 
-def _reference(page: Page) -> PolicyRef:
+def _reference(page: Page, model: str | None) -> PolicyRef:
     settings: Mapping[str, float | str] = page.policy.settings
-    return PolicyRef(page.policy.name, page.policy.version, dict(settings), page.digest, page.upto)
+    return PolicyRef(page.policy.name, page.policy.version, dict(settings), page.digest, page.upto, model)
 
 
 def _nobody(wanted: Wanted, found: Match) -> TaskEnded:

@@ -12,7 +12,7 @@ from events.dead_letter import DeadLetter, DeadLetterSettled
 from events.event import Event, Fact, Message
 from events.experiment import ExperimentConcluded, ExperimentStarted, Variant
 from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublished
-from events.model import PolicySet
+from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated, Origin, PolicySet
 from events.stamp import stamp
 from events.task import (
     AgentChosen,
@@ -356,6 +356,77 @@ def policy_set(policy: str | None = "uniform", at: float = 0, **fields: Any) -> 
         "set_by": "ann",
     }
     return stamped(PolicySet(policy=policy, **{**defaults, **fields}), at)
+
+
+def origin(number: int = 1, **fields: Any) -> Origin:
+    """Return where a version comes from; each number is another one."""
+    defaults: dict[str, Any] = {
+        "policy": "ridge_igw",
+        "policy_version": 1,
+        "parameters": {"ridge": float(number)},
+        "context_map": "c0" * 32,
+        "width": 8,
+        "first": 3,
+        "upto": 10 * number,
+        "examples": number,
+        "data_sha256": "da" * 32,
+        "digest": "d1" * 32,
+        "artefact_sha256": f"{number:064x}",
+        "artefact_bytes": 100,
+        "code_sha256": "c1" * 32,
+        "environment": {"python": "3.12"},
+        "metrics": {"dr": number / 16},
+        "cost": {"cpu_s": 0.5},
+    }
+    return Origin(**{**defaults, **fields})
+
+
+def model_id(number: int = 1, scope: str = SCOPE) -> str:
+    """Return the id of a version."""
+    return origin(number).id_in(TENANT, scope)
+
+
+def model_registered(number: int = 1, at: float = 0, scope: str = SCOPE, **fields: Any) -> Event[Fact]:
+    """Return the registration of a version."""
+    made = {
+        "origin": origin(number),
+        "model_id": model_id(number, scope),
+        "request_id": f"register-{number}",
+        "registered_by": "ann",
+    }
+    return stamped(ModelRegistered(tenant=TENANT, scope=scope, **{**made, **fields}), at)
+
+
+def model_judged(number: int = 1, at: float = 1, scope: str = SCOPE, fine: bool = True, **fields: Any) -> Event[Fact]:
+    """Return a verdict on a version."""
+    judged = {"request_id": f"judge-{number}-{at}", "judged_by": "bob", "reason": "it is what it is" if fine else "it is torn"}
+    kind = ModelValidated if fine else ModelRejected
+    return stamped(kind(tenant=TENANT, scope=scope, model_id=model_id(number, scope), **{**judged, **fields}), at)
+
+
+def model_promoted(number: int = 1, at: float = 2, scope: str = SCOPE, **fields: Any) -> Event[Fact]:
+    """Return the promotion of a version."""
+    promoted: dict[str, Any] = {
+        "request_id": f"promote-{number}-{at}",
+        "alias": "champion",
+        "policy": "ridge_igw",
+        "parameters": {"ridge": float(number)},
+        "reason": "it is better",
+        "promoted_by": "ann",
+    }
+    return stamped(ModelPromoted(tenant=TENANT, scope=scope, model_id=model_id(number, scope), **{**promoted, **fields}), at)
+
+
+def model_rolled_back(number: int = 1, at: float = 3, scope: str = SCOPE, **fields: Any) -> Event[Fact]:
+    """Return the way back to a version."""
+    back: dict[str, Any] = {
+        "request_id": f"back-{number}-{at}",
+        "policy": "ridge_igw",
+        "parameters": {"ridge": float(number)},
+        "reason": "it was better",
+        "rolled_back_by": "ann",
+    }
+    return stamped(ModelRolledBack(tenant=TENANT, scope=scope, model_id=model_id(number, scope), **{**back, **fields}), at)
 
 
 def dead_letter(reason: str = "malformed_payload", at: float = 0, **fields: Any) -> Event[Fact]:

@@ -31,6 +31,10 @@ from tests.builders import (
     forgotten,
     given,
     halves,
+    model_judged,
+    model_promoted,
+    model_registered,
+    model_rolled_back,
     paused,
     policy_set,
     registered,
@@ -61,6 +65,7 @@ def history(seed: int, tasks: int = 12) -> list[Incoming]:
         [calibration_started(), calibration_ended()],
         [policy_set(), policy_set(None), snapshot()],
     ]
+    stories += [_models(rng, scope) for scope in ("default", "games")]
     stories += [[dead_letter(), settled(dead_letter(), at=9)]]
     while stories := [story for story in stories if story]:
         story = rng.choice(stories)
@@ -173,6 +178,17 @@ def _agent(rng: random.Random, agent: str) -> list[Event[Fact]]:
     """Return an agent's life, which need not make sense."""
     makers = (registered, agent_revised, paused, resumed, retired)
     return [rng.choice(makers)(agent, at=turn * 100, request_id=f"{agent}-{turn}") for turn in range(rng.randint(1, 9))]
+
+
+def _models(rng: random.Random, scope: str) -> list[Event[Fact]]:
+    """Return versions of a scope and what happens to them, in any order; the first is judged, and may be before it is known."""
+    makers = (model_registered, model_judged, model_promoted, model_rolled_back)
+    story = [rng.choice(makers)(rng.randint(1, 4), at, scope) for at in range(rng.randint(5, 15))]
+    story += [model_judged(1, 20, scope, fine=rng.random() < 0.5), policy_set(rng.choice((None, "uniform")), 21, scope=scope)]
+    turns = [
+        model_promoted(rng.randint(1, 4), at, scope, alias=alias) for at, alias in enumerate(("champion", "shadow"), start=22)
+    ]
+    return [*story, *turns, model_registered(rng.randint(1, 4), 30, scope)]
 
 
 def _spoil(log: Log, rng: random.Random) -> None:

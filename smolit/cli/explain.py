@@ -36,6 +36,8 @@ def explained(choice: DecisionRow) -> Iterator[str]:
         f"The policy was {choice.policy} version {choice.policy_version}{_settings(choice.policy_parameters)}; "
         f"it knew {_knew(choice.policy_upto)} (state {choice.policy_digest[:12]})."
     )
+    if choice.policy_model is not None:
+        yield f"It was promoted as version {choice.policy_model}, and has gone on learning."
     yield _BY.get(choice.decided_by) or f"Experiment {choice.experiment} gave this task its variant {choice.variant}."
     for one in choice.left_out:
         yield f"Not a candidate: {one['agent']} {_LEFT_OUT.get(one['reason'], one['reason'])}{_near(one)}."

@@ -137,7 +137,8 @@ async def _in_force(desk: Desk, tenant: str, scope: str) -> dict[str, Any]:
     await reader.stop()
     by_hand, running = control.policies.get((tenant, scope)), control.assigning_in(tenant, scope)
     if by_hand is not None:
-        return {"scope": scope, "decided by": "a person", "policy": by_hand.policy, "parameters": by_hand.parameters}
+        who = "a person" if by_hand.model is None else f"version {by_hand.model}"
+        return {"scope": scope, "decided by": who, "policy": by_hand.policy, "parameters": by_hand.parameters}
     if running is not None:
         variants = {variant.name: variant.policy for variant in running.variants}
         return {"scope": scope, "decided by": f"experiment {running.experiment_id}", "variants": variants}

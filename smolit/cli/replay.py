@@ -61,7 +61,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Say what another policy would have chosen and earned, from the log alone, or refuse where the log cannot tell."""
-    wanted = _key(policy, parameters)
+    wanted = candidate(policy, parameters)
     if seeds and not fork:
         raise UsageInvalid("--seeds says how often a fork lives: it takes --fork")
     marks = tuple(marks_at(text, now()) if text else None for text in (since, until))
@@ -89,7 +89,7 @@ def _forked(log: Log, wanted: PolicyKey, seeds: int) -> Fork:
         return fork_log(log, context_maps(), wanted, seeds, walked)
 
 
-def _key(policy: str, parameters: str) -> PolicyKey:
+def candidate(policy: str, parameters: str) -> PolicyKey:
     """Return what names the candidate; raises UsageInvalid where it cannot be made, before anything is read."""
     settings = settings_of(parameters)
     try:

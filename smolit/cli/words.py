@@ -115,6 +115,28 @@ def _policy_set(said: Payload) -> str:
     return f"{what} for scope {said['scope']} by {said['set_by']}: {said['reason']}"
 
 
+def _model_registered(said: Payload) -> str:
+    origin = said["origin"]
+    learned = f"{origin['examples']} examples up to offset {origin['upto']}"
+    return f"version {said['model_id']} of {origin['policy']} registered in scope {said['scope']}: {learned}"
+
+
+def _model_judged(verb: str) -> Callable[[Payload], str]:
+    return lambda said: f"version {said['model_id']} {verb}: {said['reason']}"
+
+
+def _model_promoted(said: Payload) -> str:
+    return (
+        f"version {said['model_id']} is the {said['alias']} of scope {said['scope']} by {said['promoted_by']}: {said['reason']}"
+    )
+
+
+def _model_back(said: Payload) -> str:
+    return (
+        f"version {said['model_id']} is the champion of scope {said['scope']} again by {said['rolled_back_by']}: {said['reason']}"
+    )
+
+
 def _refused(said: Payload) -> str:
     return f"request {said['request_id']} refused: {said['detail']} ({said['reason']})"
 
@@ -147,6 +169,11 @@ _WORDS: Mapping[str, Callable[[Payload], str]] = {
     "calibration.started": _calibration_started,
     "calibration.ended": _calibration_ended,
     "policy.set": _policy_set,
+    "model.registered": _model_registered,
+    "model.validated": _model_judged("validated"),
+    "model.rejected": _model_judged("rejected"),
+    "model.promoted": _model_promoted,
+    "model.rolled_back": _model_back,
     "request.refused": _refused,
     "answer.given": _answer,
 }

@@ -1,5 +1,6 @@
 """One event of every class with every field filled, the same each time: what the golden files are made of."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,5 +76,7 @@ def _composite(kind: Any, name: str) -> Any:
 
 
 def _text(kind: Any, name: str) -> str:
-    """Return a text; names are plain, everything else may hold any character."""
-    return f"a-{name.replace('_', '-')}" if kind.pattern else f"some {name}, ü, 漢, 😀"
+    """Return a text; names are plain, ids and digests have their form, everything else may hold any character."""
+    if not kind.pattern:
+        return f"some {name}, ü, 漢, 😀"
+    return next(text for text in (f"a-{name.replace('_', '-')}", TASK_ID, "5e" * 32) if re.search(kind.pattern, text))

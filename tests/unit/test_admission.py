@@ -11,17 +11,21 @@ from events.calibration import CalibrationEnded, CalibrationStarted, CopyOf, Pla
 from events.control import Control, evolve
 from events.event import Envelope, Event, Fact
 from events.experiment import ExperimentConcluded, ExperimentStarted, Variant
-from events.model import PolicySet
+from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated, PolicySet
 from events.request import (
     CancelTask,
     ChangeAgent,
     EndCalibration,
     ForgetTask,
     GiveFeedback,
+    JudgeModel,
     OtherAnswer,
+    PromoteModel,
     RegisterAgent,
+    RegisterModel,
     Request,
     ReviseFeedback,
+    RollBackModel,
     SetPolicy,
     StartCalibration,
     StartExperiment,
@@ -44,6 +48,7 @@ from learning.statistics import uniformity
 from streams.admission import Asked, Reading, Refused, Rules, admit_task, facts_about_task, wants_sentiment
 from streams.change import control_fact
 from tests.builders import (
+    SCOPE,
     START,
     TASK,
     TENANT,
@@ -53,7 +58,12 @@ from tests.builders import (
     copy_of,
     experiment_started,
     features,
+    model_id,
+    model_judged,
+    model_promoted,
+    model_registered,
     moment,
+    origin,
     policy_set,
     registered,
     retired,
@@ -61,6 +71,8 @@ from tests.builders import (
 )
 
 OTHER = "0b0f1a2e-0000-5000-8000-000000000002"
+REGISTERED = model_registered(1)
+CHAMPIONS = tuple(make(number) for number in (1, 2) for make in (model_registered, model_judged, model_promoted))
 TERMS = RewardTerms("balance/1", 0.0, 0.0, 1_000, 1_000_000)
 RULES = Rules(
     task_deadline_s=60, max_attempts=3, blob_threshold_bytes=100, reply_topics={"ours"}, admins={TENANT}, reward={TENANT: TERMS}
@@ -327,6 +339,12 @@ END_CALIBRATION = EndCalibration(calibration_id="cal", why="tasks_done", copies=
         (END_CALIBRATION, in_force(calibration_started()), CalibrationEnded),
         (SetPolicy(policy="uniform", reason="fire"), in_force(), PolicySet),
         (SetPolicy(policy=None, reason="over"), in_force(), PolicySet),
+        (RegisterModel(scope=SCOPE, origin=origin(1)), in_force(), ModelRegistered),
+        (RegisterModel(scope=SCOPE, origin=origin(2), parent=model_id(1)), in_force(model_registered(1)), ModelRegistered),
+        (JudgeModel(scope=SCOPE, model_id=model_id(1), verdict="validated", reason="x"), in_force(REGISTERED), ModelValidated),
+        (JudgeModel(scope=SCOPE, model_id=model_id(1), verdict="rejected", reason="x"), in_force(REGISTERED), ModelRejected),
+        (PromoteModel(scope=SCOPE, model_id=model_id(1), reason="x"), in_force(REGISTERED, model_judged(1)), ModelPromoted),
+        (RollBackModel(scope=SCOPE, reason="x"), in_force(*CHAMPIONS), ModelRolledBack),
     ],
 )
 def test_changes_of_what_is_in_force(request_: Request, control: Control, kind: type[Fact]) -> None:
@@ -364,6 +382,22 @@ def test_changes_of_what_is_in_force(request_: Request, control: Control, kind: 
         (replace(START_CALIBRATION, tasks=(Planned(TASK, ("a",)), Planned(TASK, ("a",)))), in_force(registered("a")), "bad_plan"),
         (END_CALIBRATION, in_force(), "calibration_not_running"),
         (END_CALIBRATION, in_force(calibration_started(), calibration_ended()), "calibration_not_running"),
+        (RegisterModel(scope=SCOPE, origin=origin(1, policy="nonsense")), in_force(), "bad_policy"),
+        (RegisterModel(scope=SCOPE, origin=origin(1, policy_version=99)), in_force(), "other_policy_version"),
+        (RegisterModel(scope=SCOPE, origin=origin(1), parent=model_id(2)), in_force(), "unknown_parent"),
+        (RegisterModel(scope="games", origin=origin(1), parent=model_id(1)), in_force(REGISTERED), "unknown_parent"),
+        (JudgeModel(scope=SCOPE, model_id=model_id(1), verdict="validated", reason="x"), in_force(), "unknown_model"),
+        (PromoteModel(scope=SCOPE, model_id=model_id(1), reason="x"), in_force(), "unknown_model"),
+        (PromoteModel(scope=SCOPE, model_id=model_id(1), reason="x"), in_force(REGISTERED), "not_validated"),
+        (
+            PromoteModel(scope=SCOPE, model_id=model_id(1), reason="x"),
+            in_force(REGISTERED, model_judged(1), model_judged(1, at=5, fine=False)),
+            "not_validated",
+        ),
+        (PromoteModel(scope=SCOPE, model_id=model_id(2), reason="x"), in_force(*CHAMPIONS), "has_alias"),
+        (PromoteModel(scope="games", model_id=model_id(1), reason="x"), in_force(*CHAMPIONS), "unknown_model"),
+        (RollBackModel(scope=SCOPE, reason="x"), in_force(*CHAMPIONS[:3]), "no_champion_before"),
+        (RollBackModel(scope=SCOPE, reason="x"), in_force(*CHAMPIONS, model_judged(1, at=9, fine=False)), "no_champion_before"),
     ],
 )
 def test_changes_that_make_no_sense_are_refused(request_: Request, control: Control, reason: str) -> None:
@@ -372,6 +406,22 @@ def test_changes_that_make_no_sense_are_refused(request_: Request, control: Cont
         changed(request_, control)
 
     assert refused.value.reason == reason
+
+
+def test_a_version_is_promoted_with_what_it_was_folded_with() -> None:
+    """The fact has its policy and all its settings, so who folds it needs nothing else."""
+    fact = changed(PromoteModel(scope=SCOPE, model_id=model_id(1), reason="better"), in_force(REGISTERED, model_judged(1)))
+
+    assert isinstance(fact, ModelPromoted)
+    assert (fact.policy, fact.parameters, fact.alias, fact.promoted_by) == ("ridge_igw", {"ridge": 1.0}, "champion", "shop")
+
+
+def test_who_is_gone_back_to_is_decided_by_what_is_in_force() -> None:
+    """From the second champion to the first, and after a policy set by hand to the champion that it pushed aside."""
+    back = changed(RollBackModel(scope=SCOPE, reason="worse"), in_force(*CHAMPIONS))
+    aside = changed(RollBackModel(scope=SCOPE, reason="over"), in_force(*CHAMPIONS, policy_set("uniform", at=9)))
+
+    assert [one.model_id for one in (back, aside) if isinstance(one, ModelRolledBack)] == [model_id(1), model_id(2)]
 
 
 def test_only_admins_change_what_is_in_force() -> None:

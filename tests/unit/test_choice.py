@@ -22,6 +22,11 @@ from tests.builders import (
     context,
     experiment_started,
     features,
+    model_id,
+    model_judged,
+    model_promoted,
+    model_registered,
+    model_rolled_back,
     paused,
     policy_set,
     registered,
@@ -275,6 +280,28 @@ def test_a_variant_brings_its_policy() -> None:
     serving = served(Wanted(TENANT, "t", 1, _context_in("exp", "b")), control, DEFAULT)
 
     assert serving == Served(PolicyKey.of("fixed", {"agent": "x"}), "experiment")
+
+
+def named(made: AgentChosen | TaskEnded) -> str | None:
+    """Return the version that a choice says it was made by."""
+    assert isinstance(made, AgentChosen)
+    return made.policy.model
+
+
+def test_a_champion_serves_and_is_named_until_a_person_says_otherwise() -> None:
+    """Its policy and settings choose, the choice names the version, and the last word counts, of whichever kind."""
+    story = [make(number) for number in (1, 2) for make in (model_registered, model_judged, model_promoted)]
+    champion = served(wanted(), in_force(*story), DEFAULT)
+    back = served(wanted(), in_force(*story, model_rolled_back(1, at=9)), DEFAULT)
+    by_hand = served(wanted(), in_force(*story, policy_set("uniform")), DEFAULT)
+    shadow = served(wanted(), in_force(model_registered(1), model_judged(1), model_promoted(1, alias="shadow")), DEFAULT)
+
+    assert (champion.key, champion.model) == (PolicyKey.of("ridge_igw", {"ridge": 2.0}), model_id(2))
+    assert (back.key, back.model) == (PolicyKey.of("ridge_igw", {"ridge": 1.0}), model_id(1))
+    assert (by_hand.key.name, by_hand.model, by_hand.decided_by) == ("uniform", None, "policy_set")
+    assert named(choose(in_force(registered("a"), *story), wanted())) == model_id(2)
+    assert named(choose(in_force(registered("a")), wanted())) is None
+    assert shadow == Served(DEFAULT, "default")
 
 
 def test_a_policy_set_by_hand_beats_the_variant() -> None:

@@ -104,6 +104,7 @@ def decision(**fields: object) -> DecisionRow:
         "policy_parameters": {"gain": 20.0},
         "policy_digest": "abcdef0123456789",
         "policy_upto": 41,
+        "policy_model": None,
         "context_map": "m",
         "features_version": "f",
         "experiment": None,

@@ -45,11 +45,17 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "calibration.started": ("tenant", "calibration_id"),
     "calibration.ended": ("tenant", "calibration_id"),
     "policy.set": ("tenant", "scope", "request_id"),
+    "model.registered": ("tenant", "scope", "model_id"),
+    "model.validated": ("tenant", "scope", "model_id", "request_id"),
+    "model.rejected": ("tenant", "scope", "model_id", "request_id"),
+    "model.promoted": ("tenant", "scope", "request_id"),
+    "model.rolled_back": ("tenant", "scope", "request_id"),
     "dead_letter.recorded": ("stage", "origin_topic", "origin_partition", "origin_offset"),
     "dead_letter.settled": ("stage", "origin_topic", "origin_partition", "origin_offset"),
 }
-# One request changes an agent in one way, so these five share their slots on purpose.
+# One request changes an agent in one way, so these five share their slots on purpose; and a verdict is one of two.
 SHARED = {"agent.registered", "agent.revised", "agent.paused", "agent.resumed", "agent.retired"}
+SHARED |= {"model.validated", "model.rejected"}
 
 
 def drawn(cls: type[Fact], data: st.DataObject) -> Fact:

@@ -1,0 +1,296 @@
+"""Versions on a real stack: registered from the log, validated, promoted, gone back from, and told apart by what served when."""
+
+import asyncio
+import json
+import os
+import pickle
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from learning.artefact import MANIFEST, STATE
+from learning.book import PolicyKey
+from learning.errors import ArtefactUnusable
+from smolit.cli import app
+from smolit.cli.desk import open_desk
+from smolit.model import registry
+from smolit.model.fold import Scope
+from smolit.settings import Settings
+from smolit.stack import local
+from tests.processes import all_running
+from tests.said import Said, Smolit, command_line, until
+
+AGENTS = ("adder", "sums")
+pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
+
+
+@pytest.fixture(scope="module")
+def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """All processes, and two agents that do the same, so that there is something to choose."""
+    folder = tmp_path_factory.mktemp("models")
+    with all_running(stack, folder) as running:
+        for agent in AGENTS:
+            spec = folder / f"{agent}.yaml"
+            spec.write_text(f"id: {agent}\ndescription: Does sums.\nskills: [sum]\npipeline: arithmetic\n")
+            assert app.run(["agent", "register", str(spec)]) == 0
+        yield running
+
+
+@pytest.fixture
+def smolit(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Smolit:
+    """The command line, as a function."""
+    return command_line(capsys)
+
+
+def done(smolit: Smolit, scope: str, number: int = 1) -> str:
+    """Have a sum done in a scope, and return the task's id."""
+    said = smolit("task", "submit", f"{number} + 1", "--kind", "sum", "--scope", scope, "--wait", "--json")
+    assert said.code == 0, said
+    return str(said.json["task_id"])
+
+
+def learned(smolit: Smolit, scope: str, tasks: int = 6) -> None:
+    """Have sums done and judged, and wait until all of it was learned."""
+    made = [done(smolit, scope, number) for number in range(tasks)]
+    for number, task in enumerate(made):
+        assert smolit("feedback", "give", task, "--value", str(number / tasks)).code == 0
+    for task in made:
+        shown = partial(smolit, "task", "show", task, "--json")
+        until(shown, lambda said: said.code == 0 and bool(said.json["examples"]))
+
+
+def choice(smolit: Smolit, task: str) -> Any:
+    """Return how a task's agent was chosen, once the read models know."""
+    return until(lambda: smolit("policy", "explain", task, "--json"), lambda said: said.code == 0).json[0]
+
+
+def version(smolit: Smolit, scope: str, policy: str, *more: str) -> Any:
+    """Register a version, and return what the command says of it."""
+    said = smolit("model", "register", "--policy", policy, "--scope", scope, "--json", *more)
+    assert said.code == 0, said
+    return said.json
+
+
+def moment() -> str:
+    """Return now, as one types it; what happens next happens later."""
+    return datetime.now(UTC).isoformat()
+
+
+def served(smolit: Smolit, at: str, scope: str) -> Any:
+    """Return what `model served-at` says."""
+    said = smolit("model", "served-at", at, "--scope", scope, "--json")
+    assert said.code == 0, said
+    return said.json
+
+
+def test_a_version_is_promoted_serves_and_is_gone_back_from(smolit: Smolit) -> None:
+    """Each choice after a change is made and named by the version in force; what served at each moment is told to the choice."""
+    learned(smolit, "story")
+    first = version(smolit, "story", "ridge_igw", "--parameters", '{"gain": 5}')
+    second = version(smolit, "story", "uniform", "--parent", "1")
+    tasks, moments = [done(smolit, "story")], [moment()]
+    for number in ("1", "2"):
+        assert smolit("model", "validate", number, "--scope", "story").code == 0
+        assert smolit("model", "promote", number, "--scope", "story", "--reason", "better").code == 0
+        tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
+    in_force = smolit("policy", "show", "--scope", "story", "--json").json["in_force"]
+    back = smolit("model", "rollback", "--scope", "story", "--reason", "worse")
+    tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
+    assert smolit("policy", "set", "uniform", "--scope", "story").code == 0
+    tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
+
+    chosen = [choice(smolit, task) for task in tasks]
+    until(lambda: smolit("model", "history", "--scope", "story", "--json"), lambda said: said.json[0]["change"] == "set")
+    told = [served(smolit, at, "story") for at in moments]
+
+    assert (back.code, "version 1 is the champion" in back.err) == (0, True)
+    assert in_force["decided by"] == f"version {second['model']}"
+    names = [None, first["model"], second["model"], first["model"], None]
+    assert [one["policy_model"] for one in chosen] == names
+    assert [one["policy"] for one in chosen] == ["ridge_igw", "ridge_igw", "uniform", "ridge_igw", "uniform"]
+    assert [one["policy_parameters"].get("gain") for one in chosen] == [20.0, 5.0, None, 5.0, None]
+    assert [one["model"] for one in told] == names
+    assert [one["decided_by"] for one in told] == ["default", "version", "version", "version", "person"]
+    for one, made in zip(told, chosen, strict=True):
+        state = (one["policy"], one["policy_version"], one["parameters"], one["digest"], one["upto"], one["choice"]["task_id"])
+        fields = ("policy", "policy_version", "policy_parameters", "policy_digest", "policy_upto", "task_id")
+        assert state == tuple(made[name] for name in fields)
+    # Nothing was learned in between: what serves as the version is, to the byte, what was registered.
+    assert (chosen[1]["policy_digest"], chosen[1]["policy_upto"]) == (first["origin"]["digest"], first["origin"]["upto"])
+
+
+def test_what_served_changes_with_the_fact_and_not_before(smolit: Smolit) -> None:
+    """A moment before a change, the one before still served; at the moment of the change, the new one."""
+    history = smolit("model", "history", "--scope", "story", "--json").json
+    (rolled,) = [one for one in history if one["change"] == "rolled_back"]
+    second = next(one["model_id"] for one in history if one["change"] == "promoted")
+    at = datetime.fromisoformat(rolled["happened_at"])
+
+    before = served(smolit, (at - timedelta(microseconds=1)).isoformat(), "story")
+    then = served(smolit, at.isoformat(), "story")
+
+    assert (before["model"], then["model"]) == (second, rolled["model_id"])
+    assert (then["choice"], then["digest"], then["reason"]) == (None, None, "worse"), "no choice was made so by then"
+    assert [one["change"] for one in history] == [
+        "set", "rolled_back", "promoted", "validated", "promoted", "validated", "registered", "registered",
+    ]  # fmt: skip
+
+
+def test_versions_are_listed_shown_compared_and_traced(smolit: Smolit) -> None:
+    """The same log gives each command its figures; a repeat is the same version, and the lineage leads back."""
+    again = version(smolit, "story", "ridge_igw", "--parameters", '{"gain": 5}', "--upto", str(_upto(smolit, "1")))
+    listed = smolit("model", "list", "--scope", "story", "--json").json
+    shown = smolit("model", "show", "1", "--scope", "story", "--json").json
+    compared = smolit("model", "compare", "1", "2", "--scope", "story", "--json").json
+    line = smolit("model", "lineage", "2", "--scope", "story", "--json").json
+
+    assert (again["model"], again["number"]) == (listed[0]["model"], 1)
+    assert [(one["number"], one["verdict"], one["aliases"]) for one in listed] == [(1, "validated", []), (2, "validated", [])]
+    assert (shown["artefact"], shown["origin"]["examples"], shown["origin"]["metrics"]["with_reward"]) == ("whole", 6, 6.0)
+    assert compared["settings"]["gain"] == [5.0, None]
+    assert compared["choices"] >= 6
+    assert 0 <= compared["differing_share"] <= 1
+    assert [one["number"] for one in line] == [2, 1]
+    for words in (("list",), ("show", "1"), ("compare", "1", "2"), ("lineage", "2"), ("history",), ("served-at", "1s")):
+        assert smolit("model", *words, "--scope", "story").out.strip()
+
+
+def _upto(smolit: Smolit, named: str) -> int:
+    upto: int = smolit("model", "show", named, "--scope", "story", "--json").json["origin"]["upto"]
+    return upto
+
+
+def test_what_was_not_validated_or_is_not_there_is_not_promoted(smolit: Smolit) -> None:
+    """Refused with one sentence that says why; nothing changes in force."""
+    version(smolit, "fresh", "uniform")
+    unjudged = smolit("model", "promote", "1", "--scope", "fresh")
+    unknown = smolit("model", "promote", "7", "--scope", "fresh")
+    nobody = smolit("model", "rollback", "--scope", "fresh")
+    tried = smolit("model", "promote", "1", "--scope", "fresh", "--dry-run")
+    dry = smolit("model", "register", "--policy", "ridge_igw", "--scope", "dry", "--dry-run")
+
+    assert [one.code for one in (unjudged, unknown, nobody, tried, dry)] == [1, 1, 1, 0, 0]
+    assert "was not validated yet (not_validated)" in unjudged.err
+    assert "has no version '7'" in unknown.err
+    assert "no champion to go back to" in nobody.err
+    assert served(smolit, moment(), "fresh")["decided_by"] == "default"
+    assert smolit("model", "list", "--scope", "dry", "--json").json == []
+    assert smolit("model", "register", "--policy", "nonsense").code == 2
+
+
+def truncated(here: Path) -> None:
+    """Cut the state short."""
+    (here / STATE).write_bytes((here / STATE).read_bytes()[:-8])
+
+
+def flipped(here: Path) -> None:
+    """Turn one bit of the state round."""
+    state = (here / STATE).read_bytes()
+    (here / STATE).write_bytes(state[:-1] + bytes([state[-1] ^ 1]))
+
+
+def poisoned(here: Path) -> None:
+    """Put a number that is none into the state, and its digest into the manifest."""
+    _replaced(here, (here / STATE).read_bytes()[:-8] + b"\x00" * 6 + b"\xf8\x7f")
+
+
+def pickled(here: Path) -> None:
+    """Put a pickle where the state should be, with its digest in the manifest."""
+    _replaced(here, pickle.dumps({"any": "thing"}))
+
+
+def _replaced(here: Path, state: bytes) -> None:
+    manifest = json.loads((here / MANIFEST).read_text())
+    manifest["origin"] |= {"artefact_sha256": sha256(state).hexdigest(), "artefact_bytes": len(state)}
+    (here / STATE).write_bytes(state)
+    (here / MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("damage", [truncated, flipped, poisoned, pickled])
+def test_a_damaged_artefact_is_refused_rejected_and_restored(smolit: Smolit, settings: Settings, damage: Any) -> None:
+    """It is not promoted though it was validated; judged again it is rejected; folded again it is whole and may be promoted."""
+    scope = f"torn.{damage.__name__}"
+    learned(smolit, scope, 2)
+    model = version(smolit, scope, "ridge_igw", "--alias", "shadow")["model"]
+    here = settings.data_dir / "models" / model
+    damage(here)
+
+    promoted = smolit("model", "promote", model)
+    with pytest.raises(ArtefactUnusable):
+        asyncio.run(registry.load(open_desk(), Scope("default", scope), "shadow"))
+    validated = smolit("model", "validate", model)
+    rejected = smolit("model", "show", model, "--json").json
+    restored, refused = smolit("model", "restore", model), smolit("model", "promote", model)
+    again = (smolit("model", "validate", model).code, smolit("model", "promote", model).code)
+
+    for said in (promoted, validated):
+        assert (said.code, said.err.count("\n")) == (1, 1), said
+        assert f"artefact {model}" in said.err
+    assert rejected["verdict"] == "rejected"
+    assert (restored.code, restored.out.strip()) == (0, str(here))
+    assert "was rejected" in refused.err
+    assert again == (0, 0)
+    assert asyncio.run(registry.load(open_desk(), Scope("default", scope))).settings["gain"] == 20.0
+
+
+def test_versions_may_be_registered_at_once(smolit: Smolit) -> None:
+    """Equal ones are one version; different ones have different numbers; each has a whole artefact."""
+    learned(smolit, "crowd", 2)
+    gains = [1.0, 2.0, 3.0, 3.0, 3.0, 4.0]
+
+    def register(gain: float) -> str:
+        desk, scope = open_desk(), Scope("default", "crowd")
+
+        async def go() -> str:
+            wanted = registry.Wanted(scope, PolicyKey.of("ridge_igw", {"gain": gain}))
+            made, request = await registry.prepare(desk, wanted)
+            return (await registry.register(desk, scope, made, request)).id
+
+        return asyncio.run(go())
+
+    with ThreadPoolExecutor(len(gains)) as pool:
+        ids = list(pool.map(register, gains))
+    listed = smolit("model", "list", "--scope", "crowd", "--json").json
+
+    assert len(set(ids)) == 4
+    assert ids[2] == ids[3] == ids[4]
+    assert sorted(one["number"] for one in listed) == [1, 2, 3, 4]
+    assert {one["model"] for one in listed} == set(ids)
+    assert [smolit("model", "show", model, "--json").json["artefact"] for model in sorted(set(ids))] == ["whole"] * 4
+
+
+def test_old_artefacts_go_but_not_the_best_nor_what_serves(smolit: Smolit, settings: Settings) -> None:
+    """A version without its artefact keeps its facts, and is folded again by `model restore`."""
+    assert smolit("model", "validate", "2", "--scope", "crowd").code == 0
+    assert smolit("model", "promote", "2", "--scope", "crowd").code == 0
+    best = [one["number"] for one in smolit("model", "list", "--scope", "crowd", "--json").json if one["best"]]
+    planned = smolit("model", "prune", "--scope", "crowd", "--keep", "1", "--dry-run", "--json").json
+    gone = smolit("model", "prune", "--scope", "crowd", "--keep", "1", "--json").json
+
+    listed = {one["model"]: one["number"] for one in smolit("model", "list", "--scope", "crowd", "--json").json}
+    there = {number for model, number in listed.items() if (settings.data_dir / "models" / model).exists()}
+
+    assert planned == gone
+    assert there == {2, 4, *best}
+    assert smolit("model", "restore", gone[0]).code == 0
+    assert (settings.data_dir / "models" / gone[0] / STATE).exists()
+    assert not [name for name in os.listdir(settings.data_dir / "models") if name.startswith(".")]
+
+
+def test_everything_is_in_the_read_models_and_true(smolit: Smolit) -> None:
+    """`models` and `model_history` are what a naive fold of Kafka gives; every choice comes out again to the bit."""
+    models, choices = smolit("projection", "verify", "--all", "--json", "-"), smolit("policy", "verify", "--json", "-")
+    rows: Said = smolit("projection", "list", "--json")
+
+    assert (models.code, choices.code) == (0, 0), (models, choices)
+    found = {one["name"]: one["live_rows"] for one in models.json["models"]}
+    out = smolit("model", "list", "--json").json
+    print(models.json, [(o["scope"], o["number"], o["model"]) for o in out])
+    assert (found["models"], found["model_history"] > found["models"]) == (11, True)
+    assert {"models", "model_history"} <= {one["name"] for one in rows.json["models"]}
