@@ -95,8 +95,8 @@ async def test_the_naive_fold_stops_where_the_tables_stand(dsn: str) -> None:
 
 @EVERY
 async def test_a_read_model_that_misses_a_fact_is_caught(dsn: str, projection: Projection) -> None:
-    """Whichever read model forgets facts of its own, the comparison names it and no other."""
-    records = history(seed=21)
+    """Whichever read model forgets one fact of its own, the comparison names it and no other."""
+    records = history(seed=29)  # its last task is a copy, so that every read model loses something
     forgetful = [_forgetting(one) if one is projection else one for one in PROJECTIONS]
     live = await remember(dsn, [records], forgetful)
 
@@ -186,10 +186,10 @@ def _choking_on(task_id: str) -> Projection:
 
 
 def _forgetting(projection: Projection) -> Projection:
-    """Return the read model without the later half of the facts of each batch: not every fact that it reads says something."""
+    """Return the read model without the last fact of each batch that it would write."""
 
     async def write(connection: Connection, facts: Sequence[Logged]) -> None:
-        await projection.write(connection, facts[: len(facts) // 2])
+        await projection.write(connection, facts[:-1])
 
     fields = {name: getattr(projection, name) for name in projection.__struct_fields__}
     return Projection(**{**fields, "write": write})
