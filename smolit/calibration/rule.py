@@ -53,8 +53,11 @@ class Copy(NamedTuple):
 
 
 def settled(copy: CopyRow) -> bool:
-    """Say whether nothing more is to come of a copy: it has a reward, or it ended without an answer that could be judged."""
-    return copy.reward_micro is not None or copy.outcome in ("failed", "cancelled", "expired")
+    """Say whether nothing more is to come of a copy: it is over, and has its reward or no answer that could be judged.
+
+    A reward may be known before the end of its attempt, and with that the cost: they come on two topics.
+    """
+    return copy.outcome in ("failed", "cancelled", "expired") or (copy.outcome is not None and copy.reward_micro is not None)
 
 
 def sums(copies: Sequence[CopyRow]) -> Sums:

@@ -150,7 +150,7 @@ def test_sums_count_what_is_known() -> None:
         ({"reward_micro": None}, False),
         ({"reward_micro": None, "outcome": None}, False),
         ({"reward_micro": None, "outcome": "failed"}, True),
-        ({"reward_micro": 0, "outcome": None}, True),
+        ({"reward_micro": 0, "outcome": None}, False),
     ],
 )
 def test_a_copy_is_waited_for_until_nothing_more_is_to_come(fields: dict[str, Any], over: bool) -> None:
