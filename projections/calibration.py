@@ -119,7 +119,7 @@ class AgentResult(Struct, frozen=True, kw_only=True):
 
 
 class CopyRow(Struct, frozen=True, kw_only=True):
-    """One copy and what came of it so far: `outcome` of the task, `attempt` that of its one attempt, `output` where it is inline."""
+    """One copy and what came of it so far: outcomes of task and attempt, and the answer where it is stored inline."""
 
     task_id: str
     copy_of: str
