@@ -119,13 +119,14 @@ class AgentResult(Struct, frozen=True, kw_only=True):
 
 
 class CopyRow(Struct, frozen=True, kw_only=True):
-    """One copy and what came of it so far; `output` is its answer where it is stored inline."""
+    """One copy and what came of it so far: outcomes of task and attempt, and the answer where it is stored inline."""
 
     task_id: str
     copy_of: str
     agent: str
     outcome: str | None
     detail: str | None
+    attempt: str | None
     cost_microusd: int | None
     reward_micro: int | None
     output: Any
@@ -133,7 +134,8 @@ class CopyRow(Struct, frozen=True, kw_only=True):
 
 _COLUMNS = ", ".join(CalibrationRow.__struct_fields__)
 _RESULT_COLUMNS = ", ".join(AgentResult.__struct_fields__)
-_COPY_SQL = """select made.task_id, made.copy_of, made.agent, task.outcome, task.detail, tried.cost_microusd,
+_COPY_SQL = """select made.task_id, made.copy_of, made.agent, task.outcome, task.detail,
+    tried.outcome as attempt, tried.cost_microusd,
     learned.reward_micro, tried.output
   from public.calibration_copies as made
   join public.tasks as task using (tenant, task_id)

@@ -53,8 +53,13 @@ class Copy(NamedTuple):
 
 
 def settled(copy: CopyRow) -> bool:
-    """Say whether nothing more is to come of a copy: it has a reward, or it ended without an answer that could be judged."""
-    return copy.reward_micro is not None or copy.outcome in ("failed", "cancelled", "expired")
+    """Say whether nothing more is to come of a copy: it is over, and has its reward, or none will be made.
+
+    A reward may be known before the end of its attempt, and with that the cost: they come on two topics. A completed task
+    wants a judgement; a failed attempt has its reward by rule, a little later; where nobody tried, or gave up, there is none.
+    """
+    due = copy.outcome == "completed" or copy.attempt in ("failed", "timed_out")
+    return copy.outcome is not None and (copy.reward_micro is not None or not due)
 
 
 def sums(copies: Sequence[CopyRow]) -> Sums:

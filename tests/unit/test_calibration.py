@@ -26,7 +26,14 @@ SETTLED = [Standing("a", 9_000, 8_000.0), Standing("b", 9_000, 1_000.0)]
 
 def copied(task: str, agent: str, **fields: Any) -> CopyRow:
     """Return a copy that was answered, judged and paid for."""
-    known = {"outcome": "completed", "detail": None, "cost_microusd": 100, "reward_micro": 1_000_000, "output": {"text": "4"}}
+    known = {
+        "outcome": "completed",
+        "detail": None,
+        "attempt": "completed",
+        "cost_microusd": 100,
+        "reward_micro": 1_000_000,
+        "output": {"text": "4"},
+    }
     return CopyRow(task_id=f"{task}/{agent}", copy_of=task, agent=agent, **{**known, **fields})
 
 
@@ -149,12 +156,15 @@ def test_sums_count_what_is_known() -> None:
         ({}, True),
         ({"reward_micro": None}, False),
         ({"reward_micro": None, "outcome": None}, False),
-        ({"reward_micro": None, "outcome": "failed"}, True),
-        ({"reward_micro": 0, "outcome": None}, True),
+        ({"reward_micro": None, "outcome": "failed", "attempt": "failed"}, False),
+        ({"reward_micro": 0, "outcome": "failed", "attempt": "failed"}, True),
+        ({"reward_micro": None, "outcome": "failed", "attempt": None}, True),
+        ({"reward_micro": None, "outcome": "expired", "attempt": "abandoned"}, True),
+        ({"reward_micro": 0, "outcome": None}, False),
     ],
 )
 def test_a_copy_is_waited_for_until_nothing_more_is_to_come(fields: dict[str, Any], over: bool) -> None:
-    """An answer wants a judgement; a task that failed has nothing to judge."""
+    """An answer wants a judgement, a failure has its reward by rule, what nobody did has none."""
     assert settled(copied("one", "a", **fields)) is over
 
 
