@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from typing import Any, NamedTuple
 
 import pytest
@@ -35,6 +37,18 @@ def command_line(capsys: pytest.CaptureFixture[str]) -> Smolit:
         capsys.readouterr()
         code = app.run(list(arguments))
         return Said(code, *capsys.readouterr())
+
+    return call
+
+
+def redirected() -> Smolit:
+    """Return the same without a fixture of one test, for what a whole module prepares once."""
+
+    def call(*arguments: str) -> Said:
+        told, aside = StringIO(), StringIO()
+        with redirect_stdout(told), redirect_stderr(aside):
+            code = app.run(list(arguments))
+        return Said(code, told.getvalue(), aside.getvalue())
 
     return call
 

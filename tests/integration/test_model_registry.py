@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -24,7 +24,7 @@ from smolit.model.fold import Scope
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
-from tests.said import Said, Smolit, command_line, until
+from tests.said import Said, Smolit, redirected, until
 
 AGENTS = ("adder", "sums")
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
@@ -42,10 +42,41 @@ def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -
         yield running
 
 
-@pytest.fixture
-def smolit(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Smolit:
+@pytest.fixture(scope="module")
+def smolit(settings: Settings) -> Smolit:
     """The command line, as a function."""
-    return command_line(capsys)
+    return redirected()
+
+
+class Story(NamedTuple):
+    """Two versions, and a task with the moment after it: before any promotion, and after each change."""
+
+    first: Any
+    second: Any
+    tasks: list[str]
+    moments: list[str]
+    in_force: Any
+
+
+@pytest.fixture(scope="module")
+def story(smolit: Smolit) -> Story:
+    """Two versions are promoted, the second is rolled back, and a person sets a policy; each time a task is done."""
+    learned(smolit, "story")
+    first = version(smolit, "story", "ridge_igw", "--parameters", '{"gain": 5}')
+    second = version(smolit, "story", "uniform", "--parent", "1")
+    tasks, moments = [done(smolit, "story")], [moment()]
+    for number in ("1", "2"):
+        assert smolit("model", "validate", number, "--scope", "story").code == 0
+        assert smolit("model", "promote", number, "--scope", "story", "--reason", "better").code == 0
+        tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
+    in_force = smolit("policy", "show", "--scope", "story", "--json").json["in_force"]
+    back = smolit("model", "rollback", "--scope", "story", "--reason", "worse")
+    assert (back.code, "version 1 is the champion" in back.err) == (0, True)
+    tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
+    assert smolit("policy", "set", "uniform", "--scope", "story").code == 0
+    tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
+    until(lambda: smolit("model", "history", "--scope", "story", "--json"), lambda said: said.json[0]["change"] == "set")
+    return Story(first, second, tasks, moments, in_force)
 
 
 def done(smolit: Smolit, scope: str, number: int = 1) -> str:
@@ -89,29 +120,14 @@ def served(smolit: Smolit, at: str, scope: str) -> Any:
     return said.json
 
 
-def test_a_version_is_promoted_serves_and_is_gone_back_from(smolit: Smolit) -> None:
+def test_a_version_is_promoted_serves_and_is_gone_back_from(smolit: Smolit, story: Story) -> None:
     """Each choice after a change is made and named by the version in force; what served at each moment is told to the choice."""
-    learned(smolit, "story")
-    first = version(smolit, "story", "ridge_igw", "--parameters", '{"gain": 5}')
-    second = version(smolit, "story", "uniform", "--parent", "1")
-    tasks, moments = [done(smolit, "story")], [moment()]
-    for number in ("1", "2"):
-        assert smolit("model", "validate", number, "--scope", "story").code == 0
-        assert smolit("model", "promote", number, "--scope", "story", "--reason", "better").code == 0
-        tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
-    in_force = smolit("policy", "show", "--scope", "story", "--json").json["in_force"]
-    back = smolit("model", "rollback", "--scope", "story", "--reason", "worse")
-    tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
-    assert smolit("policy", "set", "uniform", "--scope", "story").code == 0
-    tasks, moments = [*tasks, done(smolit, "story")], [*moments, moment()]
+    first, second = story.first, story.second
+    chosen = [choice(smolit, task) for task in story.tasks]
+    told = [served(smolit, at, "story") for at in story.moments]
 
-    chosen = [choice(smolit, task) for task in tasks]
-    until(lambda: smolit("model", "history", "--scope", "story", "--json"), lambda said: said.json[0]["change"] == "set")
-    told = [served(smolit, at, "story") for at in moments]
-
-    assert (back.code, "version 1 is the champion" in back.err) == (0, True)
-    assert in_force["decided by"] == f"version {second['model']}"
     names = [None, first["model"], second["model"], first["model"], None]
+    assert story.in_force["decided by"] == f"version {second['model']}"
     assert [one["policy_model"] for one in chosen] == names
     assert [one["policy"] for one in chosen] == ["ridge_igw", "ridge_igw", "uniform", "ridge_igw", "uniform"]
     assert [one["policy_parameters"].get("gain") for one in chosen] == [20.0, 5.0, None, 5.0, None]
@@ -125,26 +141,25 @@ def test_a_version_is_promoted_serves_and_is_gone_back_from(smolit: Smolit) -> N
     assert (chosen[1]["policy_digest"], chosen[1]["policy_upto"]) == (first["origin"]["digest"], first["origin"]["upto"])
 
 
-def test_what_served_changes_with_the_fact_and_not_before(smolit: Smolit) -> None:
+def test_what_served_changes_with_the_fact_and_not_before(smolit: Smolit, story: Story) -> None:
     """A moment before a change, the one before still served; at the moment of the change, the new one."""
     history = smolit("model", "history", "--scope", "story", "--json").json
     (rolled,) = [one for one in history if one["change"] == "rolled_back"]
-    second = next(one["model_id"] for one in history if one["change"] == "promoted")
     at = datetime.fromisoformat(rolled["happened_at"])
 
     before = served(smolit, (at - timedelta(microseconds=1)).isoformat(), "story")
     then = served(smolit, at.isoformat(), "story")
 
-    assert (before["model"], then["model"]) == (second, rolled["model_id"])
+    assert (before["model"], then["model"]) == (story.second["model"], rolled["model_id"])
     assert (then["choice"], then["digest"], then["reason"]) == (None, None, "worse"), "no choice was made so by then"
     assert [one["change"] for one in history] == [
         "set", "rolled_back", "promoted", "validated", "promoted", "validated", "registered", "registered",
     ]  # fmt: skip
 
 
-def test_versions_are_listed_shown_compared_and_traced(smolit: Smolit) -> None:
+def test_versions_are_listed_shown_compared_and_traced(smolit: Smolit, story: Story) -> None:
     """The same log gives each command its figures; a repeat is the same version, and the lineage leads back."""
-    again = version(smolit, "story", "ridge_igw", "--parameters", '{"gain": 5}', "--upto", str(_upto(smolit, "1")))
+    again = version(smolit, "story", "ridge_igw", "--parameters", '{"gain": 5}', "--upto", str(story.first["origin"]["upto"]))
     listed = smolit("model", "list", "--scope", "story", "--json").json
     shown = smolit("model", "show", "1", "--scope", "story", "--json").json
     compared = smolit("model", "compare", "1", "2", "--scope", "story", "--json").json
@@ -159,11 +174,6 @@ def test_versions_are_listed_shown_compared_and_traced(smolit: Smolit) -> None:
     assert [one["number"] for one in line] == [2, 1]
     for words in (("list",), ("show", "1"), ("compare", "1", "2"), ("lineage", "2"), ("history",), ("served-at", "1s")):
         assert smolit("model", *words, "--scope", "story").out.strip()
-
-
-def _upto(smolit: Smolit, named: str) -> int:
-    upto: int = smolit("model", "show", named, "--scope", "story", "--json").json["origin"]["upto"]
-    return upto
 
 
 def test_what_was_not_validated_or_is_not_there_is_not_promoted(smolit: Smolit) -> None:
@@ -267,30 +277,36 @@ def test_versions_may_be_registered_at_once(smolit: Smolit) -> None:
 
 def test_old_artefacts_go_but_not_the_best_nor_what_serves(smolit: Smolit, settings: Settings) -> None:
     """A version without its artefact keeps its facts, and is folded again by `model restore`."""
-    assert smolit("model", "validate", "2", "--scope", "crowd").code == 0
-    assert smolit("model", "promote", "2", "--scope", "crowd").code == 0
-    best = [one["number"] for one in smolit("model", "list", "--scope", "crowd", "--json").json if one["best"]]
-    planned = smolit("model", "prune", "--scope", "crowd", "--keep", "1", "--dry-run", "--json").json
-    gone = smolit("model", "prune", "--scope", "crowd", "--keep", "1", "--json").json
+    for gain in (1, 2, 3, 4):
+        version(
+            smolit, "attic", "ridge_igw", "--parameters", f'{{"gain": {gain}}}', *(("--alias", "champion") if gain == 2 else ())
+        )
 
-    listed = {one["model"]: one["number"] for one in smolit("model", "list", "--scope", "crowd", "--json").json}
-    there = {number for model, number in listed.items() if (settings.data_dir / "models" / model).exists()}
+    planned = smolit("model", "prune", "--scope", "attic", "--keep", "1", "--dry-run", "--json").json
+    gone = smolit("model", "prune", "--scope", "attic", "--keep", "1", "--json").json
+    missing = smolit("model", "promote", "1", "--scope", "attic")
 
+    folder = settings.data_dir / "models"
+    listed = {one["model"]: one["number"] for one in smolit("model", "list", "--scope", "attic", "--json").json}
     assert planned == gone
-    assert there == {2, 4, *best}
+    assert {number for model, number in listed.items() if (folder / model).exists()} == {2, 4}
+    assert (missing.code, "`smolit model restore` folds it anew" in missing.err) == (1, True)
     assert smolit("model", "restore", gone[0]).code == 0
-    assert (settings.data_dir / "models" / gone[0] / STATE).exists()
-    assert not [name for name in os.listdir(settings.data_dir / "models") if name.startswith(".")]
+    assert (folder / gone[0] / STATE).exists()
+    assert not [name for name in os.listdir(folder) if name.startswith(".")]
 
 
-def test_everything_is_in_the_read_models_and_true(smolit: Smolit) -> None:
+def test_everything_is_in_the_read_models_and_true(smolit: Smolit, story: Story) -> None:
     """`models` and `model_history` are what a naive fold of Kafka gives; every choice comes out again to the bit."""
-    models, choices = smolit("projection", "verify", "--all", "--json", "-"), smolit("policy", "verify", "--json", "-")
-    rows: Said = smolit("projection", "list", "--json")
+    known = len(smolit("model", "list", "--json").json)
+    verify = partial(smolit, "projection", "verify", "--all", "--json", "-")
+    found = until(verify, lambda said: _rows(said, "models") == known)
+    choices = smolit("policy", "verify", "--json", "-")
 
-    assert (models.code, choices.code) == (0, 0), (models, choices)
-    found = {one["name"]: one["live_rows"] for one in models.json["models"]}
-    out = smolit("model", "list", "--json").json
-    print(models.json, [(o["scope"], o["number"], o["model"]) for o in out])
-    assert (found["models"], found["model_history"] > found["models"]) == (11, True)
-    assert {"models", "model_history"} <= {one["name"] for one in rows.json["models"]}
+    assert (found.code, choices.code, found.json["equal"], choices.json["equal"]) == (0, 0, True, True)
+    assert _rows(found, "model_history") > known >= 2
+
+
+def _rows(said: Said, name: str) -> int:
+    """Return how many rows a read model has."""
+    return next(int(one["live_rows"]) for one in said.json["models"] if one["name"] == name)
