@@ -24,12 +24,19 @@ _MANY, _FEW = 64, 16  # candidates above which it pays to look first who can win
 
 def shares(means: Vector, deviations: Vector, clips: Vector) -> Vector:
     """Return for each row of means the share of the fixed draws in which each candidate is valued most; ties go to the first."""
-    texts, candidates = means.shape
-    rivals = _rivals(means, deviations, clips) if candidates > _MANY else np.arange(candidates)
-    noise, level = _noise(rivals, candidates, deviations, clips), means.take(rivals, axis=1)
-    found, values = np.zeros((texts, candidates)), np.empty_like(noise)
-    for row, text in zip(found, level, strict=True):
-        row[rivals] = np.bincount(np.add(text, noise, out=values).argmax(axis=1), minlength=len(rivals))
+    candidates = means.shape[1]
+    if candidates <= _MANY:
+        return _won(means, deviations * np.minimum(fixed_draws(candidates), clips))
+    rivals, found = _rivals(means, deviations, clips), np.zeros(means.shape)
+    found[:, rivals] = _won(means.take(rivals, axis=1), _noise(rivals, candidates, deviations, clips))
+    return found
+
+
+def _won(means: Vector, noise: Vector) -> Vector:
+    """Return the shares where the draws add this noise, a row for each draw."""
+    found, values = np.empty(means.shape), np.empty_like(noise)
+    for row, text in zip(found, means, strict=True):
+        row[:] = np.bincount(np.add(text, noise, out=values).argmax(axis=1), minlength=len(text))
     return found / DRAWS
 
 
