@@ -19,6 +19,7 @@ ModelId = Annotated[
 ]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 Offset = Annotated[int, Meta(ge=-1, le=2**62)]
+Seed = Annotated[int, Meta(ge=-(2**62), le=2**62)]
 Count = Annotated[int, Meta(ge=0, le=2**62)]
 
 
@@ -38,10 +39,7 @@ class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     artefact_sha256: Annotated[Sha256, says("Digest of the artefact's bytes.")]
     artefact_bytes: Annotated[Count, says("Size of the artefact.")]
     code_sha256: Annotated[Sha256, says("Digest of the code that folded.")]
-    seed: Annotated[
-        Annotated[int, Meta(ge=-(2**62), le=2**62)] | None,
-        says("Seed of what is left to chance; null: nothing is."),
-    ] = None
+    seed: Annotated[Seed | None, says("Seed of what is left to chance; null: nothing is.")] = None
     environment: Annotated[dict[Ident, Ident], says("What the code ran on, name by name.")] = {}
     metrics: Annotated[dict[Ident, float], says("What the policy would have earned on that log, learning along it.")] = {}
     not_estimated: Annotated[Sentence | None, says("Why there are no estimates; null: there are.")] = None

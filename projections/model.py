@@ -134,8 +134,8 @@ async def last_choice(
 ) -> LastChoice | None:
     """Return the last choice by a moment that was made as that change has it: by its policy, or by nobody's hand."""
     query = f"""select {_CHOICE} from public.decisions
-        where tenant = %(tenant)s and scope = %(scope)s
-          and chosen_at between coalesce(%(since)s::timestamptz, '-infinity') and %(moment)s
+        where tenant = %(tenant)s and scope = %(scope)s and chosen_at <= %(moment)s
+          and (%(since)s::timestamptz is null or chosen_at >= %(since)s)
           and (decided_by = 'policy_set') = (%(policy)s::text is not null)
           and (%(policy)s::text is null or (policy = %(policy)s and policy_model is not distinct from %(model)s::text))
         order by chosen_at desc, log_partition, log_offset desc limit 1"""  # noqa: S608 columns are ours
