@@ -1,6 +1,6 @@
 """Who chooses: what is in force, what was learned and who is live, held together and followed from the log.
 
-It keeps nothing of its own: what it needs stands in the attempt, and in states that every process folds alike. Due again
+It keeps nothing of its own: what it needs stands in the attempt, and in states that every process folds alike. Asked again
 after a crash it fills the same slot, perhaps with other content; the first in the log wins.
 """
 

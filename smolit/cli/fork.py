@@ -2,6 +2,7 @@
 
 from learning.statistics import Interval
 from smolit.cli import out
+from smolit.cli.estimates import tell_estimates
 from smolit.fork_report import Fork
 
 
@@ -46,6 +47,4 @@ def _tell_rewards(found: Fork) -> None:
         "candidate, doubly robust": found.dr,
         "candidate minus logged": found.gain,
     }
-    rows = [(kind, one.value, one.low, one.high) for kind, one in kinds.items() if one]
-    out.table(("mean reward", "estimate", "low", "high"), rows, title="95 % intervals")
-    out.facts({"effective sample size": found.ess, "largest weight": found.largest_weight})
+    tell_estimates(kinds, found.ess, found.largest_weight)

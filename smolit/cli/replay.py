@@ -19,6 +19,7 @@ from learning.statistics import Interval
 from smolit.cli import fork as fork_words
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk
+from smolit.cli.estimates import tell_estimates
 from smolit.cli.log import whole_log
 from smolit.cli.marks import Marks, marks_at
 from smolit.cli.option import Json, Parameters, settings_of
@@ -184,6 +185,4 @@ def _tell_rewards(found: Replay) -> None:
         "candidate, doubly robust": found.dr,
         "candidate minus logged": found.gain,
     }
-    rows = [(kind, one.value, one.low, one.high) for kind, one in kinds.items() if one]
-    out.table(("mean reward", "estimate", "low", "high"), rows, title="95 % intervals")
-    out.facts({"effective sample size": found.ess, "largest weight": found.largest_weight})
+    tell_estimates(kinds, found.ess, found.largest_weight)

@@ -7,9 +7,8 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any, ClassVar
 
 import psycopg
@@ -20,6 +19,7 @@ from smolit.settings import PROJECT, Settings
 from smolit.stack import local
 from tests.processes import all_running
 from tests.said import Smolit, command_line, until
+from tests.service import served
 
 pytestmark = pytest.mark.timeout(400)  # the first test waits until all processes are ready
 PAGE = PROJECT / "docs" / "calibration.md"
@@ -60,13 +60,8 @@ class Service(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Where the service is."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Service) as there:
+        yield there
 
 
 def register(folder: Path, url: str, *agents: str, skill: str = "sum") -> None:

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
 from tests.said import Smolit, command_line, until
+from tests.service import served
 
 COST, ANSWER = 3_000, "the cat sat down"
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
@@ -37,13 +37,8 @@ class Service(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Where the service is."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Service) as there:
+        yield there
 
 
 @pytest.fixture(scope="module")
