@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from smolit.process.health import Lines
 
 OK, FAILED = 0, 1
-# Where cores are scarce, what somebody waits for goes first: the choice, then the work, then what is read later.
-NICENESS = MappingProxyType({"dispatch": 15, "relay": 15, "worker": 15, "selection": 15, "learning": 17, "projections": 19})
+# Where cores are scarce, the choice goes first, then what the next choice learns from, then the work, then what is read later.
+NICENESS = MappingProxyType({"learning": 8, "relay": 8, "dispatch": 15, "worker": 15, "selection": 15, "projections": 19})
 _AT_ONCE = 130
 _STDIN, _STDERR = 0, 2
 
