@@ -5,7 +5,7 @@ from smolit.process.shell import NICENESS
 
 
 def test_nobody_goes_before_whoever_answers_first() -> None:
-    """Requests wait for intake; what is read later yields to the work, and all of that to intake."""
+    """Requests wait for intake, and what a choice learns from comes right behind; what is read later yields to the work."""
     assert set(NICENESS) == set(PROCESSES) - {"intake"}
     assert max(NICENESS["learning"], NICENESS["relay"]) < min(NICENESS["dispatch"], NICENESS["worker"])
     assert NICENESS["projections"] == max(NICENESS.values())
