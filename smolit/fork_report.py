@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from msgspec import Struct
 
-from events.task import AgentChosen
 from learning.book import PolicyKey
 from learning.evaluation import LEAST_EFFECTIVE, Logged, effective_size, estimates, interval_of_ratio, missing_support, weights
 from learning.reward import micro
@@ -40,8 +39,8 @@ class OfAgent(Struct, frozen=True):
 class Fork(Struct, frozen=True):
     """What a fork found; counts of matched tasks are means over the lives, and estimates stand unless `refused` says why not.
 
-    `matched_otherwise` of them are known from another attempt than the task's first. `fair` says that every candidate had the
-    same chance in every logged choice.
+    `matched_otherwise` of them are known from another attempt than the task's first. `fair` says that every candidate of every
+    logged choice had one and the same chance: with unequal numbers of candidates, tasks with few would be known too often.
     """
 
     policy: str
@@ -89,6 +88,7 @@ def report(wanted: PolicyKey, seeds: int, walked: Sequence[Walked], rewards: Map
     lives = tuple(_followed(seed, [one.steps[seed] for one in walked]) for seed in range(seeds))
     matched = sum(life.matched for life in lives) / seeds
     otherwise = sum(s.reward is not None and s.agent != one.choice.agent for one in walked for s in one.steps) / seeds
+    chances = [each.probability for one in walked for each in one.choice.candidates] or [0.0]
     refused = _refusal(judged, matched, len(walked))
     found = None if refused else estimates(judged)
     weighted = weights(judged)
@@ -101,8 +101,8 @@ def report(wanted: PolicyKey, seeds: int, walked: Sequence[Walked], rewards: Map
         matched=matched,
         matched_share=matched / len(walked) if walked else 0.0,
         matched_otherwise=otherwise,
-        fair=all(_fair(one.choice) for one in walked),
-        least_chance=min((_least(one.choice) for one in walked), default=0.0),
+        fair=max(chances) - min(chances) < _EQUAL,
+        least_chance=min(chances),
         lives=lives,
         agents=_by_agent(walked, seeds),
         logged_reward=mean_interval(Sums.of([micro(one.reward) for one in judged])) if len(judged) > 1 else None,
@@ -174,11 +174,3 @@ def _by_agent(walked: Sequence[Walked], seeds: int) -> tuple[OfAgent, ...]:
 
 def _mean(values: Sequence[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
-
-
-def _least(choice: AgentChosen) -> float:
-    return min(one.probability for one in choice.candidates)
-
-
-def _fair(choice: AgentChosen) -> bool:
-    return max(one.probability for one in choice.candidates) - _least(choice) < _EQUAL

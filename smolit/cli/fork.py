@@ -30,7 +30,7 @@ def tell(found: Fork) -> None:
 def _sample(found: Fork) -> str:
     """Say whether what is known is a fair sample of the candidate's own life."""
     if found.fair:
-        return "a fair sample of its own life: every candidate had the same chance in each logged choice"
+        return "a fair sample of its own life: all candidates had one and the same chance in the logged choices"
     return (
         f"more of the agents that the log favoured (least chance {found.least_chance:.2g}): weights correct what was earned, "
         "not what was learned"

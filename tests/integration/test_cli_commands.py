@@ -299,13 +299,18 @@ def test_another_policy_lives_on_by_itself_on_the_log(smolit: Smolit, settings: 
     assert smolit("policy", "replay", "--policy", "uniform", "--seeds", "3").code == 2
 
 
-def two_add_up(smolit: Smolit, names: Iterable[str], scope: str, tmp_path: Path) -> None:
-    """Register agents that add up, and let everybody have the same chance in that scope."""
+def two_add_up(smolit: Smolit, names: tuple[str, str], scope: str, tmp_path: Path) -> None:
+    """Register agents that add up, and let both have the same chance in that scope, once a worker serves both."""
     for name in names:
         spec = tmp_path / f"{name}.yaml"
         spec.write_text(f"id: {name}\ndescription: Adds up.\nskills: [{scope}]\npipeline: arithmetic\n")
         assert smolit("agent", "register", str(spec)).code == 0
     assert smolit("policy", "set", "uniform", "--scope", scope).code == 0
+
+    def probed() -> Said:
+        return smolit("policy", "explain", ended(smolit, "1 + 1", "--kind", scope, "--scope", f"{scope}-probe"))
+
+    until(probed, lambda said: "was chosen out of 2" in said.out)
 
 
 def add_up(smolit: Smolit, numbers: Iterable[int], tmp_path: Path, scope: str = "replayed") -> list[dict[str, Any]]:

@@ -200,6 +200,9 @@ def test_lives_are_the_same_every_time_and_differ_by_seed(offered: Offered, cont
     assert found.matched == fmean(life.matched for life in found.lives)
     assert sum(one.share for one in found.agents) == pytest.approx(1.0)
     assert found.fair
+    (alone, _), rest = log.choices[0].candidates, log.choices[1:]
+    fewer = replace(log.choices[0], candidates=(replace(alone, probability=1.0),), agent=alone.agent)
+    assert not forked(log._replace(choices=[fewer, *rest]), context_map).fair  # a task with one candidate is known for certain
 
 
 def test_too_little_that_is_known_is_refused(offered: Offered, context_map: ContextMap) -> None:
