@@ -134,6 +134,11 @@ def weighted_mean(rewards: Sequence[float], chances: Sequence[float]) -> Interva
     return interval_of_terms(value + weights * (values - value) * (len(values) / total if total else 0.0), weights)
 
 
+def mean_if_any(rewards: Sequence[float]) -> Interval | None:
+    """Return the plain mean with its 95 % interval, or None where too few were judged for one."""
+    return mean_interval(Sums.of([micro(reward) for reward in rewards])) if len(rewards) > 1 else None
+
+
 def weighted_mean_if_any(rewards: Sequence[float], chances: Sequence[float]) -> Interval | None:
     """Return the weighted mean, or None where too few were judged for an interval."""
     try:
@@ -168,7 +173,7 @@ def _agent_reward(agent: str, found: Sequence[Tried]) -> AgentReward:
         failed=len(found) - len(completed),
         judged=judged,
         judged_share=judged / len(completed) if completed else None,
-        judged_mean=mean_interval(Sums.of([micro(reward) for reward in rewards])) if len(rewards) > 1 else None,
+        judged_mean=mean_if_any(rewards),
         weighted_mean=weighted_mean_if_any(rewards, chances),
         unheard=sum(one.chance == 0.0 for one in completed) / len(completed) if completed else 0.0,
     )

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from learning.policy import Context, Decision, Policy, choose, digest
+from learning.policy import Context, Decision, Policy, choose
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,17 +41,11 @@ class Verdict:
         return not self.differences
 
 
-def recompute(policy: Policy, recorded: Recorded) -> Verdict:
-    """Choose again with the policy in the state the record names, and compare exactly (`==` on every float).
+def compare(policy: Policy, made: str, decision: Decision, recorded: Recorded) -> Verdict:
+    """Compare a record exactly (`==` on every float) with what the policy, whose digest is `made`, decided again.
 
     The policy must stand at the record's `upto`; that it does is part of the comparison (its digest).
-    Raises InvalidCandidates or ContextMismatch for a record that nobody could have chosen from.
     """
-    return compare(policy, digest(policy), policy.decide(recorded.context, recorded.candidates), recorded)
-
-
-def compare(policy: Policy, made: str, decision: Decision, recorded: Recorded) -> Verdict:
-    """Compare a record with what the policy, whose digest is `made`, decided again."""
     again = dict(zip(decision.agents, decision.probabilities, strict=True))
     choice = choose(decision, recorded.draw)
     pairs: list[tuple[str, object, object]] = [("state digest", recorded.digest, _digest_like(recorded.digest, made, policy))]

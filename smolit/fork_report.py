@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from learning.book import PolicyKey
 from learning.evaluation import LEAST_EFFECTIVE, Logged, effective_size, estimates, interval_of_ratio, missing_support, weights
-from learning.reward import micro
-from learning.statistics import Interval, Sums, mean_interval
+from learning.rating import mean_if_any
+from learning.statistics import Interval
 from smolit.fork import Step, Walked, lived
 from smolit.recompute import Log, Maps
-from smolit.replay import Attempt, key_of, rewards_of
+from smolit.replay import Attempt, key_of, logged_as, rewards_of
 
 _EQUAL = 1e-9  # chances that differ by less are the same
 
@@ -105,7 +105,7 @@ def report(wanted: PolicyKey, seeds: int, walked: Sequence[Walked], rewards: Map
         least_chance=min(chances),
         lives=lives,
         agents=_by_agent(walked, seeds),
-        logged_reward=mean_interval(Sums.of([micro(one.reward) for one in judged])) if len(judged) > 1 else None,
+        logged_reward=mean_if_any([one.reward for one in judged]),
         matched_reward=None if refused else _matched(walked),
         ips=found.ips if found else None,
         snips=found.snips if found else None,
@@ -128,16 +128,7 @@ def _refusal(judged: Sequence[Logged], matched: float, tasks: int) -> str | None
 
 
 def _logged(walked: Walked, reward: float) -> Logged:
-    """Return a task with its first choice's reward as the estimators take it."""
-    had = {one.agent: one.probability for one in walked.choice.candidates}
-    return Logged(
-        agents=walked.agents,
-        chosen=walked.agents.index(walked.choice.agent),
-        reward=reward,
-        logged=tuple(had[agent] for agent in walked.agents),
-        wanted=walked.chances,
-        expected=walked.expected,
-    )
+    return logged_as(walked.choice, reward, walked.agents, walked.chances, walked.expected)
 
 
 def _matched(walked: Sequence[Walked]) -> Interval:

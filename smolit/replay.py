@@ -17,9 +17,8 @@ from learning.evaluation import Logged, effective_size, estimates, missing_suppo
 from learning.features import ContextMap
 from learning.policies.ridge_igw import RidgeIgw
 from learning.policy import Decision, choose
-from learning.rating import Ratings, weighted_mean_if_any
-from learning.reward import micro
-from learning.statistics import Interval, Sums, mean_interval
+from learning.rating import Ratings, mean_if_any, weighted_mean_if_any
+from learning.statistics import Interval
 from smolit.recompute import Log, Maps, Series, Stop, walk
 
 # What an agent is expected to earn, for the doubly robust estimate; it is folded as a policy is, so it never saw the outcome.
@@ -136,7 +135,7 @@ def report(
         differing_by_domain=_by(again, lambda one: one.domain),
         differing_by_agent=_by(again, lambda one: one.choice.agent),
         examples=tuple(_instance(one, rewards.get(key_of(one.choice))) for one in _spread(differing)),
-        logged_reward=mean_interval(Sums.of([micro(one.reward) for one in judged])) if len(judged) > 1 else None,
+        logged_reward=mean_if_any([one.reward for one in judged]),
         logged_reward_all_judged=_all_judged(again, rewards, chances),
         ips=found.ips if found else None,
         snips=found.snips if found else None,
@@ -211,18 +210,23 @@ def key_of(choice: AgentChosen) -> Attempt:
     return choice.tenant, choice.task_id, choice.attempt
 
 
-def _logged(again: Again, reward: float) -> Logged:
-    """Return a choice with its reward as the estimators take it, agents in the order of the candidate's decision."""
-    agents = again.decision.agents
-    had = {one.agent: one.probability for one in again.choice.candidates}
+def logged_as(
+    choice: AgentChosen, reward: float, agents: tuple[str, ...], wanted: tuple[float, ...], expected: tuple[float, ...]
+) -> Logged:
+    """Return a choice with its reward as the estimators take it; `wanted` and `expected` are in the order of `agents`."""
+    had = {one.agent: one.probability for one in choice.candidates}
     return Logged(
         agents=agents,
-        chosen=agents.index(again.choice.agent),
+        chosen=agents.index(choice.agent),
         reward=reward,
         logged=tuple(had[agent] for agent in agents),
-        wanted=again.decision.probabilities,
-        expected=again.expected,
+        wanted=wanted,
+        expected=expected,
     )
+
+
+def _logged(again: Again, reward: float) -> Logged:
+    return logged_as(again.choice, reward, again.decision.agents, again.decision.probabilities, again.expected)
 
 
 def _by(again: Iterable[Again], name_of: Callable[[Again], str]) -> tuple[Differing, ...]:

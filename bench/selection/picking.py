@@ -98,9 +98,7 @@ def _serve(scene: Scene, policy: Policy, step: int) -> tuple[str, float]:
 
 def _calibrate(scene: Scene, policy: Policy, rule: Rule, did: list[str], most: int, stakes: Stakes | None) -> tuple[int, float]:
     """Have past tasks done again; with stakes until a further one is not worth its cost. Return how many, and the cost."""
-    scores = np.array(
-        [[one.score for one in policy.decide(row, scene.agents).candidates] for row in scene.routing.contexts[:PAST]]
-    )
+    scores = np.array([policy.decide(row, scene.agents).scores for row in scene.routing.contexts[:PAST]])
     earned: dict[str, list[float]] = {agent: [] for agent in scene.agents}
     for step, agent in enumerate(did):
         earned[agent].append(float(scene.routing.scores[step, scene.column[agent]]))

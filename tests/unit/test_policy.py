@@ -14,7 +14,7 @@ from learning.policies import create
 from learning.policies.ridge_igw import RidgeIgw, inverse_gap_weights
 from learning.policy import Choice, Decision, Example, Policy, choose, digest
 from learning.state import pack, unpack
-from learning.verify import Recorded, recompute
+from learning.verify import Recorded, Verdict, compare
 
 AGENTS = ("coder", "poet", "sage")
 CONTEXT = np.array([0.6, 0.8, 1.0])
@@ -40,6 +40,11 @@ def recorded(policy: Policy, draw: float = 0.4) -> Recorded:
     made = policy.decide(CONTEXT, AGENTS)
     choice = choose(made, draw)
     return Recorded(CONTEXT, AGENTS, made.probabilities, draw, choice.agent, choice.propensity, choice.explored, digest(policy))
+
+
+def recompute(policy: Policy, record: Recorded) -> Verdict:
+    """Choose again with the policy as it stands, and compare."""
+    return compare(policy, digest(policy), policy.decide(record.context, record.candidates), record)
 
 
 @pytest.mark.parametrize(
