@@ -1,5 +1,8 @@
 """Faust's consumer, with a cheaper way from the broker to the agents.
 
+Faust lets the client run in a thread with a loop of its own, so every fetch and every call crosses between two loops, and the
+threads wait for one another's turn of the interpreter. Here it runs in the loop that processes, which nothing blocks for long.
+
 Faust starts four tasks for each record (one to deliver it, three that wait in case it must stop), and an agent is woken for
 records that nobody asked for: together half a millisecond of each record. Here a fetch is delivered by one task, and what
 the processor does not read is passed over: it is acknowledged as soon as all before it is.
@@ -14,15 +17,41 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
+from mode.utils.futures import maybe_async
 
 Wanted = Callable[[Any], bool]  # of a message of Faust
 
 
-class Thread(driver.AIOKafkaConsumerThread):
+class Worker:
+    """A task of the loop, where Faust expects a thread."""
+
+    def __init__(self, service: Any) -> None:
+        self._service = service
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._task = asyncio.get_running_loop().create_task(self._service._serve())
+
+    def stop(self) -> None:
+        """Nothing to join: the service waits for its own shutdown."""
+
+
+class Client(driver.AIOKafkaConsumerThread):
     """Lets records gather in the broker between two deliveries: each fetch costs both sides a millisecond, full or not.
 
     Nothing is read ahead meanwhile: what was would be delivered next, and all that gathered after it one turn later.
     """
+
+    def __init__(self, consumer: "Consumer", **kwargs: Any) -> None:
+        super().__init__(consumer, thread_loop=consumer.loop, Worker=Worker, **kwargs)
+
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call what Faust would call in the thread."""
+        return await maybe_async(fun(*args, **kwargs))
+
+    async def _gather_remaining_tasks(self) -> None:
+        """Leave the tasks of the loop alone: they are not all ours, as they would be in a thread."""
 
     async def _fetch_records(self, consumer: Any, *wanted: Any, **limits: Any) -> Any:
         transport: Any = self.transport
@@ -58,8 +87,8 @@ class Consumer(driver.Consumer):
         self._in_order.clear()
         await super().perform_seek()
 
-    def _new_consumer_thread(self) -> Thread:
-        return Thread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> Client:
+        return Client(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Deliver fetch by fetch until told to stop."""

@@ -5,7 +5,7 @@ also when it is read again after a crash, since facts have derived ids. Every ot
 is refused when its payload differs. A refused request becomes a dead letter and a record on `answers`, never a fact.
 
 Batches overlap: while the broker is still writing one, the next claims its keys. Each hands over its records in its turn.
-Positions move behind them, on a connection of their own.
+Positions move behind them, on a connection of their own. What becomes of a batch's submissions is worked out beside its claim.
 
 A task's first choice is made here, too, and published with its admission: a way through Kafka less, and nobody who
 waits for it is woken twice (docs/decisions/028-chosen-where-admitted.md).
@@ -13,7 +13,7 @@ waits for it is woken twice (docs/decisions/028-chosen-where-admitted.md).
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -33,12 +33,12 @@ from store import intake as claims
 from store.fold import DurableFold
 from store.postgres import Connection
 from store.snapshot import newest
-from streams.admission import Reading, Refused, Rules, admit_task, facts_about_task, wants_sentiment
+from streams.admission import Reading, Refused, Rules, facts_about_task, wants_sentiment
+from streams.admitting import Accepted, Admitting, Submission, Told
 from streams.change import CHANGES, control_fact
-from streams.choice import wanted_first
-from streams.chooser import Chooser, Chosen
+from streams.chooser import Chooser
 from streams.claiming import claimed
-from streams.errors import BatchBefore, ChoiceImpossible
+from streams.errors import BatchBefore
 from streams.inspection import Healthy, Sick, inspect
 from streams.outgoing import refusal
 from streams.positions import Positions
@@ -54,16 +54,6 @@ class Foreseen(NamedTuple):
     judged: Healthy | Sick
     reading: "asyncio.Future[Reading] | None" = None
     sentiment: "asyncio.Future[Sentiment | None] | None" = None
-
-
-class Accepted(NamedTuple):
-    """A request, and the facts that follow from it."""
-
-    request: Healthy
-    facts: tuple[Fact, ...]
-
-
-Told = Accepted | Sick
 
 
 class Reader(Protocol):
@@ -105,6 +95,7 @@ class Intake:
         self._inline_limit = inline_limit_bytes
         self._connect, self._publisher, self._make_fold = connect, publisher, fold
         self._chooser, self._control = chooser, chooser.control
+        self._admitting = Admitting(chooser, rules, clock)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")  # in order: the first of a batch is ready first
         self._seen: dict[str, Foreseen] = {}  # by origin, until its turn
         self._turn = asyncio.Lock()  # of a batch: to claim, to choose, to hand over
@@ -166,8 +157,10 @@ class Intake:
         self._chooser.check()
         foreseen = {record.origin: self._foreseen(record) for record in batch}
         judged = [foreseen[record.origin].judged for record in await self._positions.fresh(batch)]
-        ready = await self._settled(await claimed(self._connection, judged, self.outcomes), foreseen)
-        return asyncio.create_task(self._publisher.publish(ready))
+        work, ahead = await asyncio.gather(
+            claimed(self._connection, judged, self.outcomes), self._thought_ahead(judged, foreseen)
+        )
+        return asyncio.create_task(self._publisher.publish(await self._settled(work, foreseen, ahead)))
 
     def _foreseen(self, record: Incoming) -> Foreseen:
         """Return what a record is, and what was begun when it came."""
@@ -188,72 +181,65 @@ class Intake:
             case _:
                 return Foreseen(one)
 
-    async def _settled(self, work: Sequence[Healthy | Sick], foreseen: Mapping[str, Foreseen]) -> list[Outgoing]:
+    async def _thought_ahead(self, judged: Sequence[Healthy | Sick], foreseen: Mapping[str, Foreseen]) -> Mapping[str, Told]:
+        """Return what becomes of the batch's submissions, by origin; of none where the batch itself changes what is in force."""
+        return {} if any(_changes(one) for one in judged) else await self._admitting.told(_submissions(judged, foreseen))
+
+    async def _settled(
+        self, work: Sequence[Healthy | Sick], foreseen: Mapping[str, Foreseen], ahead: Mapping[str, Told]
+    ) -> list[Outgoing]:
         """Return what is to be published, in order; what changes what is in force is published and folded before the rest."""
-        told: list[Told] = []
+        part: list[Healthy | Sick] = []
         for one in work:
-            if isinstance(one, Healthy) and isinstance(one.asked.request, CHANGES):
-                await self._publisher.publish(await self._records(told))
-                told = []
+            if isinstance(one, Healthy) and _changes(one):
+                await self._publisher.publish(await self._records(part, foreseen, ahead))
+                part = []
                 await self._control.reach_published(await self._publisher.publish(await self._in_force(one)))
             else:
-                told.append(await self._told(one, foreseen[one.record.origin]))
-        return await self._records(told)
+                part.append(one)
+        return await self._records(part, foreseen, ahead)
 
-    async def _records(self, told: Sequence[Told]) -> list[Outgoing]:
-        """Return the records of requests, in order, whatever becomes of them; admitted tasks are chosen for together."""
-        admitted = [last for one in told if not isinstance(one, Sick) and isinstance(last := one.facts[-1], TaskAdmitted)]
-        choices = iter(await self._chooser.choose_many([wanted_first(fact) for fact in admitted]))
-        chosen = [self._with_choice(one, choices) for one in told]
-        return [record for one in chosen for record in (self._refused(one) if isinstance(one, Sick) else self._accepted(one))]
+    async def _records(
+        self, part: Sequence[Healthy | Sick], foreseen: Mapping[str, Foreseen], ahead: Mapping[str, Told]
+    ) -> list[Outgoing]:
+        """Return the records of requests between two changes of what is in force, in order, whatever becomes of them."""
+        submitted = ahead or await self._admitting.told(_submissions(part, foreseen))
+        told = [await self._told(one, foreseen[one.record.origin], submitted) for one in part]
+        return [record for one in told for record in (self._refused(one) if isinstance(one, Sick) else self._accepted(one))]
 
-    def _with_choice(self, told: Told, choices: Iterator[Chosen]) -> Told:
-        """Add to an admission who does the task, or its end if nobody can; if the policy in force cannot choose, refuse it."""
-        if isinstance(told, Sick) or not isinstance(told.facts[-1], TaskAdmitted):
-            return told
-        chosen = next(choices)
-        if isinstance(chosen, ChoiceImpossible):
-            return told.request.refused(chosen.code, str(chosen))
-        self.outcomes["nobody_fits" if isinstance(chosen, TaskEnded) else "chosen"] += 1
-        return Accepted(told.request, (*told.facts, chosen))
-
-    def _accepted(self, told: Accepted) -> list[Outgoing]:
-        self.outcomes["accepted"] += 1
-        return self._story(told.facts, told.request)
-
-    async def _told(self, one: Healthy | Sick, foreseen: Foreseen) -> Told:
-        """Return the facts of a request, as far as no agent has to be chosen, or why there are none."""
+    async def _told(self, one: Healthy | Sick, foreseen: Foreseen, submitted: Mapping[str, Told]) -> Told:
+        """Return the facts of a request, or why there are none."""
         if isinstance(one, Sick):
             return one
+        match one.asked.request:
+            case SubmitTask() as request:
+                return await self._kept(submitted[one.record.origin], request)
+            case CancelTask() | ForgetTask() | GiveFeedback() | ReviseFeedback() as request:
+                return await self._about_task(one, request, foreseen)
+            case _:
+                return one.refused("unknown_request", f"{one.asked.request.event_type.name} cannot be asked for")
+
+    async def _about_task(
+        self, one: Healthy, request: CancelTask | ForgetTask | GiveFeedback | ReviseFeedback, foreseen: Foreseen
+    ) -> Told:
+        """Return the fact of a request about a task, or why there is none."""
+        sentiment = await foreseen.sentiment if foreseen.sentiment else None
         try:
-            return Accepted(one, await self._facts(one, foreseen))
+            return Accepted(one, (facts_about_task(one.asked, request, sentiment),))
         except Refused as error:
             return one.refused(error.reason, str(error))
 
-    async def _facts(self, one: Healthy, foreseen: Foreseen) -> tuple[Fact, ...]:
-        """Return the facts of a request about a task."""
-        match one.asked.request:
-            case SubmitTask() as request if foreseen.reading is not None:
-                facts = admit_task(
-                    one.asked,
-                    request,
-                    await foreseen.reading,
-                    self._control.control,
-                    self._control.seen(),
-                    self._rules,
-                    self._clock(),
-                )
-                await self._keep_text(facts[0], request.text)
-                return facts
-            case CancelTask() | ForgetTask() | GiveFeedback() | ReviseFeedback() as request:
-                return (facts_about_task(one.asked, request, await foreseen.sentiment if foreseen.sentiment else None),)
-            case _:
-                raise Refused("unknown_request", f"{one.asked.request.event_type.name} cannot be asked for")
-
-    async def _keep_text(self, submitted: TaskSubmitted, text: str) -> None:
+    async def _kept(self, told: Told, request: SubmitTask) -> Told:
         """Store a long text once, by its hash, before a fact refers to it."""
-        if submitted.text is None:
-            await blob.put(self._connection, text.encode())
+        if isinstance(told, Accepted) and isinstance(first := told.facts[0], TaskSubmitted) and first.text is None:
+            await blob.put(self._connection, request.text.encode())
+        return told
+
+    def _accepted(self, told: Accepted) -> list[Outgoing]:
+        self.outcomes["accepted"] += 1
+        if isinstance(told.request.asked.request, SubmitTask):
+            self.outcomes["nobody_fits" if isinstance(told.facts[-1], TaskEnded) else "chosen"] += 1
+        return self._story(told.facts, told.request)
 
     async def _in_force(self, one: Healthy) -> list[Outgoing]:
         """Return the records of a request that changes what is in force; decided once, also across a crash."""
@@ -292,3 +278,19 @@ class Intake:
             dead_letter(sick.record, "intake", tenant, sick.reason, sick.detail, self._names, now),
             refusal(sick.record, tenant, sick.envelope, sick.reason, sick.detail, self._names, now),
         ]
+
+
+def _changes(one: Healthy | Sick) -> bool:
+    """Return whether a request changes what is in force."""
+    return isinstance(one, Healthy) and isinstance(one.asked.request, CHANGES)
+
+
+def _submissions(part: Sequence[Healthy | Sick], foreseen: Mapping[str, Foreseen]) -> list[Submission]:
+    """Return the requests for tasks, with what is being read out of their texts."""
+    return [
+        Submission(one, one.asked.request, reading)
+        for one in part
+        if isinstance(one, Healthy)
+        and isinstance(one.asked.request, SubmitTask)
+        and (reading := foreseen[one.record.origin].reading) is not None
+    ]
