@@ -90,7 +90,7 @@ async def run_phase(
         CheckFailed: tasks were lost or failed, or a process ended.
     """
     course = Course()
-    watch = Watch(scene.kafka, scene.names, scene.scope, course, time.monotonic)
+    watch = Watch(scene.kafka, scene.names, course, time.monotonic)
     origin = Origin(scene.names, scene.tenant, f"smolit/{PRODUCER}")
     await watch.start()
     try:

@@ -19,6 +19,7 @@ from learning.outcomes import Outcomes, Prompt
 from smolit.cli import out
 from smolit.client import Client, Origin
 from smolit.demo import show
+from smolit.demo.calibrate import calibrated
 from smolit.demo.course import Course
 from smolit.demo.drive import Asking, drive
 from smolit.demo.local_work import Done, work_here
@@ -38,6 +39,14 @@ PATIENCE_S = 120.0
 CHOICE_TARGET_S = 0.036
 
 
+class Asked(Struct, frozen=True):
+    """How much was asked for: questions, how many at a time, and how many of the first are given to all agents."""
+
+    tasks: int
+    in_flight: int
+    calibrate: int
+
+
 class Seen(Struct, frozen=True):
     """Everything that a demo brought to light."""
 
@@ -51,6 +60,9 @@ class Seen(Struct, frozen=True):
 def demo(
     tasks: Annotated[int, typer.Option("--tasks", min=10, max=2000, help="How many questions to ask.")] = 2000,
     in_flight: Annotated[int, typer.Option("--in-flight", min=1, max=1000, help="Most questions under way at a time.")] = 32,
+    calibrate: Annotated[
+        int, typer.Option("--calibrate", min=0, max=2000, help="How many of the first questions all agents are given, too.")
+    ] = 30,
     json: Annotated[Path | None, typer.Option("--json", help="File to write the figures to, as JSON.")] = None,
 ) -> None:
     """Run the main job on real questions with recorded answers, print what it measured, and stop."""
@@ -59,7 +71,7 @@ def demo(
     if json is not None and not json.parent.is_dir():
         raise UsageInvalid(f"there is no folder {json.parent} to write {json.name} to")
     with staged(settings, out.say) as endpoints:
-        seen = asyncio.run(_watch(settings, endpoints, outcomes, tasks, in_flight))
+        seen = asyncio.run(_watch(settings, endpoints, outcomes, Asked(tasks, in_flight, calibrate)))
         asyncio.run(_tell(seen, endpoints))
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(seen.report), indent=2) + b"\n")
@@ -67,24 +79,29 @@ def demo(
         raise CheckFailed(f"{seen.report.lost} of {seen.report.submitted} tasks were lost")
 
 
-async def _watch(settings: Settings, endpoints: Endpoints, outcomes: Outcomes, tasks: int, in_flight: int) -> Seen:
+async def _watch(settings: Settings, endpoints: Endpoints, outcomes: Outcomes, asked: Asked) -> Seen:
     """Drive the course and return what was seen."""
     names, run_id, course = Names(settings.topic_prefix), secrets.token_hex(4), Course()
     scope, origin = f"demo-{run_id}", Origin(names, settings.tenants[0], "smolit/demo")
     await wait_live(settings, endpoints, [*outcomes.models, *LOCAL_AGENTS])
-    watch = Watch(endpoints.kafka, names, scope, course, time.monotonic)
+    watch = Watch(endpoints.kafka, names, course, time.monotonic)
     await watch.start()
     try:
         async with Client(endpoints.kafka, origin, utc_now, os.urandom) as client:
             asking = Asking(client, origin, watch, outcomes, course, run_id, scope, time.monotonic, PATIENCE_S)
-            window = Window(in_flight, CHOICE_TARGET_S)
-            await _ask(asking, outcomes.prompts[:tasks], window)
+            window = Window(asked.in_flight, CHOICE_TARGET_S)
+            prompts, first = outcomes.prompts[: asked.tasks], min(asked.calibrate, asked.tasks)
+            extra = 0
+            if first:
+                await _ask(asking, prompts[:first], window)
+                extra = await calibrated(asking, settings, endpoints, first)
+            await _ask(asking, prompts[first:], window)
             done = await work_here(client, watch, run_id, f"{scope}-local")
     finally:
         await watch.stop()
     texts = {prompt.prompt_id: prompt.text for prompt in outcomes.prompts}
     questions = {choice.task_id: texts[course.runs[choice.task_id].prompt_id] for choice in watch.kept}
-    return Seen(scope, report(course, outcomes, window.widest), tuple(watch.kept), questions, tuple(done))
+    return Seen(scope, report(course, outcomes, window.widest, extra), tuple(watch.kept), questions, tuple(done))
 
 
 async def _ask(asking: Asking, prompts: Sequence[Prompt], window: Window) -> None:

@@ -38,7 +38,7 @@ async def drive(asking: Asking, prompts: Sequence[Prompt], window: Window, ticke
     async with asyncio.TaskGroup() as group:
         for _ in range(window.most):
             group.create_task(_one_after_another(asking, waiting, window, ticked))
-    asking.course.seconds = asking.monotonic() - began
+    asking.course.seconds += asking.monotonic() - began
 
 
 async def _one_after_another(asking: Asking, waiting: Iterator[Prompt], window: Window, ticked: Callable[[], None]) -> None:

@@ -34,6 +34,7 @@ class Report(Struct, frozen=True):
     lost: int
     failed: int
     in_flight_most: int
+    calibration_calls: int
     reward_stream: float
     reward_fifths: tuple[float, ...]
     random: float
@@ -52,8 +53,8 @@ class Report(Struct, frozen=True):
     fifths: tuple[Figure, ...]
 
 
-def report(course: Course, outcomes: Outcomes, in_flight: int) -> Report:
-    """Return the figures of a course.
+def report(course: Course, outcomes: Outcomes, in_flight: int, calibration_calls: int) -> Report:
+    """Return the figures of a course; `calibration_calls` were made beside it, and are in no other figure.
 
     Raises:
         StatisticError: too few tasks were completed for an interval.
@@ -78,6 +79,7 @@ def report(course: Course, outcomes: Outcomes, in_flight: int) -> Report:
         lost=sum(run.outcome is None for run in runs),
         failed=sum(run.outcome not in (None, "completed") for run in runs),
         in_flight_most=in_flight,
+        calibration_calls=calibration_calls,
         reward_stream=intervals["reward_stream"].value,
         reward_fifths=tuple(fifth.value for fifth in fifths),
         random=intervals["random"].value,

@@ -23,7 +23,8 @@ QUERIES: tuple[tuple[str, str], ...] = (
         "How sure was each choice, early and late?",
         "select fifth, round(avg(propensity)::numeric, 3) as mean_propensity, count(*) as choices,\n"
         "       count(*) filter (where explored) as explored\n"
-        "from (select *, ntile(5) over (order by chosen_at) as fifth from decisions where scope = '{scope}') as ordered\n"
+        "from (select *, ntile(5) over (order by chosen_at) as fifth from decisions where scope = '{scope}'\n"
+        "      and task_id not in (select task_id from calibration_copies)) as ordered\n"
         "group by fifth order by fifth",
     ),
     (
@@ -62,6 +63,7 @@ def _rows(report: Report) -> list[tuple[str, str, str]]:
             _bounds(kinds["reward_minus_best_single"]),
         ),
         ("tasks submitted / completed", f"{report.submitted} / {report.completed}", f"{report.failed} failed"),
+        ("calls for calibration", str(report.calibration_calls), "the first questions, given to the other agents, too"),
         ("tasks lost", str(report.lost), "acknowledged, and never ended"),
         ("tasks per second", f"{report.tasks_per_s:.1f}", f"at most {report.in_flight_most} in flight at a time"),
         ("request to choice, p50 / p99", _millis(report.choice_ms_p50, report.choice_ms_p99), "milliseconds"),

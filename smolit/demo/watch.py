@@ -20,8 +20,8 @@ FOLLOWED = (TASKS, LEARNING, ANSWERS)
 class Watch:
     """Notes when each of our tasks was chosen for, answered and learned from."""
 
-    def __init__(self, kafka: str, names: Names, scope: str, course: Course, monotonic: Callable[[], float]) -> None:
-        self._kafka, self._names, self._scope = kafka, names, scope
+    def __init__(self, kafka: str, names: Names, course: Course, monotonic: Callable[[], float]) -> None:
+        self._kafka, self._names = kafka, names
         self._course, self._monotonic = course, monotonic
         self.kept: list[AgentChosen] = []
         self._answers: dict[str, asyncio.Future[AnswerGiven | RequestRefused]] = {}
@@ -57,12 +57,12 @@ class Watch:
                 pass  # refused without an id: not ours, we always send one
 
     def _chosen(self, fact: AgentChosen, now: float) -> None:
-        if fact.context.scope != self._scope:
+        run = self._course.runs.get(fact.task_id)
+        if run is None:  # not of this course: somebody else's, or a copy of a calibration, which names its agent
             return
         self._course.choices.append((now, fact.policy.upto))
         self._keep(fact)
-        run = self._course.runs.get(fact.task_id)
-        if run is not None and run.chosen is None:
+        if run.chosen is None:
             run.chosen = now
 
     def _keep(self, fact: AgentChosen) -> None:

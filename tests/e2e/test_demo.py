@@ -65,7 +65,7 @@ def until_processes(data_dir: Path) -> None:
 
 
 def test_the_demo_loses_nothing_and_stops_cleanly(tmp_path: Path) -> None:
-    """200 real questions: all answered, feedback reaches later choices, every figure is there, no process is left."""
+    """200 real questions, the first also by all others: all answered, feedback reaches later choices, no process is left."""
     data, figures = tmp_path / "a folder" / "data", tmp_path / "demo.json"
     with guarded(data):
         done = subprocess.run(
@@ -83,6 +83,7 @@ def test_the_demo_loses_nothing_and_stops_cleanly(tmp_path: Path) -> None:
     assert report.keys() >= KEYS
     assert (report["submitted"], report["completed"], report["lost"], report["failed"]) == (200, 200, 0, 0)
     assert report["feedback_seen"] > 100
+    assert report["calibration_calls"] == 30 * 8
     assert "Three choices, explained" in done.stdout
     assert left == []
 
