@@ -94,6 +94,7 @@ class Encoder:
 
     name = MINILM
     width = WIDTH
+    quick = False
 
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, digest: str) -> None:
         self.digest = digest

@@ -43,6 +43,11 @@ class TextEncoder(Protocol):
         ...
 
     @property
+    def quick(self) -> bool:
+        """Whether a text takes less than a millisecond, so that nobody needs a thread for it."""
+        ...
+
+    @property
     def digest(self) -> str:
         """Names everything that a vector depends on, as hexadecimal sha256."""
         ...

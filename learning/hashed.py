@@ -54,6 +54,7 @@ class HashedEncoder:
 
     name = HASHED
     width = WIDTH
+    quick = True
     digest = hashlib.sha256(b"hashed-words-1: crc32, words 1-2, characters 3-5, 384 buckets").hexdigest()
 
     def encode(self, text: str) -> NDArray[np.float32]:

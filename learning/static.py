@@ -56,6 +56,7 @@ class StaticEncoder:
 
     name = STATIC
     width = WIDTH
+    quick = True
 
     def __init__(self, table: Table, tokenizer: Tokenizer, digest: str) -> None:
         self.digest = digest

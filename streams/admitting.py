@@ -6,7 +6,7 @@ It changes nothing and needs no claim: intake works it out while Postgres looks 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from events.event import Fact
 from events.request import SubmitTask
@@ -28,20 +28,32 @@ class Accepted(NamedTuple):
 Told = Accepted | Sick
 
 
+class Reader(Protocol):
+    """Reads language and features out of a text; called in a thread, unless that is quick."""
+
+    def quick(self, text: str) -> bool:
+        """Return whether reading a text takes so little that it needs no thread."""
+        ...
+
+    def read(self, text: str) -> Reading:
+        """Return what a policy may see of the text."""
+        ...
+
+
 class Submission(NamedTuple):
-    """A request for a task, and what is being read out of its text."""
+    """A request for a task, and what is being read out of its text; None: it is quickly read."""
 
     request: Healthy
     asked: SubmitTask
-    reading: asyncio.Future[Reading]
+    reading: asyncio.Future[Reading] | None
 
 
 class Admitting:
     """Admits and chooses by what is in force when it is asked."""
 
-    def __init__(self, chooser: Chooser, rules: Rules, clock: Callable[[], datetime]) -> None:
+    def __init__(self, chooser: Chooser, reader: Reader, rules: Rules, clock: Callable[[], datetime]) -> None:
         self._chooser, self._control = chooser, chooser.control
-        self._rules, self._clock = rules, clock
+        self._reader, self._rules, self._clock = reader, rules, clock
 
     async def told(self, submissions: Sequence[Submission]) -> Mapping[str, Told]:
         """Return by origin what becomes of each, in order; those admitted are chosen for together.
@@ -57,9 +69,17 @@ class Admitting:
 
     async def _admitted(self, one: Submission) -> Told:
         """Return the two facts of a submission, or why there are none."""
-        reading, control = await one.reading, self._control
+        reading = self._reader.read(one.asked.text) if one.reading is None else await one.reading
         try:
-            facts = admit_task(one.request.asked, one.asked, reading, control.control, control.seen(), self._rules, self._clock())
+            facts = admit_task(
+                one.request.asked,
+                one.asked,
+                reading,
+                self._control.control,
+                self._control.seen(),
+                self._rules,
+                self._clock(),
+            )
         except Refused as error:
             return one.request.refused(error.reason, str(error))
         return Accepted(one.request, facts)

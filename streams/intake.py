@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -34,7 +34,7 @@ from store.fold import DurableFold
 from store.postgres import Connection
 from store.snapshot import newest
 from streams.admission import Reading, Refused, Rules, facts_about_task, wants_sentiment
-from streams.admitting import Accepted, Admitting, Submission, Told
+from streams.admitting import Accepted, Admitting, Reader, Submission, Told
 from streams.change import CHANGES, control_fact
 from streams.chooser import Chooser
 from streams.claiming import claimed
@@ -54,14 +54,6 @@ class Foreseen(NamedTuple):
     judged: Healthy | Sick
     reading: "asyncio.Future[Reading] | None" = None
     sentiment: "asyncio.Future[Sentiment | None] | None" = None
-
-
-class Reader(Protocol):
-    """Reads language and features out of a text; slow, so it is called in a thread."""
-
-    def read(self, text: str) -> Reading:
-        """Return what a policy may see of the text."""
-        ...
 
 
 class Intake:
@@ -95,7 +87,7 @@ class Intake:
         self._inline_limit = inline_limit_bytes
         self._connect, self._publisher, self._make_fold = connect, publisher, fold
         self._chooser, self._control = chooser, chooser.control
-        self._admitting = Admitting(chooser, rules, clock)
+        self._admitting = Admitting(chooser, reader, rules, clock)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")  # in order: the first of a batch is ready first
         self._seen: dict[str, Foreseen] = {}  # by origin, until its turn
         self._turn = asyncio.Lock()  # of a batch: to claim, to choose, to hand over
@@ -126,7 +118,7 @@ class Intake:
         self._seen.clear()
 
     def foresee(self, record: Incoming) -> bool:
-        """Look at a record, and let the thread read its text: it is done when those before it have been published."""
+        """Look at a record, and let the thread read a text that takes long: it is done when those before it are published."""
         one = inspect(record, self._names.tenant_of(record.topic), self._inline_limit)
         self._seen[record.origin] = self._begun(one)
         return isinstance(one, Sick) or not isinstance(one.asked.request, NOBODY_WAITS)
@@ -174,7 +166,7 @@ class Intake:
             return Foreseen(one)
         loop = asyncio.get_running_loop()
         match one.asked.request:
-            case SubmitTask(text=text):
+            case SubmitTask(text=text) if not self._reader.quick(text):
                 return Foreseen(one, reading=loop.run_in_executor(self._thread, self._reader.read, text))
             case GiveFeedback() | ReviseFeedback() as request if (comment := wants_sentiment(request)) is not None:
                 return Foreseen(one, sentiment=loop.run_in_executor(self._thread, self._feel, comment))
@@ -288,9 +280,7 @@ def _changes(one: Healthy | Sick) -> bool:
 def _submissions(part: Sequence[Healthy | Sick], foreseen: Mapping[str, Foreseen]) -> list[Submission]:
     """Return the requests for tasks, with what is being read out of their texts."""
     return [
-        Submission(one, one.asked.request, reading)
+        Submission(one, one.asked.request, foreseen[one.record.origin].reading)
         for one in part
-        if isinstance(one, Healthy)
-        and isinstance(one.asked.request, SubmitTask)
-        and (reading := foreseen[one.record.origin].reading) is not None
+        if isinstance(one, Healthy) and isinstance(one.asked.request, SubmitTask)
     ]

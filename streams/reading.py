@@ -1,4 +1,4 @@
-"""Read a text: its language and the features that policies see, or its sentiment. Slow (milliseconds), safe in one thread."""
+"""Read a text: its language and the features that policies see, or its sentiment. Slow (milliseconds), safe in a thread."""
 
 from functools import cached_property
 from typing import Protocol
@@ -8,6 +8,8 @@ from learning.encoding import TextEncoder
 from learning.features import extract, features_version
 from learning.sentiment import MOST_COMMENT_CHARS, Vader
 from streams.admission import Reading
+
+QUICK_CHARS = 2_000  # of a text that a quick encoder reads in a millisecond or two, language and surface with it
 
 
 class Tagger(Protocol):
@@ -24,6 +26,10 @@ class TextReader:
     def __init__(self, encoder: TextEncoder, tagger: Tagger) -> None:
         self._encoder, self._tagger = encoder, tagger
         self._version = features_version(encoder)
+
+    def quick(self, text: str) -> bool:
+        """Return whether reading a text takes so little that it needs no thread."""
+        return self._encoder.quick and len(text) <= QUICK_CHARS
 
     def read(self, text: str) -> Reading:
         """Return language and features."""

@@ -15,7 +15,7 @@ from events.wire import Outgoing
 from smolit.process.ports import Ports
 from smolit.process.told import ToldProcessor, ToldPublisher, ToldReader
 from streams.admission import Reading
-from streams.intake import Reader
+from streams.admitting import Reader
 from streams.processor import Processor
 
 
@@ -90,6 +90,10 @@ class NotedTexts:
 
     def __init__(self, inner: Reader, book: Notebook) -> None:
         self._inner, self._book = inner, book
+
+    def quick(self, text: str) -> bool:
+        """Return what the reader says."""
+        return self._inner.quick(text)
 
     def read(self, text: str) -> Reading:
         """Note, then read."""

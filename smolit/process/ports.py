@@ -14,7 +14,7 @@ from streams.processor import Processor
 if TYPE_CHECKING:
     import httpx  # only workers call services: the others need not load it
 
-    from streams.intake import Reader
+    from streams.admitting import Reader
 
 
 def utc_now() -> datetime:

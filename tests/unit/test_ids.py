@@ -1,5 +1,6 @@
 """Ids: new ones are UUIDv7, derived ones name the slot that a fact fills."""
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -82,6 +83,13 @@ def test_a_derived_id_never_changes() -> None:
     """Ids are stored for ever; these were computed once and written down."""
     assert derived_id("default", "t", "submitted") == "440307a2-b2e7-50b3-980d-42d95a0d0f1c"
     assert task_id("default", "me", "r-1") == "38d68afa-2314-5661-9c90-cfaeceb1d32b"
+
+
+@given(parts)
+def test_a_derived_id_is_the_uuid5_of_the_json_of_its_parts(one: list[Any]) -> None:
+    """The id made by hand is the one that the standard library makes."""
+    name = json.dumps(one, separators=(",", ":"), ensure_ascii=True)
+    assert derived_id(*one) == str(uuid.uuid5(uuid.UUID("6f0f7a52-6d43-5b58-9c0e-1d7a1f4f7e10"), name))
 
 
 def test_derived_ids_are_version_5() -> None:
