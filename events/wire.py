@@ -7,6 +7,7 @@ docs/clients.md for how it looks to a producer.
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -167,6 +168,7 @@ def _envelope(attributes: Mapping[str, str]) -> Envelope:
     )
 
 
+@lru_cache(maxsize=1_024)
 def _split(wire_name: str) -> tuple[str, int]:
     """Return name and version of a CloudEvents type of ours."""
     if found := _WIRE_NAME.fullmatch(wire_name):

@@ -1,29 +1,26 @@
-"""Reading ahead: while Postgres writes one batch, the next one is fetched and read out.
+"""Working ahead: while Postgres writes one batch, the next one is fetched, read out and worked out.
 
-Nothing is kept but in memory, and positions are moved only by who applies a batch: what was read ahead and never applied is
-read again.
+Nothing is kept but in memory, and positions are moved only by who applies a batch: what was worked out ahead and never applied
+is read again.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from events.topics import Names
 from events.wire import Incoming
-from projections.sorting import SortedRecord, sorted_of
 from store.follow import Source
 
-# So many records are read out at a time; in between, whoever waits for Postgres may go on.
-_SLICE = 40
+Prepare = Callable[[Sequence[Incoming]], Awaitable[Sequence[Incoming]]]
 
 
 class Ahead:
-    """A source of records that are read out already; as it hands out one batch, it begins with the next."""
+    """A source of records that are worked out already (`prepare`); as it hands out one batch, it begins with the next."""
 
-    def __init__(self, source: Source, names: Names) -> None:
-        self._source, self._names = source, names
-        self._next: asyncio.Task[list[Incoming]] | None = None
+    def __init__(self, source: Source, prepare: Prepare) -> None:
+        self._source, self._prepare = source, prepare
+        self._next: asyncio.Task[Sequence[Incoming]] | None = None
 
-    async def fetch(self, limit: int = 500, wait_ms: int = 200) -> list[Incoming]:
+    async def fetch(self, limit: int = 500, wait_ms: int = 200) -> Sequence[Incoming]:
         """Return the next records, in order within each partition; empty when nothing came in time."""
         waiting, self._next = self._next, None
         records = await (waiting or self._read(limit, wait_ms))
@@ -37,14 +34,6 @@ class Ahead:
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)  # what it failed with meets whoever fetches next
 
-    async def _read(self, limit: int, wait_ms: int) -> list[Incoming]:
-        """Fetch and read out, a slice at a time."""
-        fetched = await self._source.fetch(limit, wait_ms)
-        read: list[Incoming] = []
-        for start in range(0, len(fetched), _SLICE):
-            read += self._sorted(fetched[start : start + _SLICE])
-            await asyncio.sleep(0)
-        return read
-
-    def _sorted(self, records: Sequence[Incoming]) -> list[SortedRecord]:
-        return [sorted_of(record, self._names) for record in records]
+    async def _read(self, limit: int, wait_ms: int) -> Sequence[Incoming]:
+        """Fetch and work out."""
+        return await self._prepare(await self._source.fetch(limit, wait_ms))

@@ -12,9 +12,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from events.dead_letter import DeadLetter, DeadLetterSettled
 from events.wire import Headers, Incoming
 from projections.column import TIME, key, metadata, once
-from projections.merge import Merge, Row, bytea, told
+from projections.merge import Merge, Row, told
 from projections.projection import Logged, Projection, compared, fetch, merging
 from projections.sorting import Parked
+from projections.statement import Statement
 from projections.view import view_of
 from store.postgres import Connection
 
@@ -130,9 +131,9 @@ async def dead_letter_counts(connection: Connection) -> dict[tuple[str, str], in
     return {(stage, reason): count for stage, reason, count in await cursor.fetchall()}
 
 
-async def park(connection: Connection, parked: Sequence[Parked]) -> None:
-    """Set records aside that no read model can read, inside the fold's transaction."""
-    await _MERGE.write(connection, (_parked(item) for item in parked))
+def park(parked: Sequence[Parked]) -> list[Statement]:
+    """Return what sets records aside that no read model can read, to be run inside the fold's transaction."""
+    return _MERGE.plan(_parked(item) for item in parked)
 
 
 def rows(logged: Logged) -> Iterator[Row]:
@@ -174,7 +175,7 @@ def _original(key_text: str | None, headers: Headers, value: bytes | None) -> di
         "original_type": _text_of(headers, "ce_type"),
         "original_key": None if key_text is None else _without_nul(key_text),
         "original_headers": [[_without_nul(name), (content or b"").hex()] for name, content in headers],
-        "original_value": None if value is None else bytea(value),
+        "original_value": value,
     }
 
 

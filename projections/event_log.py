@@ -1,8 +1,9 @@
 """The event log: every fact once, by id; it is the inbox of the projections, so read models see only what it took in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -12,13 +13,16 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
+from events.event import EventType
 from projections.column import TIME, metadata
 from projections.projection import Compared, Logged, fetch
 from projections.view import view_of
+from store import copied
 from store.postgres import Connection
 
 PARTITIONS = 8
 _ENCODER = msgspec.json.Encoder()
+LogRow = bytes  # as COPY reads it
 
 
 def _fixed(name: str, kind: Any, comment: str, *, nullable: bool = False) -> Column[Any]:
@@ -53,15 +57,14 @@ EVENTS_VIEW = view_of("events", event_log)
 _PLACES = f"(select event_id, topic, partition, log_offset, value_sha256 from {event_log.name}) as places"  # noqa: S608
 EVENTS_COMPARED = Compared("events", _PLACES, ("event_id",))
 _NAMES = ", ".join(column.name for column in event_log.columns)
-_COPY = f"copy {event_log.name} ({_NAMES}) from stdin"
+_WIDTH = len(event_log.columns)
+_COPY = f"copy {event_log.name} ({_NAMES}) from stdin (format binary)"
 # For the rare batch that holds an event which is in the log already. A copy would have no partitions and no index.
 _ASIDE = f"create temporary table told_aside on commit drop as select {_NAMES} from {event_log.name} with no data"  # noqa: S608
-_COPY_ASIDE = f"copy told_aside ({_NAMES}) from stdin"
+_COPY_ASIDE = f"copy told_aside ({_NAMES}) from stdin (format binary)"
 _INSERT = f"""
 insert into {event_log.name} ({_NAMES}) select {_NAMES} from told_aside
 on conflict (event_id) do nothing returning event_id::text"""  # noqa: S608 names are our own
-_NULL = r"\N"
-_ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})  # in Postgres' text format of COPY
 
 
 def partitions(schema: str) -> list[str]:
@@ -94,22 +97,24 @@ class EventRow(Struct, frozen=True, kw_only=True):
 _READ = ", ".join(EventRow.__struct_fields__).replace("event_id", "event_id::text as event_id", 1)
 
 
-async def take_in(connection: Connection, facts: Sequence[tuple[Logged, bytes]]) -> list[Logged]:
-    """Add facts, each with its row (`row_of`), and return those whose id is new, in order; call it inside the step.
+def block_of(facts: Mapping[str, LogRow]) -> bytes:
+    """Return what `COPY` takes in, sorted by id: neighbours in the index are written together."""
+    return b"".join([copied.BEGIN, *[facts[event_id] for event_id in sorted(facts)], copied.END])
+
+
+async def take_in(connection: Connection, event_ids: AbstractSet[str], block: bytes) -> AbstractSet[str]:
+    """Add a block of facts with these ids, and return those that are new; call it inside the step.
 
     Nearly always all of them are: they are copied straight into the log, and only if one was there already another way is taken.
     """
-    first = {logged.event.id: (logged, row) for logged, row in reversed(facts)}
-    if not first:
-        return []
-    told = b"".join([first[event_id][1] for event_id in sorted(first)])
+    if not event_ids:
+        return event_ids
     try:
         async with connection.transaction():
-            await _copy(connection, _COPY, told)
-        fresh: AbstractSet[str] = first.keys()
+            await _copy(connection, _COPY, block)
     except UniqueViolation:
-        fresh = await _add_unknown(connection, told)
-    return [logged for logged, _ in facts if logged.event.id in fresh and first[logged.event.id][0] is logged]
+        return await _add_unknown(connection, block)
+    return event_ids
 
 
 async def _add_unknown(connection: Connection, told: bytes) -> set[str]:
@@ -151,20 +156,33 @@ async def events_of_type(
     return await fetch(connection, EventRow, query, (name, *after, limit))
 
 
-def row_of(logged: Logged, value: bytes) -> bytes:
+def row_of(logged: Logged, value: bytes) -> LogRow:
     """Return the log's row of a fact as `COPY` reads it, in the order of the columns, with the digest of its bytes in Kafka."""
     envelope, fact = logged.event.envelope, logged.event.fact
-    kind, trace = fact.event_type, envelope.traceparent
-    head = _texts((envelope.id, kind.name, str(kind.version), logged.topic, str(logged.partition), str(logged.offset)))
-    whose = _texts((fact.key, fact.tenant, envelope.source, envelope.correlation_id, envelope.causation_id))
-    tail = f"{envelope.time.isoformat()}\t{_NULL if trace is None else _texts((trace,))}"
-    payload = _ENCODER.encode(fact).replace(b"\\", b"\\\\")  # JSON holds no other byte that means something to COPY
-    return b"%b\t%b\t\\\\x%b\n" % (f"{head}\t{whose}\t{tail}".encode(), payload, sha256(value).hexdigest().encode())
+    trace = envelope.traceparent
+    return copied.row(
+        _WIDTH,
+        copied.uuid(envelope.id),
+        _kind(fact.event_type, logged.topic, logged.partition),
+        copied.bigint(logged.offset),
+        copied.text(fact.key),
+        _whose(fact.tenant, envelope.source),
+        copied.text(envelope.correlation_id),
+        copied.text(envelope.causation_id),
+        copied.time(envelope.time),
+        copied.NULL if trace is None else copied.text(trace),
+        copied.jsonb(_ENCODER.encode(fact)),
+        copied.binary(sha256(value).digest()),
+    )
 
 
-def _texts(texts: Sequence[str]) -> str:
-    """Return texts as fields of a line; nearly none holds anything that has to be escaped."""
-    line = "\t".join(texts)
-    if "\\" in line or "\n" in line or "\r" in line or line.count("\t") >= len(texts):
-        return "\t".join([text.translate(_ESCAPED) for text in texts])
-    return line
+@lru_cache(maxsize=1_024)
+def _kind(kind: EventType, topic: str, partition: int) -> bytes:
+    """Return four columns that many facts have in common: what it is, and where it lies."""
+    return copied.text(kind.name) + copied.integer(kind.version) + copied.text(topic) + copied.integer(partition)
+
+
+@lru_cache(maxsize=1_024)
+def _whose(tenant: str, source: str) -> bytes:
+    """Return two columns that many facts have in common."""
+    return copied.text(tenant) + copied.text(source)

@@ -3,7 +3,7 @@
 A corrected reward is taken back from the hour that it was first counted in.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -11,8 +11,9 @@ from sqlalchemy import BigInteger, Double, Index, Numeric, Table, Text
 
 from events.learning import ExampleRecorded, ExampleSuperseded
 from projections.column import TIME, highest, key, latest, metadata, once, summed
-from projections.merge import Merge, Row, hour_of, micro, told
+from projections.merge import Merge, Row, jsonb, micro, told
 from projections.projection import Logged, Projection, compared, fetch
+from projections.statement import Statement
 from projections.view import view_of
 from store.postgres import Connection
 
@@ -48,7 +49,18 @@ AGENT_REWARD = Table(
     comment="Sums of rewards per tenant, scope, agent and hour; a corrected reward counts as corrected.",
 )
 _MERGE = Merge(_TABLE)
-_MERGE_REWARD = Merge(AGENT_REWARD)
+# After the examples themselves: a sum is in the hour in which its example was first recorded, which Postgres alone may know.
+_ADD = f"""
+insert into {AGENT_REWARD.name} as known (tenant, scope, agent, hour, examples, reward_micro, reward_micro_squared)
+select told.tenant, told.scope, told.agent, date_trunc('hour', first.recorded_at, 'UTC'), sum(told.examples),
+  sum(told.reward_micro), sum(told.reward_micro_squared)
+from jsonb_to_recordset(%s::jsonb) as told (task_id text, attempt bigint, scope text, tenant text, agent text, examples bigint,
+  reward_micro bigint, reward_micro_squared numeric)
+join {_TABLE.name} as first using (task_id, attempt, scope)
+group by 1, 2, 3, 4
+on conflict (tenant, scope, agent, hour) do update set examples = known.examples + excluded.examples,
+  reward_micro = known.reward_micro + excluded.reward_micro,
+  reward_micro_squared = known.reward_micro_squared + excluded.reward_micro_squared""".encode()  # noqa: S608 the names are ours
 
 
 class ExampleRow(Struct, frozen=True, kw_only=True):
@@ -78,11 +90,9 @@ async def examples_of(connection: Connection, task_id: str) -> list[ExampleRow]:
     return await fetch(connection, ExampleRow, query, (task_id,))
 
 
-async def write(connection: Connection, facts: Sequence[Logged]) -> None:
-    """Write examples, then the sums, each in the hour of its example's first record."""
-    found = await _MERGE.write(connection, (_row(logged) for logged in facts), ("task_id", "attempt", "scope", "recorded_at"))
-    first = {(task_id, attempt, scope): at for task_id, attempt, scope, at in found}
-    await _MERGE_REWARD.write(connection, _sums(facts, first))
+def write(facts: Sequence[Logged]) -> list[Statement]:
+    """Return what writes examples, then the sums."""
+    return [*_MERGE.plan(_row(logged) for logged in facts), Statement(_ADD, (jsonb(map(_sum, facts)),))]
 
 
 def _row(logged: Logged) -> Row:
@@ -97,21 +107,17 @@ def _row(logged: Logged) -> Row:
     }
 
 
-def _sums(facts: Sequence[Logged], first: dict[tuple[str, int, str], datetime]) -> Iterator[Row]:
-    """Yield what each fact adds to the sums of its agent, or takes back."""
-    for logged in facts:
-        fact = _example(logged)
-        new = micro(fact.reward)
-        old = micro(fact.old_reward) if isinstance(fact, ExampleSuperseded) else 0
-        yield {
-            "tenant": fact.tenant,
-            "scope": fact.scope,
-            "agent": fact.agent,
-            "hour": hour_of(first[fact.task_id, fact.attempt, fact.scope]),
-            "examples": 1 if isinstance(fact, ExampleRecorded) else 0,
-            "reward_micro": new - old,
-            "reward_micro_squared": new * new - old * old,
-        }
+def _sum(logged: Logged) -> Row:
+    """Return what a fact adds to the sums of its agent, or takes back, and of which example."""
+    fact = _example(logged)
+    new = micro(fact.reward)
+    old = micro(fact.old_reward) if isinstance(fact, ExampleSuperseded) else 0
+    return {
+        **told(fact, "task_id", "attempt", "scope", "tenant", "agent"),
+        "examples": 1 if isinstance(fact, ExampleRecorded) else 0,
+        "reward_micro": new - old,
+        "reward_micro_squared": new * new - old * old,
+    }
 
 
 def _example(logged: Logged) -> ExampleRecorded | ExampleSuperseded:

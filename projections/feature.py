@@ -6,7 +6,7 @@ from sqlalchemy import LargeBinary, Table, Text
 
 from events.task import TaskAdmitted
 from projections.column import key, metadata, once
-from projections.merge import Row, bytea
+from projections.merge import Row
 from projections.projection import Logged, Projection, compared, merging
 from projections.view import view_of
 
@@ -29,7 +29,7 @@ def rows(logged: Logged) -> Iterator[Row]:
         features = fact.context.features
         yield {
             **{"task_id": fact.task_id, "tenant": fact.tenant, "features_version": features.version},
-            **{"embedding": bytea(features.embedding), "surface": bytea(features.surface)},
+            **{"embedding": features.embedding, "surface": features.surface},
         }
 
 

@@ -1,21 +1,20 @@
 """Filling a generation: the log is folded into it up to a mark, and no further."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
 from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
-from events.topics import Names
-from events.wire import Incoming
 from projections.ahead import Ahead
-from projections.runner import BATCH
+from projections.fold import ProjectionFold
 from store.fold import DurableFold
-from store.follow import Apply, apply_batch
+from store.follow import apply_batch
 
 # Kafka answers well within this; a log that ends before a mark never will.
 _SILENCE_S = 30.0
+_BATCH = 4_000  # nobody waits for its rows, and what a transaction costs by itself is shared by more of them
 
 
 class Pace(Struct, frozen=True):
@@ -42,9 +41,8 @@ Told = Callable[[Pace], None]
 class Filler:
     """Folds into one generation; its positions are durable, so whoever comes after a kill goes on from there."""
 
-    def __init__(self, reader: PartitionReader, names: Names, fold: DurableFold, positions: dict[Place, int], told: Told) -> None:
+    def __init__(self, reader: PartitionReader, fold: DurableFold, positions: dict[Place, int], told: Told) -> None:
         self._reader, self._fold, self._told = reader, fold, told
-        self._ahead = Ahead(reader, names)
         self.positions = positions
         self._records, self._spent_s = 0, 0.0
 
@@ -57,41 +55,44 @@ class Filler:
         """Return how far we have come; only time spent on filling counts."""
         return Pace(self._records, self._records, self._spent_s)
 
-    async def upto(self, marks: Mapping[Place, int], apply: Apply) -> None:
+    async def upto(self, marks: Mapping[Place, int], memory: ProjectionFold) -> None:
         """Fold every record before the marks.
 
         Raises:
             GenerationMoved, Fenced: the generation is no longer ours to fill.
             LogChanged: the log ends before a mark.
         """
+        ahead = Ahead(self._reader, memory.prepare)
+        try:
+            await self._upto(marks, memory, ahead)
+        finally:
+            await ahead.forget()
+
+    async def _upto(self, marks: Mapping[Place, int], memory: ProjectionFold, ahead: Ahead) -> None:
         behind = self._behind(marks)
-        await self._turn_to(behind)
+        self._reader.turn_to(behind)
         heard = time.monotonic()
         while behind:
             begun = time.monotonic()
-            fetched = await self._ahead.fetch(BATCH)
+            fetched = await ahead.fetch(_BATCH)
             wanted = [record for record in fetched if record.offset < marks.get((record.topic, record.partition), 0)]
             if wanted:
-                await self._fold_in(wanted, marks, apply, begun)
+                whole = len(wanted) == len(fetched)  # what was worked out is of all of them
+                await apply_batch(self._fold, self.positions, fetched if whole else wanted, memory.apply)
+                self._say(len(wanted), marks, begun)
                 heard = time.monotonic()
             elif time.monotonic() - heard > _SILENCE_S:
                 raise LogChanged(f"the log ends before the mark: {sorted(behind)}")
             behind = self._behind(marks)
             if len(wanted) < len(fetched):
-                await self._turn_to(behind)  # those that are there must not send us what nobody wants
-        await self._ahead.forget()
+                await ahead.forget()
+                self._reader.turn_to(behind)  # those that are there must not send us what nobody wants
 
-    async def _fold_in(self, records: Sequence[Incoming], marks: Mapping[Place, int], apply: Apply, begun: float) -> None:
-        """Apply a batch, move the positions with it, and say how far we are."""
-        await apply_batch(self._fold, self.positions, records, apply)
-        self._records += len(records)
+    def _say(self, records: int, marks: Mapping[Place, int], begun: float) -> None:
+        """Say how far we are, now that so many records more are folded."""
+        self._records += records
         self._spent_s += time.monotonic() - begun
         self._told(Pace(self._records, self._records + self.missing(marks), self._spent_s))
-
-    async def _turn_to(self, behind: Mapping[Place, int]) -> None:
-        """Read these partitions alone, each from where we stand."""
-        await self._ahead.forget()
-        self._reader.turn_to(behind)
 
     def _behind(self, marks: Mapping[Place, int]) -> dict[Place, int]:
         """Return where we stand in each partition whose mark is ahead."""

@@ -2,20 +2,27 @@
 
 Tables are not qualified: the search path of the transaction says which generation is written.
 
-One statement and one jsonb parameter a table and batch; measured against row by row in docs/decisions/011-projections.md.
+One statement a table and batch, measured against row by row in docs/decisions/011-projections.md. Plain columns go as one jsonb
+parameter, long ones (bytes, JSON, vectors) as a binary array each, which nobody has to write out or parse twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
+from operator import attrgetter, itemgetter
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
+import numpy as np
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, LargeBinary, Table
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB
 
 from projections.column import Rule, rule_of
-from store.postgres import Connection
+from projections.statement import Statement
+from store.packed import Packed, byteas, jsonbs, reals
 
 Row = dict[str, Any]
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -28,12 +35,20 @@ def micro(amount: float) -> int:
 
 def told(fact: object, *names: str) -> Row:
     """Return fields of a fact that are columns of the same name."""
-    return {name: getattr(fact, name) for name in names}
+    return dict(zip(names, _fields(names)(fact), strict=True))
 
 
-def bytea(content: bytes) -> str:
-    """Return bytes as Postgres reads them out of JSON."""
-    return "\\x" + content.hex()
+@cache
+def _fields(names: tuple[str, ...]) -> Callable[[object], tuple[Any, ...]]:
+    """Return what reads these fields at once."""
+    if len(names) == 1:
+        return lambda fact: (getattr(fact, names[0]),)
+    return attrgetter(*names)
+
+
+def jsonb(rows: Iterable[Row]) -> str:
+    """Return rows as one jsonb parameter."""
+    return _ENCODER.encode(rows if isinstance(rows, list) else list(rows)).decode()
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -42,63 +57,119 @@ def hour_of(moment: datetime) -> datetime:
 
 
 class Merge:
-    """How rows come together in one table: its statement and its rules, worked out once."""
+    """How rows come together in one table: its statement and its rules, worked out once.
 
-    def __init__(self, table: Table) -> None:
-        self._keys = [column.name for column in table.primary_key]
-        self._rules = _rules(table)
-        self._blank = {column.name: 0 if rule_of(column) == "summed" else None for column in table.columns}
-        self._statement = _upsert(table)
+    `blanked`: columns that are forgotten for good as soon as another one is there.
+    """
+
+    def __init__(self, table: Table, blanked: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._place = itemgetter(*[column.name for column in table.primary_key])
+        self._rules = {column.name: rule_of(column) for column in table.columns}
+        self._followers = [(column.name, column.info["by"]) for column in table.columns if rule_of(column) == "latest"]
+        self._zeros = {name: 0 for name, rule in self._rules.items() if rule == "summed"}
+        self._blank = dict.fromkeys(self._rules)
+        self._blanked = blanked
+        self._arrays = [column for column in table.columns if isinstance(column.type, LargeBinary | JSONB)]
+        self._vectors = [column for column in table.columns if isinstance(column.type, HALFVEC)]
+        self._statement = _upsert(table, self._arrays, blanked).encode()
 
     def combine(self, rows: Iterable[Row]) -> list[Row]:
-        """Return one row per key, sorted by key: those of one key are merged, in order, by the columns' rules."""
-        merged: dict[tuple[Any, ...], Row] = {}
-        for row in rows:
-            place = tuple([row[name] for name in self._keys])
-            known = merged.get(place)
-            if known is None:
-                merged[place] = dict(row)
-            else:
-                _tell(known, row, self._rules)
-        return [{**self._blank, **merged[place]} for place in sorted(merged)]
+        """Return one whole row per key, sorted by key: those of one key are merged, in order, by the columns' rules."""
+        return [{**self._blank, **row} for row in self._merged(rows)]
 
-    async def write(self, connection: Connection, rows: Iterable[Row], returning: Sequence[str] = ()) -> list[tuple[Any, ...]]:
-        """Merge rows into the table and return the named columns of the rows that were touched."""
-        combined = self.combine(rows)
+    def plan(self, rows: Iterable[Row]) -> list[Statement]:
+        """Return what merges rows into the table; nothing if there are none."""
+        combined = self._merged(rows)
         if not combined:
             return []
-        wanted = f"\nreturning {', '.join(returning)}" if returning else ""
-        parameter = _ENCODER.encode(combined).decode()
-        cursor = await connection.execute((self._statement + wanted).encode(), (parameter,))
-        return list(await cursor.fetchall()) if returning else []
+        arrays = [_array(column, [row.pop(column.name, None) for row in combined]) for column in self._arrays]
+        vectors = [_vectors(column.name, combined) for column in self._vectors]
+        return [Statement(self._statement, (*vectors, jsonb(combined), *arrays))]
+
+    def _merged(self, rows: Iterable[Row]) -> list[Row]:
+        """Return one row per key, without what nobody said; a sum to which nobody added is zero."""
+        merged: dict[tuple[Any, ...], Row] = {}
+        for row in rows:
+            place = self._place(row)
+            known = merged.get(place)
+            if known is None:
+                merged[place] = {**self._zeros, **row}
+            else:
+                _tell(known, row, self._rules, self._followers)
+        for name, unless in self._blanked.items():
+            for row in merged.values():
+                if row.get(unless) is not None:
+                    row[name] = None
+        return [merged[place] for place in sorted(merged)]
 
 
-def typed(table: Table) -> str:
-    """Return a table's columns with their types, as a record definition."""
+def typed(columns: Iterable[Column[Any]]) -> str:
+    """Return columns with their types, as a record definition; of a vector the place among those that are sent."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    types = {column.name: _told_as(column) or column.type.compile(dialect=dialect) for column in table.columns}
-    return ", ".join(f"{name} {kind}" for name, kind in types.items())
+    return ", ".join(
+        f"{one.name} {'int' if isinstance(one.type, HALFVEC) else one.type.compile(dialect=dialect)}" for one in columns
+    )
 
 
-def _told_as(column: Column[Any]) -> str | None:
-    """Return another type where the column's own is an extension's, which a generation's search path does not find.
+def _array(column: Column[Any], values: Sequence[Any]) -> Packed:
+    """Return the values of a long column; `None` is null, also where JSON could say it."""
+    if isinstance(column.type, LargeBinary):
+        return byteas(values)
+    return jsonbs([None if value is None else _ENCODER.encode(value) for value in values])
 
-    Postgres casts it when it is assigned: casts are not looked up by the search path.
-    """
-    return "real[]" if isinstance(column.type, HALFVEC) else None
+
+def _vectors(name: str, rows: Sequence[Row]) -> Packed:
+    """Return all vectors of a column one after the other, and leave in each row the place of its own."""
+    sent: list[bytes] = []
+    for row in rows:
+        if row.get(name) is not None:
+            sent.append(row[name])
+            row[name] = len(sent) - 1
+    return reals(np.frombuffer(b"".join(sent), "<f2"))
 
 
-def _upsert(table: Table) -> str:
-    """Return the statement that merges a jsonb array of rows into a table."""
+def _upsert(table: Table, arrays: Sequence[Column[Any]], blanked: Mapping[str, str]) -> str:
+    """Return the statement that merges vectors, a jsonb array of rows and the arrays of their long columns into a table."""
     names = ", ".join(column.name for column in table.columns)
     keys = ", ".join(column.name for column in table.primary_key)
     rest = [column for column in table.columns if rule_of(column) != "key"]
-    changes = ", ".join(f"{column.name} = {_sql(column)}" for column in rest)
+    changes = ", ".join(f"{column.name} = {_blanked(_sql(column), blanked.get(column.name))}" for column in rest)
     return (
         f"insert into {table.name} as known ({names})\n"
-        f"select {names} from jsonb_to_recordset(%s::jsonb) as told ({typed(table)})\n"
+        f"select {_values(table)} from {_source(table, arrays)}\n"
         f"on conflict ({keys}) do update set {changes}"
     )
+
+
+def _values(table: Table) -> str:
+    """Return what is inserted: columns as they were told, of a vector its slice of all numbers.
+
+    Numbers, not the extension's type, which a generation's search path does not find: Postgres casts them when they are assigned.
+    """
+    slices = {one.name: _slice(one.name, one.type.dim) for one in table.columns if isinstance(one.type, HALFVEC)}
+    return ", ".join(slices.get(column.name, column.name) for column in table.columns)
+
+
+def _slice(place: str, width: Any) -> str:
+    """Return the numbers of the vector at a place; none at no place."""
+    return f"(%s::real[])[{place} * {width} + 1 : ({place} + 1) * {width}]"
+
+
+def _source(table: Table, arrays: Sequence[Column[Any]]) -> str:
+    """Return the relation of the rows that are told: plain columns out of JSON, beside each long one out of its array."""
+    long = [column.name for column in arrays]
+    plain = [column for column in table.columns if column.name not in long]
+    if not arrays:
+        return f"jsonb_to_recordset(%s::jsonb) as told ({typed(plain)})"
+    kinds = ["bytea" if isinstance(column.type, LargeBinary) else "jsonb" for column in arrays]
+    unnested = ", ".join(f"unnest(%s::{kind}[])" for kind in kinds)
+    names = ", ".join([*(column.name for column in plain), *long])
+    return f"rows from (jsonb_to_recordset(%s::jsonb) as ({typed(plain)}), {unnested}) as told ({names})"
+
+
+def _blanked(merged: str, unless: str | None) -> str:
+    """Return the merge of a column that is forgotten as soon as another one is there."""
+    return merged if unless is None else f"case when coalesce(known.{unless}, excluded.{unless}) is null then {merged} end"
 
 
 def _sql(column: Column[Any]) -> str:
@@ -119,28 +190,26 @@ def _sql(column: Column[Any]) -> str:
             return f"coalesce(known.{name}, excluded.{name})"
 
 
-def _rules(table: Table) -> list[tuple[str, Rule, str]]:
-    """Return name, rule and position of each column; `latest` first, before the position that it goes by moves."""
-    rules = [(column.name, rule_of(column), column.info.get("by", "")) for column in table.columns]
-    return sorted((rule for rule in rules if rule[1] != "key"), key=lambda rule: rule[1] != "latest")
+def _tell(known: Row, row: Row, rules: Mapping[str, Rule], followers: Sequence[tuple[str, str]]) -> None:
+    """Merge a row into the known one of its key, as `_sql` does it in the database; null changes nothing but what follows."""
+    for name, by in followers:  # before the position that they go by moves
+        if name in row and _is_newer(known.get(by), row.get(by)):
+            known[name] = row[name]
+    for name, new in row.items():
+        if new is not None and (rule := rules[name]) not in ("key", "latest"):
+            old = known.get(name)
+            known[name] = new if old is None else _value(rule, old, new)
 
 
-def _tell(known: Row, row: Row, rules: Sequence[tuple[str, Rule, str]]) -> None:
-    """Merge a row into the known one of its key, as `_sql` does it in the database."""
-    for name, rule, by in rules:
-        if name in row:
-            known[name] = _value(rule, known.get(name), row[name], known.get(by), row.get(by))
+def _is_newer(old_place: Any, new_place: Any) -> bool:
+    return old_place is None or (new_place is not None and new_place >= old_place)
 
 
-def _value(rule: Rule, old: Any, new: Any, old_place: Any, new_place: Any) -> Any:
-    """Return the merge of a known and a told value."""
+def _value(rule: Rule, old: Any, new: Any) -> Any:
+    """Return the merge of a known and a told value, neither of them null."""
     match rule:
-        case "latest":
-            return new if old_place is None or (new_place is not None and new_place >= old_place) else old
         case "once":
-            return new if old is None else old
-        case _ if old is None or new is None:
-            return new if old is None else old
+            return old
         case "summed":
             return old + new
         case "earliest":

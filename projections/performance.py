@@ -15,6 +15,7 @@ from projections.column import TIME, key, metadata, summed
 from projections.example import AGENT_REWARD
 from projections.merge import Merge, Row, hour_of, micro
 from projections.projection import Logged, Projection, compared, fetch
+from projections.statement import Statement
 from projections.view import View, view_of
 from store.postgres import Connection
 
@@ -216,10 +217,10 @@ async def performance(
     return await fetch(connection, Performance, query, window)
 
 
-async def write(connection: Connection, facts: Sequence[Logged]) -> None:
-    """Add a batch to the sums and to the histogram."""
-    await _MERGE_WORK.write(connection, (row for logged in facts for row in work_rows(logged)))
-    await _MERGE_DURATION.write(connection, (row for logged in facts for row in duration_rows(logged)))
+def write(facts: Sequence[Logged]) -> list[Statement]:
+    """Return what adds a batch to the sums and to the histogram."""
+    work = _MERGE_WORK.plan(row for logged in facts for row in work_rows(logged))
+    return work + _MERGE_DURATION.plan(row for logged in facts for row in duration_rows(logged))
 
 
 def work_rows(logged: Logged) -> Iterator[Row]:

@@ -1,6 +1,6 @@
 """What a read model is: tables, views over them, the facts it reads, and how a batch of those changes its rows."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -9,6 +9,7 @@ from sqlalchemy import Table
 
 from events.event import Event, Fact
 from projections.merge import Merge, Row
+from projections.statement import Statement, run
 from projections.view import View
 from store.postgres import Connection
 
@@ -25,7 +26,7 @@ class Logged(Struct, frozen=True):
 
 
 Rows = Callable[[Logged], Iterable[Row]]
-Apply = Callable[[Connection, Sequence[Logged]], Awaitable[None]]
+Plan = Callable[[Sequence[Logged]], list[Statement]]
 
 
 class Compared(Struct, frozen=True):
@@ -45,22 +46,25 @@ class Projection(Struct, frozen=True, kw_only=True):
     views: tuple[View, ...]
     reads: tuple[type[Fact], ...]
     compared: tuple[Compared, ...]
-    write: Apply
+    write: Plan
+
+    def plan(self, facts: Sequence[Logged]) -> list[Statement]:
+        """Return what writes a batch, to be run inside the fold's transaction; the same fact never comes twice."""
+        heard = [logged for logged in facts if type(logged.event.fact) in self.reads]
+        return self.write(heard) if heard else []
 
     async def apply(self, connection: Connection, facts: Sequence[Logged]) -> None:
-        """Write what a batch says, inside the fold's transaction; the same fact never comes twice."""
-        heard = [logged for logged in facts if isinstance(logged.event.fact, self.reads)]
-        if heard:
-            await self.write(connection, heard)
+        """Write a batch; call it inside a transaction that says which generation is meant."""
+        await run(connection, self.plan(facts))
 
 
-def merging(table: Table, rows: Rows) -> Apply:
+def merging(table: Table, rows: Rows) -> Plan:
     """Return the plain way to write: each fact gives rows, and rows are merged by the columns' rules."""
 
     merge = Merge(table)
 
-    async def write(connection: Connection, facts: Sequence[Logged]) -> None:
-        await merge.write(connection, (row for logged in facts for row in rows(logged)))
+    def write(facts: Sequence[Logged]) -> list[Statement]:
+        return merge.plan(row for logged in facts for row in rows(logged))
 
     return write
 

@@ -107,7 +107,7 @@ class _Work:
         """Fold up to the marks; as long as one read model is made anew, that one alone."""
         chosen = [one for one in self.where.projections if self._only in (None, one.name)]
         memory = ProjectionFold(self.where.names, chosen, self.mine.name, "building", self.mine.shape)
-        await self.filler.upto(marks, memory.apply)
+        await self.filler.upto(marks, memory)
 
     async def catch_up(self) -> None:
         """Fold until the serving generation is less than a batch ahead; then take over what is not made anew."""
@@ -177,7 +177,7 @@ async def _begin(where: Where, wanted: Wanted, connection: Connection, stack: As
     stack.push_async_callback(reader.stop)
     mine = await _resumed(connection, where, wanted) or await _made(connection, where, wanted, live, reader)
     fold = DurableFold(mine.consumer, connection)
-    return _Work(where, live, mine, connection, Filler(reader, where.names, fold, await fold.positions(every), told))
+    return _Work(where, live, mine, connection, Filler(reader, fold, await fold.positions(every), told))
 
 
 async def _resumed(connection: Connection, where: Where, wanted: Wanted) -> Generation | None:

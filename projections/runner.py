@@ -44,7 +44,7 @@ class Gathering:
 
     async def fetch(self, limit: int = 500, wait_ms: int = 200) -> list[Incoming]:
         """Return the next records, in order within each partition; empty when nothing came in time."""
-        records = await self._source.fetch(limit, wait_ms)
+        records = list(await self._source.fetch(limit, wait_ms))
         if records and len(records) < limit:
             await asyncio.sleep(GATHER_S)
             records += await self._source.fetch(limit - len(records), 0)
@@ -104,7 +104,7 @@ class Projector:
         memory = ProjectionFold(self._names, self._projections, generation.name, shape=generation.shape)
         positions = await fold.positions(self._places)
         self._reader = self._make_reader(self._kafka, generation.consumer)
-        ahead = Ahead(Gathering(self._reader), self._names)
+        ahead = Ahead(Gathering(self._reader), memory.prepare)
         try:
             await self._reader.start(positions)
             self._positions = positions

@@ -21,6 +21,7 @@ from projections.column import TIME, earliest, key, metadata, once, summed
 from projections.errors import VectorUnfit
 from projections.merge import Merge, Row, told
 from projections.projection import Compared, Logged, Projection, compared, fetch
+from projections.statement import Statement
 from projections.view import View, view_of
 from store.postgres import Connection
 
@@ -93,10 +94,9 @@ _REFUSED_VIEW = view_of("similar_tasks_refused", _REFUSED)
 # Byte for byte, by what Postgres itself knows: a generation's search path does not find functions of the extension.
 _SENT = f"""(select tenant, task_id, scope, kind, features_version, admitted_at, forgotten_at,
   array_send(embedding::real[]) as embedding from {SIMILAR_TABLE.name}) as sent"""  # noqa: S608 the name is ours
-_MERGE = Merge(SIMILAR_TABLE)
+# Of what is forgotten nothing is left to be found, whatever came first.
+_MERGE = Merge(SIMILAR_TABLE, blanked={"embedding": "forgotten_at"})
 _MERGE_REFUSED = Merge(_REFUSED)
-_BLANK = f"""update {SIMILAR_TABLE.name} set embedding = null
-    where task_id = any(%s) and forgotten_at is not null and embedding is not null"""  # noqa: S608 the name is ours
 
 
 class Vector(Struct, frozen=True):
@@ -218,12 +218,11 @@ def rows(logged: Logged) -> Iterator[Row]:
     """Yield what one fact says of a task's vector; one that cannot be compared leaves no row."""
     fact, at = logged.event.fact, logged.event.envelope.time
     match fact:
-        case TaskAdmitted():
-            if _flaw(fact) is None:
-                vector = vector_of(fact.context.features.embedding, fact.context.features.version)
-                family = {"scope": fact.context.scope, "kind": fact.context.kind, "admitted_at": at}
-                numbers = {"embedding": f"{{{vector.text[1:-1]}}}", "features_version": vector.features_version}
-                yield {**told(fact, "task_id", "tenant"), **family, **numbers}
+        case TaskAdmitted(context=context):
+            if _flaw(context.features.embedding) is None:
+                family = {"scope": context.scope, "kind": context.kind, "admitted_at": at}
+                vector = {"embedding": context.features.embedding, "features_version": context.features.version}
+                yield {**told(fact, "task_id", "tenant"), **family, **vector}
         case TaskForgotten():
             yield {**told(fact, "task_id", "tenant"), "forgotten_at": at}
 
@@ -231,26 +230,23 @@ def rows(logged: Logged) -> Iterator[Row]:
 def refused_rows(logged: Logged) -> Iterator[Row]:
     """Yield that a vector was refused."""
     fact = logged.event.fact
-    if isinstance(fact, TaskAdmitted) and (flaw := _flaw(fact)) is not None:
+    if isinstance(fact, TaskAdmitted) and (flaw := _flaw(fact.context.features.embedding)) is not None:
         yield {"tenant": fact.tenant, "reason": flaw, "refused": 1}
 
 
-def _flaw(fact: TaskAdmitted) -> str | None:
-    """Return why a task's vector cannot be compared; None: it can."""
+def _flaw(embedding: bytes) -> str | None:
+    """Return why a vector cannot be compared; None: it can."""
     try:
-        _numbers(fact.context.features.embedding)
+        _numbers(embedding)
     except VectorUnfit as unfit:
         return unfit.reason
     return None
 
 
-async def write(connection: Connection, facts: Sequence[Logged]) -> None:
-    """Write vectors and refusals; of what is forgotten nothing is left to be found, whatever came first."""
-    await _MERGE_REFUSED.write(connection, (row for logged in facts for row in refused_rows(logged)))
-    told = [row for logged in facts for row in rows(logged)]
-    await _MERGE.write(connection, told)
-    if told:  # asked of all rather than of those that are forgotten: to know which, Postgres would have to be waited for
-        await connection.execute(_BLANK.encode(), ([row["task_id"] for row in told],))
+def write(facts: Sequence[Logged]) -> list[Statement]:
+    """Return what writes vectors and refusals."""
+    refused = _MERGE_REFUSED.plan(row for logged in facts for row in refused_rows(logged))
+    return refused + _MERGE.plan(row for logged in facts for row in rows(logged))
 
 
 SIMILAR_TASKS = Projection(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
+from typing import cast
 
 import msgspec
 from msgspec import Struct
@@ -92,7 +93,7 @@ def _fit(event: Event[Message], record: Incoming, names: Names) -> Event[Fact]:
         raise Unfit("out_of_range", f"{fact.event_type.name}: {wrong}")
     if _may_hold_nul(record.value or b"") and (flaw := unstorable(msgspec.to_builtins(fact), fact.event_type.name)):
         raise Unfit("cannot_be_stored", flaw)
-    return Event(event.envelope, fact)
+    return cast(Event[Fact], event)
 
 
 def _may_hold_nul(value: bytes) -> bool:

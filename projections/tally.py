@@ -11,6 +11,7 @@ from projections.column import key, metadata, summed
 from projections.merge import Merge, Row
 from projections.projection import Logged, compared, fetch
 from projections.sorting import Parked
+from projections.statement import Statement
 from projections.view import view_of
 from store.postgres import Connection
 
@@ -45,8 +46,8 @@ async def tally(connection: Connection) -> list[TallyRow]:
     return await fetch(connection, TallyRow, query)
 
 
-async def count(connection: Connection, records: Sequence[Incoming], applied: Iterable[Logged], parked: Iterable[Parked]) -> None:
-    """Add a batch; what was neither applied nor parked is a repeat."""
+def count(records: Sequence[Incoming], applied: Iterable[Logged], parked: Iterable[Parked]) -> list[Statement]:
+    """Return what adds a batch; what was neither applied nor parked is a repeat."""
     read = Counter((record.topic, record.partition) for record in records)
     new = Counter((logged.topic, logged.partition) for logged in applied)
     aside = Counter((item.record.topic, item.record.partition) for item in parked)
@@ -60,4 +61,4 @@ async def count(connection: Connection, records: Sequence[Incoming], applied: It
         }
         for place, total in read.items()
     ]
-    await _MERGE.write(connection, rows)
+    return _MERGE.plan(rows)

@@ -14,7 +14,7 @@ Apply = Callable[[Connection, Sequence[Incoming]], Awaitable[None]]
 class Source(Protocol):
     """Where records come from: a Kafka reader, or a list in a test."""
 
-    async def fetch(self, limit: int = 500, wait_ms: int = 200) -> list[Incoming]:
+    async def fetch(self, limit: int = 500, wait_ms: int = 200) -> Sequence[Incoming]:
         """Return the next records, in order within each partition; empty when nothing came in time."""
         ...
 

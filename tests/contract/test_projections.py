@@ -13,10 +13,10 @@ from events.wire import Incoming
 from projections.catalog import COMPARED, PROJECTIONS, VIEWS
 from projections.column import SCHEMA, metadata
 from projections.projection import Logged, Projection
+from projections.statement import Statement
 from projections.verify import MODELS, compare
 from smolit.stack.local import Endpoints
 from store.migrate import check, upgrade
-from store.postgres import Connection
 from tests.builders import NAMES, Log, life
 from tests.histories import batches, history, interleaved
 from tests.memory import remember, unlike
@@ -178,9 +178,8 @@ def _further(record: Incoming, offsets: int) -> Incoming:
 def _choking_on(task_id: str) -> Projection:
     """Return a read model that asks Postgres for the impossible when it hears of a task's choice."""
 
-    async def write(connection: Connection, facts: Sequence[Logged]) -> None:
-        if any(logged.event.fact.key == task_id for logged in facts):
-            await connection.execute("select 'five'::int")
+    def write(facts: Sequence[Logged]) -> list[Statement]:
+        return [Statement(b"select 'five'::int") for logged in facts if logged.event.fact.key == task_id]
 
     return Projection(name="choking", version=1, tables=(), views=(), reads=(AgentChosen,), compared=(), write=write)
 
@@ -188,8 +187,8 @@ def _choking_on(task_id: str) -> Projection:
 def _forgetting(projection: Projection) -> Projection:
     """Return the read model without the last fact of each batch that it would write."""
 
-    async def write(connection: Connection, facts: Sequence[Logged]) -> None:
-        await projection.write(connection, facts[:-1])
+    def write(facts: Sequence[Logged]) -> list[Statement]:
+        return projection.write(facts[:-1])
 
     fields = {name: getattr(projection, name) for name in projection.__struct_fields__}
     return Projection(**{**fields, "write": write})

@@ -15,13 +15,14 @@ from projections.merge import Row
 from projections.performance import AGENT_PERFORMANCE
 from projections.projection import Logged, Projection, merging
 from projections.runner import places
+from projections.statement import Statement
 from projections.verify import read_live, read_log, verify
 from store.errors import Fenced
 from store.fold import DurableFold
 from store.follow import apply_batch
 from store.generation import enter
 from store.migrate import upgrade
-from store.postgres import Connection, connect
+from store.postgres import connect
 from tests.builders import dead_letter, example, given, life, registered
 from tests.integration.memory_kit import TENANTS, Process, publish
 from tests.stacks import Namespace
@@ -166,10 +167,9 @@ def _wrong_sign() -> Projection:
     def rows(logged: Logged) -> list[Row]:
         return [{**row, "duration_us": -row.get("duration_us", 0)} for row in performance.work_rows(logged)]
 
-    async def write(connection: Connection, facts: Sequence[Logged]) -> None:
+    def write(facts: Sequence[Logged]) -> list[Statement]:
         work, duration = AGENT_PERFORMANCE.tables
-        await merging(work, rows)(connection, facts)
-        await merging(duration, performance.duration_rows)(connection, facts)
+        return [*merging(work, rows)(facts), *merging(duration, performance.duration_rows)(facts)]
 
     fields = {name: getattr(AGENT_PERFORMANCE, name) for name in AGENT_PERFORMANCE.__struct_fields__}
     return Projection(**{**fields, "write": write})

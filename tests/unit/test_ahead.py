@@ -8,10 +8,12 @@ import pytest
 from bus.errors import LogChanged
 from events.wire import Incoming
 from projections.ahead import Ahead
-from projections.projection import Logged
-from projections.sorting import SortedRecord
+from projections.batch import Batch
+from projections.fold import ProjectionFold
 from tests.builders import NAMES
 from tests.histories import history
+
+prepare = ProjectionFold(NAMES).prepare
 
 
 class Tape:
@@ -31,23 +33,24 @@ class Tape:
         return []
 
 
-async def test_records_come_once_in_order_and_read_out() -> None:
-    """What is handed out is what the source gave, each record with the fact in it."""
+async def test_records_come_once_in_order_and_worked_out() -> None:
+    """What is handed out is what the source gave, with all that it changes."""
     records = history(1)
-    ahead = Ahead(Tape([records[:100], records[100:]]), NAMES)
+    ahead = Ahead(Tape([records[:100], records[100:]]), prepare)
 
-    got = [*await ahead.fetch(), *await ahead.fetch()]
+    first = await ahead.fetch()
+    got = [*first, *await ahead.fetch()]
     await ahead.forget()
 
     assert [record.origin for record in got] == [record.origin for record in records]
-    assert all(isinstance(record, SortedRecord) for record in got)
-    assert any(isinstance(record.found, Logged) for record in got if isinstance(record, SortedRecord))
+    assert isinstance(first, Batch)
+    assert all(chunk.facts and chunk.statements and chunk.block for chunk in first.chunks)
 
 
 async def test_the_next_batch_is_fetched_while_this_one_is_in_hand() -> None:
     """Whoever writes a batch finds the next one read out already."""
     tape = Tape([history(1)[:50], history(2)[:50]])
-    ahead = Ahead(tape, NAMES)
+    ahead = Ahead(tape, prepare)
 
     await ahead.fetch()
     await asyncio.sleep(0)
@@ -59,7 +62,7 @@ async def test_the_next_batch_is_fetched_while_this_one_is_in_hand() -> None:
 async def test_what_was_read_ahead_is_given_up_when_the_source_is_turned() -> None:
     """After that only what the source gives anew is handed out, and a failure of what was given up is nobody's."""
     records = history(1)[:60]
-    ahead = Ahead(Tape([records[:20], records[20:40], records[40:]]), NAMES)
+    ahead = Ahead(Tape([records[:20], records[20:40], records[40:]]), prepare)
 
     await ahead.fetch()
     await asyncio.sleep(0)
@@ -72,7 +75,7 @@ async def test_what_was_read_ahead_is_given_up_when_the_source_is_turned() -> No
 
 async def test_a_failure_meets_whoever_fetches_next() -> None:
     """What broke while it was read ahead is told once it is asked for."""
-    ahead = Ahead(Tape([history(1)[:10]], LogChanged("gone")), NAMES)
+    ahead = Ahead(Tape([history(1)[:10]], LogChanged("gone")), prepare)
     await ahead.fetch()
 
     with pytest.raises(LogChanged):

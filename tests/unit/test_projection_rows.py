@@ -142,9 +142,8 @@ def test_an_agents_facts_carry_their_offsets() -> None:
 def test_a_correction_of_an_example_counts_the_difference() -> None:
     """The sums move by what changed, and no attempt is counted twice."""
     (one,) = logged(superseded(old_reward=1.0, reward=0.25))
-    first = {(one.event.fact.task_id, 1, "default"): moment(0)}  # type: ignore[attr-defined]
 
-    (row,) = example._sums([one], first)
+    row = example._sum(one)
 
     assert (row["examples"], row["reward_micro"]) == (0, -750_000)
     assert row["reward_micro_squared"] == 250_000**2 - 1_000_000**2
