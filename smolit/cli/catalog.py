@@ -49,6 +49,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("policy explain", "smolit.cli.policy:explain"),
     Command("policy verify", "smolit.cli.policy:verify"),
     Command("policy replay", "smolit.cli.replay:replay"),
+    Command("policy retrain", "smolit.cli.retrain:retrain"),
     Command("policy calibrate", "smolit.cli.calibrate:calibrate"),
     Command("policy calibrations", "smolit.cli.calibrations:list_calibrations"),
     Command("model register", "smolit.cli.model_change:register"),
