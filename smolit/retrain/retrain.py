@@ -10,11 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from events.control import Control
-from events.control import evolve as evolve_control
 from events.model import Bin, Origin, Trained
 from events.request import RegisterModel
-from events.topics import CONTROL_TOPICS
-from events.wire import Incoming, decode
+from events.wire import Incoming
 from learning.book import PolicyKey
 from learning.encoders import context_map, context_maps
 from learning.features import ContextMap
@@ -22,10 +20,11 @@ from learning.network import Graph, Networks, open_graph
 from learning.network import write as write_network
 from learning.policies import DEFAULT
 from smolit.cli.desk import Desk
-from smolit.cli.log import log_of, whole_log
+from smolit.cli.log import whole_log
 from smolit.errors import CheckFailed
 from smolit.folder import claim, networks_in
 from smolit.model.build import Made, Measured, made
+from smolit.model.control import control_of
 from smolit.model.fold import Scope, fold
 from smolit.model.registry import shelf, versions
 from smolit.recompute import sort_log
@@ -77,7 +76,7 @@ async def retrain(desk: Desk, asked: Asked, told: Told, told_epoch: ToldEpoch) -
     trained = child.train(folder_of(desk, job), job, table, processes=asked.processes, resume=asked.resume, told=told_epoch)
     told(f"trained in {trained.result.seconds:.0f} s; the graph tells what the network tells, within {trained.result.parity:.1g}")
     key = _key(trained.graph, found, asked.served)
-    control = await _control(desk)
+    control = await control_of(desk)
     networks = _with(shelf(desk), hashlib.sha256(trained.graph).hexdigest(), graph := open_graph(trained.graph))
     bench = Bench(
         sort_log(records, networks=networks), context_maps(), asked.scope, control, _in_force(control, asked.scope), key
@@ -145,17 +144,6 @@ def _key(graph: bytes, found: Split, served: dict[str, float | str]) -> PolicyKe
 def _with(others: Networks, digest: str, graph: Graph) -> Networks:
     """Return the networks of a shelf and one that does not lie there yet."""
     return lambda wanted: graph if wanted == digest else others(wanted)
-
-
-async def _control(desk: Desk) -> Control:
-    """Return what is in force now."""
-    control, ids = Control(), set()
-    for record in await log_of(desk, CONTROL_TOPICS):
-        event = decode(record.headers, record.value)
-        if event.id not in ids:
-            ids.add(event.id)
-            control = evolve_control(control, event.fact)
-    return control
 
 
 def _in_force(control: Control, scope: Scope) -> PolicyKey:
