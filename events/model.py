@@ -23,6 +23,28 @@ Seed = Annotated[int, Meta(ge=-(2**62), le=2**62)]
 Count = Annotated[int, Meta(ge=0, le=2**62)]
 
 
+class Bin(Struct, frozen=True, forbid_unknown_fields=True):
+    """Held-out attempts whose chance of success was told alike: what was told in the mean, what came, how many there are."""
+
+    told: Annotated[float, Meta(ge=0.0, le=1.0)]
+    came: Annotated[float, Meta(ge=0.0, le=1.0)]
+    count: Count
+
+
+class Trained(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a network came about; the same rows and words give the same network on a machine of the same kind."""
+
+    kind: Annotated[Name, says("Which network: linear, mlp or multitask.")]
+    start: Annotated[Offset, says("Offset of the first example that rows were made of.")]
+    cut: Annotated[Offset, says("Offset of the last one: the network knows nothing of what came later.")]
+    end: Annotated[Offset, says("Offset of the last example that it was judged by.")]
+    rows: Annotated[Count, says("Attempts that it was trained on.")]
+    judged: Annotated[Count, says("Choices with a reward that it was judged by.")]
+    table_sha256: Annotated[Sha256, says("Digest of the rows.")]
+    words: Annotated[dict[str, Any], says("What was asked for: seed, epochs, batch and so on.")]
+    reliability: Annotated[tuple[Bin, ...], says("Chance of success as told and as it came, on choices it never saw.")] = ()
+
+
 class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a version comes from: the policy, the examples that it is the fold of, what folded them, and what came out."""
 
@@ -44,6 +66,7 @@ class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metrics: Annotated[dict[Ident, float], says("What the policy would have earned on that log, learning along it.")] = {}
     not_estimated: Annotated[Sentence | None, says("Why there are no estimates; null: there are.")] = None
     cost: Annotated[dict[Ident, float], says("What it took to make: seconds of processor and of waiting.")] = {}
+    trained: Annotated[Trained | None, says("How its network was trained; null: it has none, or was folded on.")] = None
 
     def id_in(self, tenant: str, scope: str) -> str:
         """Return the id of the version that this is in a scope; measurements and surroundings are no part of it."""

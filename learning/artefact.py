@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from events.model import Origin
 from learning.errors import ArtefactMissing, ArtefactUnusable, PolicyError
+from learning.network import Networks, none_here
 from learning.policies import load as load_policy
 from learning.policy import Policy, digest
 
@@ -54,8 +55,10 @@ def write(folder: Path, manifest: Manifest, state: bytes) -> Path:
     return folder / manifest.model_id
 
 
-def read(folder: Path, manifest: Manifest) -> Policy:
+def read(folder: Path, manifest: Manifest, networks: Networks = none_here) -> Policy:
     """Return the policy in an artefact, as the log says that it must be: `manifest` is made of the registered fact.
+
+    A network that it chooses by is not looked for here, but where it is first needed.
 
     Raises:
         ArtefactMissing: there is none of this version.
@@ -66,7 +69,7 @@ def read(folder: Path, manifest: Manifest) -> Policy:
     wanted, told = _identity(manifest), _identity(found)
     if wrong := next((name for name in wanted if wanted[name] != told[name]), None):
         raise ArtefactUnusable(f"artefact {here.name}: its manifest says another {wrong} than was registered")
-    return _policy(here, _whole(here, manifest.origin), manifest.origin)
+    return _policy(here, _whole(here, manifest.origin), manifest.origin, networks)
 
 
 def remove(folder: Path, model_id: str) -> bool:
@@ -120,10 +123,10 @@ def _whole(here: Path, origin: Origin) -> bytes:
     return state
 
 
-def _policy(here: Path, state: bytes, origin: Origin) -> Policy:
+def _policy(here: Path, state: bytes, origin: Origin, networks: Networks) -> Policy:
     """Return the policy whose state it is, if it is the one that was registered."""
     try:
-        policy = load_policy(origin.policy, state, origin.width)
+        policy = load_policy(origin.policy, state, origin.width, networks)
     except PolicyError as error:
         raise ArtefactUnusable(f"artefact {here.name}: {error}") from error
     if policy.version != origin.policy_version or dict(policy.settings) != origin.parameters:

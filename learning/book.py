@@ -12,6 +12,7 @@ from msgspec import Struct
 from events.learning import ExampleRecorded, ExampleSuperseded
 from events.task import Features
 from learning.errors import ExampleMissing
+from learning.network import Networks, none_here
 from learning.policies import create
 from learning.policy import Context, Example, Policy, digest
 
@@ -30,13 +31,13 @@ class PolicyKey(Struct, frozen=True, order=True):
         """Return the key of a policy as it is asked for."""
         return cls(name, msgspec.json.encode(dict(sorted(settings.items())), order="deterministic").decode())
 
-    def make(self, width: int) -> Policy:
-        """Return the policy, knowing nothing yet.
+    def make(self, width: int, networks: Networks = none_here) -> Policy:
+        """Return the policy, knowing nothing yet; one that chooses by a network finds it in `networks`.
 
         Raises:
             PolicyError: no such policy, or settings that it cannot take.
         """
-        return create(self.name, width, msgspec.json.decode(self.settings, type=dict[str, float | str]))
+        return create(self.name, width, msgspec.json.decode(self.settings, type=dict[str, float | str]), networks)
 
 
 @dataclass(slots=True)

@@ -89,6 +89,13 @@ def gain(decisions: Sequence[Logged]) -> Interval:
     return interval_of_terms(_robust(decisions, weighted) - _rewards(decisions), weighted)
 
 
+def difference(decisions: Sequence[Logged], others: Sequence[Logged]) -> Interval:
+    """Return how much more one candidate would have earned than another: doubly robust, paired decision by decision."""
+    weighted, other = weights(decisions), weights(others)
+    terms = _robust(decisions, weighted) - _robust(others, other)
+    return interval_of_terms(terms, np.maximum(weighted, other))
+
+
 def weights(decisions: Sequence[Logged]) -> Vector:
     """Return w of each decision; raises InvalidProbabilities for one that was made although it could not be."""
     if any(not one.logged[one.chosen] > 0.0 for one in decisions):

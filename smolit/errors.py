@@ -9,6 +9,8 @@ SmolitError
 ├── NothingFound              what a command was asked about is not there
 ├── UsageInvalid              what was typed cannot be meant
 ├── PlotLibraryMissing        a picture was asked for where matplotlib is not installed
+├── TrainingLibraryMissing    a network was to be trained where torch is not installed
+├── TrainingFailed            a network that could not be trained, and why
 ├── CalibrationUnfinished     copies whose judgement did not come; it can be taken up again
 ├── RequestRefused            what was asked for did not come into force, and why
 ├── CheckFailed               a verification found differences
@@ -48,6 +50,8 @@ __all__ = [
     "StackBusy",
     "StackError",
     "TargetNotEmpty",
+    "TrainingFailed",
+    "TrainingLibraryMissing",
     "UsageInvalid",
 ]
 
@@ -86,6 +90,14 @@ class UsageInvalid(SmolitError):
 
 class PlotLibraryMissing(SmolitError):
     """A picture was asked for, and matplotlib is not installed; the message names the command that installs it."""
+
+
+class TrainingLibraryMissing(SmolitError):
+    """A network was to be trained, and torch is not installed; the message names the command that installs it."""
+
+
+class TrainingFailed(SmolitError):
+    """A network could not be trained; the message says why, and how to go on."""
 
 
 class CalibrationUnfinished(SmolitError):

@@ -65,3 +65,8 @@ def _store_once(path: Path, text: str) -> None:
 def choice_secret(settings: Settings) -> SecretStr:
     """Return the secret of the random draws: the given one, else the one that this data folder keeps."""
     return settings.choice_secret or stored_secret(settings.data_dir / "choice_secret")
+
+
+def networks_in(data_dir: Path) -> Path:
+    """Return where trained networks lie."""
+    return data_dir / "models" / "networks"

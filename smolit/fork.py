@@ -65,7 +65,7 @@ def lived(log: Log, maps: Maps, wanted: PolicyKey, seeds: int) -> Iterator[Walke
     for (tenant, scope, digest), choices in groups(firsts).items():
         used = map_of(maps, digest)
         start = _start(Series(tenant, scope, wanted, digest), choices[0], log, used)
-        lives = [Life(load(wanted.name, start.state, used.width), start, seed) for seed in range(seeds)]
+        lives = [Life(load(wanted.name, start.state, used.width, log.networks), start, seed) for seed in range(seeds)]
         for stop in walk(Series(tenant, scope, MODEL, digest), choices, log, used):
             for choice, context, expected in zip(stop.choices, stop.contexts, expected_at(stop), strict=True):
                 decisions, steps = zip(*(life.step(choice, context) for life in lives), strict=True)

@@ -19,6 +19,7 @@ from learning.book import Page, PolicyKey
 from learning.draw import draw
 from learning.errors import LearningError
 from learning.features import ContextMap
+from learning.network import Networks, none_here
 from learning.policy import Context, Contexts, Decision, Policy
 from learning.verify import Difference, Recorded, compare
 
@@ -58,12 +59,16 @@ class Series(NamedTuple):
 
 
 class Log(NamedTuple):
-    """What was read: examples by tenant and scope with their offsets, the first choice of each id, repeats, and all ends."""
+    """What was read: examples by tenant and scope with their offsets, the first choice of each id, repeats, and all ends.
+
+    `networks` is where policies that choose by a trained network find it.
+    """
 
     examples: dict[tuple[str, str], list[tuple[int, Example]]]
     choices: list[AgentChosen]
     repeated: int
     ended: Sequence[AttemptEnded] = ()
+    networks: Networks = none_here
 
 
 class Stop(NamedTuple):
@@ -82,9 +87,11 @@ class Stop(NamedTuple):
         return [one.agent for one in self.choices[0].candidates]
 
 
-def sort_log(records: Iterable[Incoming], wanted: Callable[[Incoming], bool] = lambda _record: True) -> Log:
+def sort_log(
+    records: Iterable[Incoming], wanted: Callable[[Incoming], bool] = lambda _record: True, networks: Networks = none_here
+) -> Log:
     """Return examples and those choices that are wanted; records must be in log order within each partition."""
-    log = Log({}, [], 0)
+    log = Log({}, [], 0, networks=networks)
     seen: set[str] = set()
     ended: list[AttemptEnded] = []
     repeated = 0
@@ -130,7 +137,7 @@ def walk(series: Series, choices: Sequence[AgentChosen], log: Log, used: Context
     def to_context(features: Features) -> Context:
         return used.apply(features.embedding, features.surface)
 
-    page = Page(series.key.make(used.width))
+    page = Page(series.key.make(used.width, log.networks))
     examples = iter(log.examples.get((series.tenant, series.scope), []))
     ahead = next(examples, None)
     for (upto, _), alike in groupby(choices, lambda one: (one.policy.upto, [who.agent for who in one.candidates])):

@@ -27,6 +27,7 @@ from events.request import (
 from events.task import Features
 from learning.assignment import assign
 from learning.errors import LearningError
+from learning.network import Networks, none_here
 from streams.admission import Asked, Refused, Rules, known_agent
 from streams.change_model import MODEL_CHANGES, check_policy, model_fact
 
@@ -35,8 +36,10 @@ CHANGES = (
 )  # fmt: skip
 
 
-def control_fact(asked: Asked, control: Control, rules: Rules, read: Callable[[str], Features]) -> Fact:
-    """Return the fact of a request that changes what is in force.
+def control_fact(
+    asked: Asked, control: Control, rules: Rules, read: Callable[[str], Features], networks: Networks = none_here
+) -> Fact:
+    """Return the fact of a request that changes what is in force; `networks` is where those lie that may serve.
 
     Raises:
         Refused: no right to, or what is named does not exist or is in the way.
@@ -49,7 +52,7 @@ def control_fact(asked: Asked, control: Control, rules: Rules, read: Callable[[s
         case ChangeAgent():
             return _changed(asked, asked.request, control)
         case StartExperiment():
-            return _started(asked, asked.request, control)
+            return _started(asked, asked.request, control, networks)
         case StopExperiment():
             return _stopped(asked, asked.request, control)
         case StartCalibration():
@@ -57,9 +60,9 @@ def control_fact(asked: Asked, control: Control, rules: Rules, read: Callable[[s
         case EndCalibration():
             return _calibration_ended(asked, asked.request, control)
         case SetPolicy():
-            return _policy_set(asked, asked.request)
+            return _policy_set(asked, asked.request, networks)
         case RegisterModel() | JudgeModel() | PromoteModel() | RollBackModel():
-            return model_fact(asked, asked.request, control.registry)
+            return model_fact(asked, asked.request, control.registry, networks)
         case _:
             raise Refused("not_a_control_request", f"{asked.request.event_type.name} changes nothing in force")
 
@@ -98,12 +101,12 @@ def _changed(asked: Asked, request: ChangeAgent, control: Control) -> Fact:
             return AgentRetired(**common, reason=request.reason)
 
 
-def _started(asked: Asked, request: StartExperiment, control: Control) -> ExperimentStarted:
+def _started(asked: Asked, request: StartExperiment, control: Control, networks: Networks) -> ExperimentStarted:
     if (asked.tenant, request.experiment_id) in control.experiments:
         raise Refused("experiment_exists", f"experiment_id: {request.experiment_id!r} was started before")
     if running := control.assigning_in(asked.tenant, request.scope):
         raise Refused("experiment_running", f"scope: {running.experiment_id!r} runs in {request.scope!r}; stop it first")
-    _check_variants(request.variants)
+    _check_variants(request.variants, networks)
     return ExperimentStarted(
         tenant=asked.tenant,
         experiment_id=request.experiment_id,
@@ -114,9 +117,9 @@ def _started(asked: Asked, request: StartExperiment, control: Control) -> Experi
     )
 
 
-def _check_variants(variants: tuple[Variant, ...]) -> None:
+def _check_variants(variants: tuple[Variant, ...], networks: Networks) -> None:
     for variant in variants:
-        check_policy(variant.policy, variant.parameters, f"variant {variant.name!r}")
+        check_policy(variant.policy, variant.parameters, f"variant {variant.name!r}", networks)
     try:
         assign("check", "check", [(variant.name, variant.weight) for variant in variants])
     except LearningError as error:
@@ -178,9 +181,9 @@ def _calibration_ended(asked: Asked, request: EndCalibration, control: Control) 
     )
 
 
-def _policy_set(asked: Asked, request: SetPolicy) -> PolicySet:
+def _policy_set(asked: Asked, request: SetPolicy, networks: Networks) -> PolicySet:
     if request.policy is not None:
-        check_policy(request.policy, request.parameters, "policy")
+        check_policy(request.policy, request.parameters, "policy", networks)
     return PolicySet(
         tenant=asked.tenant,
         scope=request.scope,

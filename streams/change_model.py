@@ -6,43 +6,44 @@ from events.registry import Model, Registry
 from events.request import JudgeModel, PromoteModel, RegisterModel, RollBackModel
 from learning.book import PolicyKey, Settings
 from learning.errors import LearningError
-from learning.policies import find
+from learning.network import Networks
+from learning.policies import check_network, find
 from streams.admission import Asked, Refused
 
 MODEL_CHANGES = (RegisterModel, JudgeModel, PromoteModel, RollBackModel)
 Change = RegisterModel | JudgeModel | PromoteModel | RollBackModel
 
 
-def model_fact(asked: Asked, request: Change, registry: Registry) -> Fact:
-    """Return the fact of a request about versions.
+def model_fact(asked: Asked, request: Change, registry: Registry, networks: Networks) -> Fact:
+    """Return the fact of a request about versions; `networks` is where those lie that may serve.
 
     Raises:
         Refused: what is named does not exist, was not validated, or has the alias already.
     """
     match request:
         case RegisterModel():
-            return _registered(asked, request, registry)
+            return _registered(asked, request, registry, networks)
         case JudgeModel():
             return _judged(asked, request, registry)
         case PromoteModel():
-            return _promoted(asked, request, registry)
+            return _promoted(asked, request, registry, networks)
         case RollBackModel():
-            return _rolled_back(asked, request, registry)
+            return _rolled_back(asked, request, registry, networks)
 
 
-def check_policy(name: str, parameters: Settings, where: str) -> None:
-    """Refuse a policy that cannot be made; the width plays no part in that."""
+def check_policy(name: str, parameters: Settings, where: str, networks: Networks) -> None:
+    """Refuse a policy that cannot be made, or whose network cannot be had here; the width plays no part in that."""
     try:
-        PolicyKey.of(name, parameters).make(1)
+        check_network(PolicyKey.of(name, parameters).make(1), networks)
     except LearningError as error:
         raise Refused("bad_policy", f"{where}: {error}") from error
     except (TypeError, ValueError) as error:
         raise Refused("bad_policy", f"{where}: its parameters cannot be read: {error}") from error
 
 
-def _registered(asked: Asked, request: RegisterModel, registry: Registry) -> ModelRegistered:
+def _registered(asked: Asked, request: RegisterModel, registry: Registry, networks: Networks) -> ModelRegistered:
     origin, parent = request.origin, request.parent
-    check_policy(origin.policy, origin.parameters, "origin")
+    check_policy(origin.policy, origin.parameters, "origin", networks)
     _check_version(origin.policy, origin.policy_version)
     model_id = origin.id_in(asked.tenant, request.scope)
     if parent is not None and (parent == model_id or _known(asked, request.scope, parent, registry) is None):
@@ -71,13 +72,13 @@ def _judged(asked: Asked, request: JudgeModel, registry: Registry) -> ModelValid
     )
 
 
-def _promoted(asked: Asked, request: PromoteModel, registry: Registry) -> ModelPromoted:
+def _promoted(asked: Asked, request: PromoteModel, registry: Registry, networks: Networks) -> ModelPromoted:
     model = _need(asked, request.scope, request.model_id, registry)
     if model.verdict != "validated":
         raise Refused("not_validated", f"model_id: version {model.number} of {model.scope!r} {_verdict(model)}")
     if request.alias in registry.aliases_of(model):
         raise Refused("has_alias", f"alias: version {model.number} of {model.scope!r} is the {request.alias} already")
-    _check_serves(model)
+    _check_serves(model, networks)
     return ModelPromoted(
         tenant=asked.tenant,
         scope=request.scope,
@@ -91,12 +92,12 @@ def _promoted(asked: Asked, request: PromoteModel, registry: Registry) -> ModelP
     )
 
 
-def _rolled_back(asked: Asked, request: RollBackModel, registry: Registry) -> ModelRolledBack:
+def _rolled_back(asked: Asked, request: RollBackModel, registry: Registry, networks: Networks) -> ModelRolledBack:
     model = registry.before(asked.tenant, request.scope)
     if model is None:
         detail = f"scope: {request.scope!r} has no champion to go back to; `policy set --give-back` gives the choice back"
         raise Refused("no_champion_before", detail)
-    _check_serves(model)
+    _check_serves(model, networks)
     return ModelRolledBack(
         tenant=asked.tenant,
         scope=request.scope,
@@ -122,9 +123,9 @@ def _known(asked: Asked, scope: str, model_id: str, registry: Registry) -> Model
     return model if model is not None and (model.tenant, model.scope) == (asked.tenant, scope) else None
 
 
-def _check_serves(model: Model) -> None:
+def _check_serves(model: Model, networks: Networks) -> None:
     """Refuse a version whose policy this release does not have: what served would be something else."""
-    check_policy(model.origin.policy, model.origin.parameters, "model_id")
+    check_policy(model.origin.policy, model.origin.parameters, "model_id", networks)
     _check_version(model.origin.policy, model.origin.policy_version)
 
 

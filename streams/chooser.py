@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from events.task import AgentChosen, TaskEnded
 from learning.book import PolicyKey
 from learning.draw import draw
-from learning.errors import LearningError
+from learning.errors import ArtefactError, LearningError
+from learning.network import Networks
 from store.snapshot import Snapshot
 from streams.choice import Due, Wanted, choose_agents, policies_in_force, served
 from streams.control import ControlReader
@@ -27,6 +28,11 @@ class Chooser:
         self.control = control
         self._default, self._secret = default, secret
         self._library, self._live = library, live
+
+    @property
+    def networks(self) -> Networks:
+        """Where policies that choose by a trained network find it."""
+        return self._library.networks
 
     async def start(self, snapshots: Sequence[Snapshot]) -> None:
         """Read what is in force, who is live and what was learned, to the ends seen now."""
@@ -52,24 +58,31 @@ class Chooser:
             ChoiceImpossible: the policy in force cannot choose.
             LearningError: what was learned cannot be known; nobody can be chosen for.
         """
-        chosen = self._attempt(await self._due(wanted))
+        due = await self._due(wanted)
+        chosen = due if isinstance(due, ChoiceImpossible) else self._attempt(due)
         if isinstance(chosen, ChoiceImpossible):
             raise chosen
         return chosen
 
     async def choose_many(self, wanted: Sequence[Wanted]) -> list[Chosen]:
         """Return for each, in order, what `choose` returns, or the ChoiceImpossible it raises; raises LearningError as it."""
-        due = [await self._due(one) for one in wanted]
+        found = [await self._due(one) for one in wanted]
+        due = [one for one in found if isinstance(one, Due)]
         try:
-            return [*self._choices(due)]
+            made: list[Chosen] = [*self._choices(due)]
         except LearningError:  # of one of them at least: the others are chosen for all the same
-            return [self._attempt(one) for one in due]
+            made = [self._attempt(one) for one in due]
+        chosen = iter(made)
+        return [next(chosen) if isinstance(one, Due) else one for one in found]
 
-    async def _due(self, wanted: Wanted) -> Due:
-        """Return what a choice is made from, as far as it had to be waited for."""
+    async def _due(self, wanted: Wanted) -> Due | ChoiceImpossible:
+        """Return what a choice is made from, as far as it had to be waited for, or why the policy in force cannot choose."""
         await self.control.reach(wanted.context.seen)
         serving = served(wanted, self.control.control, self._default)
-        page = await self._library.page(wanted.tenant, wanted.context.scope, serving.key)
+        try:
+            page = await self._library.page(wanted.tenant, wanted.context.scope, serving.key)
+        except ArtefactError as error:
+            return _impossible(error)
         return Due(wanted, serving, page, draw(self._secret, "choice", wanted.task_id, wanted.attempt))
 
     def _attempt(self, due: Due) -> Chosen:
@@ -77,9 +90,7 @@ class Chooser:
         try:
             return self._choices([due])[0]
         except LearningError as error:
-            found = ChoiceImpossible(f"the policy in force cannot choose: {error}")
-            found.__cause__ = error
-            return found
+            return _impossible(error)
 
     def _choices(self, due: Sequence[Due]) -> list[AgentChosen | TaskEnded]:
         return choose_agents(
@@ -89,3 +100,10 @@ class Chooser:
             context_map=self._library.context_map,
             is_live=self._live.serves,
         )
+
+
+def _impossible(error: LearningError) -> ChoiceImpossible:
+    """Say why nobody can be chosen."""
+    found = ChoiceImpossible(f"the policy in force cannot choose: {error}")
+    found.__cause__ = error
+    return found

@@ -239,7 +239,7 @@ class Intake:
         if before is not None:
             return msgspec.msgpack.decode(before, type=list[Outgoing])
         try:
-            fact = control_fact(one.asked, self._control.control, self._rules, self._features)
+            fact = control_fact(one.asked, self._control.control, self._rules, self._features, self._chooser.networks)
             records = self._story([fact], one)
             self.outcomes["accepted"] += 1
         except Refused as error:

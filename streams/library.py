@@ -5,6 +5,7 @@ into use later is folded from the beginning of its scope's partition.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from bus.broadcast import Broadcast
 from bus.reader import MakeReader, PartitionReader
@@ -12,6 +13,8 @@ from events.learning import ExampleRecorded, ExampleSuperseded
 from events.topics import LEARNING, Names
 from events.wire import Incoming, decode, event_type
 from learning.book import Page, PolicyKey, ToContext
+from learning.errors import ArtefactError
+from learning.network import Networks, none_here
 from learning.policies import load
 from store.snapshot import Snapshot
 
@@ -34,10 +37,12 @@ class Library:
         on_example: Callable[[], None] = lambda: None,
         make_reader: MakeReader = PartitionReader,
         gather_s: float = 0.0,
+        networks: Networks = none_here,
     ) -> None:
         self._kafka, self._client_id, self._topic = kafka, client_id, names.of(LEARNING)
         self.context_map, self.to_context = context_map, to_context
         self._default, self._width = default, width
+        self.networks = networks
         self._make_reader = make_reader
         self._broadcast = Broadcast(kafka, client_id, (self._topic,), make_reader, gather_s)
         self._on_example = on_example
@@ -67,7 +72,11 @@ class Library:
         return self._broadcast.position(self._topic, partition)
 
     async def page(self, tenant: str, scope: str, key: PolicyKey) -> Page:
-        """Return a policy's state in a scope, as of everything read."""
+        """Return a policy's state in a scope, as of everything read.
+
+        Raises:
+            ArtefactError: the network that it chooses by cannot be had.
+        """
         pages = self._scope(tenant, scope)
         if key not in pages:
             await self._fold(tenant, scope, key)
@@ -76,7 +85,8 @@ class Library:
     async def open(self, wanted: Iterable[tuple[str, str, PolicyKey]]) -> None:
         """Have these policies' states (tenant, scope, policy) ready before anybody asks for them."""
         for tenant, scope, key in wanted:
-            await self.page(tenant, scope, key)
+            with suppress(ArtefactError):  # whoever is to be chosen for is told; others are served all the same
+                await self.page(tenant, scope, key)
 
     def _scope(self, tenant: str, scope: str) -> dict[PolicyKey, Page]:
         """Return a scope's pages; a new scope starts with the default policy, from the prior."""
@@ -91,13 +101,21 @@ class Library:
         fact = event.fact
         if isinstance(fact, ExampleRecorded | ExampleSuperseded):
             self.partitions[fact.tenant, fact.scope] = record.partition
-            for page in self._scope(fact.tenant, fact.scope).values():
-                page.take_in(fact, record.offset, self.to_context)
+            self._learn(fact, record.offset)
             self._on_example()
+
+    def _learn(self, fact: ExampleRecorded | ExampleSuperseded, offset: int) -> None:
+        """Fold an example into every page of its scope; one whose network is gone is folded anew when it is asked for."""
+        pages = self._scope(fact.tenant, fact.scope)
+        for key, page in tuple(pages.items()):
+            try:
+                page.take_in(fact, offset, self.to_context)
+            except ArtefactError:
+                del pages[key]
 
     async def _fold(self, tenant: str, scope: str, key: PolicyKey) -> None:
         """Fold a policy's state from the beginning of the log to where we stand now, and follow it from there."""
-        page = Page(key.make(self._width))
+        page = Page(key.make(self._width, self.networks))
         pages, partition = self._scope(tenant, scope), self.partitions.get((tenant, scope))
         if partition is None:
             pages.setdefault(key, page)
@@ -125,7 +143,7 @@ class Library:
         key, context_map = opened(snapshot.policy)
         if context_map != self.context_map:
             return
-        page = Page(load(key.name, snapshot.state, self._width), snapshot.upto, snapshot.sequence)
+        page = Page(load(key.name, snapshot.state, self._width, self.networks), snapshot.upto, snapshot.sequence)
         self.pages.setdefault((snapshot.tenant, snapshot.scope), {})[key] = page
         self.partitions[snapshot.tenant, snapshot.scope] = snapshot.partition
 

@@ -3,30 +3,42 @@
 from collections.abc import Callable, Mapping
 
 from learning.errors import InvalidPolicySetting, UnknownPolicy
+from learning.network import Networks, none_here
 from learning.policies.fixed import Fixed
+from learning.policies.neural import Neural
 from learning.policies.ridge_igw import RidgeIgw
 from learning.policies.shared_forest import SharedForest
 from learning.policies.uniform import Uniform
 from learning.policy import Policy
 
-POLICIES: tuple[type[Policy], ...] = (RidgeIgw, SharedForest, Uniform, Fixed)
+POLICIES: tuple[type[Policy], ...] = (RidgeIgw, SharedForest, Neural, Uniform, Fixed)
 DEFAULT = RidgeIgw.name
 
 
-def create(name: str, width: int, settings: Mapping[str, float | str] | None = None) -> Policy:
-    """Return a policy that has learned nothing yet; raises UnknownPolicy or InvalidPolicySetting."""
+def create(name: str, width: int, settings: Mapping[str, float | str] | None = None, networks: Networks = none_here) -> Policy:
+    """Return a policy that has learned nothing yet; raises UnknownPolicy or InvalidPolicySetting.
+
+    `networks` is where one that chooses by a trained network finds it, when it first needs it.
+    """
     if width < 1:
         raise InvalidPolicySetting(f"a context of width {width} holds nothing")
     make: Callable[..., Policy] = find(name)  # each policy has settings of its own, which no protocol can list
+    where = {"networks": networks} if make is Neural else {}
     try:
-        return make(width, **(settings or {}))
+        return make(width, **(settings or {}), **where)
     except TypeError as error:
         raise InvalidPolicySetting(f"{name}: {error}") from error
 
 
-def load(name: str, state: bytes, width: int) -> Policy:
+def load(name: str, state: bytes, width: int, networks: Networks = none_here) -> Policy:
     """Return a policy that continues from a state; raises UnknownPolicy or UnreadableState."""
-    return find(name).load(state, width)
+    return Neural.load(state, width, networks) if name == Neural.name else find(name).load(state, width)
+
+
+def check_network(policy: Policy, networks: Networks) -> None:
+    """Raise ArtefactError if a policy chooses by a trained network that cannot be had."""
+    if isinstance(policy, Neural):
+        networks(policy.model)
 
 
 def find(name: str) -> type[Policy]:

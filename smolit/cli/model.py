@@ -65,13 +65,13 @@ def compare(named: Named, other: Other, scope: Scope = "default", tenant: Tenant
     from learning.encoders import context_maps
     from smolit.cli.log import whole_log
     from smolit.model.compare import compare as compare_models
-    from smolit.model.registry import need
+    from smolit.model.registry import need, shelf
     from smolit.recompute import sort_log
 
     desk = open_desk()
     registry, place = _versions(desk), Place(tenant, scope)
     one, two = need(registry, place, named), need(registry, place, other)
-    found = compare_models(sort_log(asyncio.run(whole_log(desk))), context_maps(), one, two)
+    found = compare_models(sort_log(asyncio.run(whole_log(desk)), networks=shelf(desk)), context_maps(), one, two)
     if as_json:
         out.json(found)
         return

@@ -26,33 +26,33 @@ def learning(
     scope: PlotScope = None, windows: Parts = 10, png: Png = None, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False
 ) -> None:
     """Plot the mean reward over the stream of tasks, beside what a uniform choice would have earned."""
-    target = _target(png)
+    target = target_of(png)
     found = read(open_desk(), lambda connection: learning_curve(connection, tenant, scope, windows))
-    _tell(found, learning_chart, scope, target, as_json)
+    tell(found, learning_chart, scope, target, as_json)
 
 
 def agents(scope: PlotScope = None, png: Png = None, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> None:
     """Plot each agent's mean reward and its share of the choices."""
-    target = _target(png)
+    target = target_of(png)
     found = read(open_desk(), lambda connection: shares(connection, tenant, scope))
-    _tell(found, agents_chart, scope, target, as_json)
+    tell(found, agents_chart, scope, target, as_json)
 
 
 def cost(scope: PlotScope = None, png: Png = None, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> None:
     """Plot what attempts cost by kind of task."""
-    target = _target(png)
+    target = target_of(png)
     found = read(open_desk(), lambda connection: costs(connection, tenant, scope))
-    _tell(found, cost_chart, scope, target, as_json)
+    tell(found, cost_chart, scope, target, as_json)
 
 
-def _target(png: Path | None) -> Path | None:
+def target_of(png: Path | None) -> Path | None:
     """Return where to write a picture, before anything is read; raises UsageInvalid."""
     if png is not None and not png.parent.is_dir():
         raise UsageInvalid(f"there is no folder {png.parent} to write {png.name} to")
     return png
 
 
-def _tell(
+def tell(
     found: Sequence[T], chart_of: Callable[[Sequence[T], str | None], Chart], scope: str | None, png: Path | None, as_json: bool
 ) -> None:
     """Write what was found as JSON or as a chart, and as a picture if one is wanted."""

@@ -148,11 +148,12 @@ async def _in_force(desk: Desk, tenant: str, scope: str) -> dict[str, Any]:
 async def _verify(desk: Desk) -> Any:
     """Read both topics whole and verify."""
     from learning.encoders import context_maps  # as above
+    from smolit.model.registry import shelf
     from smolit.recompute import sort_log
     from smolit.recompute import verify as verify_log
     from smolit.reward_check import wrong_rewards
 
     secret = choice_secret(desk.settings).get_secret_value().encode()
     records = await whole_log(desk)
-    found, wrong = verify_log(sort_log(records), context_maps(), secret), wrong_rewards(records)
+    found, wrong = verify_log(sort_log(records, networks=shelf(desk)), context_maps(), secret), wrong_rewards(records)
     return msgspec.structs.replace(found, equal=found.equal and not wrong, mismatches=(*found.mismatches, *wrong))

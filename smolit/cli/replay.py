@@ -27,6 +27,7 @@ from smolit.client import places_of, reading
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
 from smolit.fork_report import Fork
 from smolit.fork_report import fork as fork_log
+from smolit.model.registry import shelf
 from smolit.recompute import Log, sort_log
 from smolit.replay import Differing, Replay
 from smolit.replay import replay as replay_log
@@ -108,7 +109,7 @@ async def _read(desk: Desk, since: Marks | None, until: Marks | None) -> Log:
         place = record.topic, record.partition
         return first[place] <= record.offset < last[place]
 
-    return sort_log(await whole_log(desk), wanted)
+    return sort_log(await whole_log(desk), wanted, shelf(desk))
 
 
 async def _range(desk: Desk, since: Marks | None, until: Marks | None) -> tuple[Mapping[Place, int], Mapping[Place, int]]:

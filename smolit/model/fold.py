@@ -8,6 +8,7 @@ from events.learning import ExampleRecorded, ExampleSuperseded
 from events.wire import Incoming, decode, event_type
 from learning.book import Page, PolicyKey
 from learning.features import ContextMap
+from learning.network import Networks, none_here
 from smolit.recompute import Log
 
 _WANTS = frozenset(cls.event_type.wire_name for cls in (ExampleRecorded, ExampleSuperseded))
@@ -28,7 +29,14 @@ class Folded(NamedTuple):
     data_sha256: str
 
 
-def fold(records: Iterable[Incoming], scope: Scope, key: PolicyKey, used: ContextMap, upto: int | None = None) -> Folded:
+def fold(
+    records: Iterable[Incoming],
+    scope: Scope,
+    key: PolicyKey,
+    used: ContextMap,
+    upto: int | None = None,
+    networks: Networks = none_here,
+) -> Folded:
     """Fold the examples of a scope, none beyond offset `upto`; the same records and words give the same bytes.
 
     The digest of the data covers offset, type and value of each example as they lie in the log.
@@ -37,7 +45,7 @@ def fold(records: Iterable[Incoming], scope: Scope, key: PolicyKey, used: Contex
         PolicyError: the policy cannot be made, or an example cannot be learned from.
         ExampleMissing: the log is not whole.
     """
-    page, first, data = Page(key.make(used.width)), -1, hashlib.sha256()
+    page, first, data = Page(key.make(used.width, networks)), -1, hashlib.sha256()
     for record, fact in _examples(records, scope, upto):
         before = page.sequence
         page.take_in(fact, record.offset, lambda features: used.apply(features.embedding, features.surface))

@@ -22,12 +22,14 @@ from learning.book import PolicyKey
 from learning.encoders import context_map, context_maps
 from learning.errors import ArtefactError, ArtefactUnusable, LearningError
 from learning.features import ContextMap
+from learning.network import Networks, Shelf
+from learning.policies import check_network
 from learning.policy import Policy
 from smolit.cli.desk import Desk
 from smolit.cli.log import log_of, whole_log
 from smolit.client import Ask
 from smolit.errors import CheckFailed, NothingFound
-from smolit.folder import claim
+from smolit.folder import claim, networks_in
 from smolit.model.build import Made, made, measure
 from smolit.model.fold import Folded, Scope, fold
 from smolit.model.judge import Verdict, contexts_of, judge
@@ -52,6 +54,11 @@ class Wanted(Struct, frozen=True):
 def folder_of(desk: Desk) -> Path:
     """Return where artefacts lie."""
     return desk.settings.data_dir / "models"
+
+
+def shelf(desk: Desk) -> Shelf:
+    """Return the trained networks of this data folder."""
+    return Shelf(networks_in(desk.settings.data_dir))
 
 
 async def versions(desk: Desk) -> Registry:
@@ -85,9 +92,10 @@ async def prepare(desk: Desk, wanted: Wanted, told: Told = lambda _said: None) -
     told("reading the log")
     records = await whole_log(desk)
     used = context_map(desk.settings.encoder)
-    folded = fold(records, wanted.scope, wanted.key, used, wanted.upto)
+    networks = shelf(desk)
+    folded = fold(records, wanted.scope, wanted.key, used, wanted.upto, networks)
     told(f"{folded.page.sequence:,} examples folded; measuring what it would have earned")
-    measured = measure(sort_log(records), context_maps(), wanted.scope, folded)
+    measured = measure(sort_log(records, networks=networks), context_maps(), wanted.scope, folded)
     cost = {"cpu_s": time.process_time() - began[0], "wall_s": time.perf_counter() - began[1]}
     version = made(folded, used, measured, {name: round(seconds, 3) for name, seconds in cost.items()})
     own = version.origin.id_in(*wanted.scope)
@@ -120,18 +128,25 @@ async def load(desk: Desk, scope: Scope, named: str = "champion") -> Policy:
         NothingFound: there is no such version.
         ArtefactMissing, ArtefactUnusable: its artefact is not what was registered.
     """
-    return loaded(folder_of(desk), need(await versions(desk), scope, named))
+    return loaded(desk, need(await versions(desk), scope, named))
 
 
-def loaded(folder: Path, model: Model) -> Policy:
-    """Return the policy in the artefact of a version, compared with its fact; raises ArtefactMissing, ArtefactUnusable."""
-    return read(folder, manifest_of(model.tenant, model.scope, model.origin))
+def loaded(desk: Desk, model: Model) -> Policy:
+    """Return the policy of a version, its artefact compared with its fact, and its network, if it has one, with its name.
+
+    Raises:
+        ArtefactMissing, ArtefactUnusable: one of them is not here, or not whole.
+    """
+    networks = shelf(desk)
+    policy = read(folder_of(desk), manifest_of(model.tenant, model.scope, model.origin), networks)
+    check_network(policy, networks)
+    return policy
 
 
 def artefact_state(desk: Desk, model: Model) -> str:
     """Return whether the artefact of a version is whole, or what is wrong with it."""
     try:
-        loaded(folder_of(desk), model)
+        loaded(desk, model)
     except ArtefactError as error:
         return str(error)
     return "whole"
@@ -144,11 +159,11 @@ async def examine(desk: Desk, model: Model, told: Told = lambda _said: None) -> 
         ArtefactMissing: there is no artefact to be judged.
     """
     try:
-        policy = loaded(folder_of(desk), model)
+        policy = loaded(desk, model)
     except ArtefactUnusable as error:
         return Verdict(False, str(error))
     told("the artefact is whole; reading the log")
-    return _refolded(policy, model, await whole_log(desk))
+    return _refolded(policy, model, await whole_log(desk), shelf(desk))
 
 
 async def judged(desk: Desk, model: Model, verdict: Verdict) -> None:
@@ -165,7 +180,7 @@ async def promote(desk: Desk, model: Model, alias: Alias, reason: str) -> None:
         ArtefactMissing, ArtefactUnusable: its artefact is not what was registered.
         RequestRefused: it was not validated, or has the alias.
     """
-    loaded(folder_of(desk), model)
+    loaded(desk, model)
     await _ask(desk, Scope(model.tenant, model.scope), promotion(model, alias, reason))
 
 
@@ -181,7 +196,7 @@ async def restore(desk: Desk, model: Model) -> Path:
         CheckFailed: it does not.
     """
     used = _map_of(model.origin)
-    folded = _again(await whole_log(desk), Scope(model.tenant, model.scope), model.origin, used)
+    folded = _again(await whole_log(desk), Scope(model.tenant, model.scope), model.origin, used, shelf(desk))
     state = folded.page.policy.dump()
     if sha256(state).hexdigest() != model.origin.artefact_sha256:
         raise CheckFailed(
@@ -197,12 +212,12 @@ async def roll_back(desk: Desk, scope: Scope, reason: str) -> Model:
     return need(await versions(desk), scope, "champion")
 
 
-def _refolded(policy: Policy, model: Model, records: Sequence[Incoming]) -> Verdict:
+def _refolded(policy: Policy, model: Model, records: Sequence[Incoming], networks: Networks) -> Verdict:
     """Fold a version again and compare."""
     scope, origin = Scope(model.tenant, model.scope), model.origin
     try:
         used = _map_of(origin)
-        again = _again(records, scope, origin, used)
+        again = _again(records, scope, origin, used, networks)
     except LearningError as error:
         return Verdict(False, f"the log cannot be folded again: {error}")
     return judge(policy, origin, again, contexts_of(sort_log(records).choices, scope, used))
@@ -216,8 +231,8 @@ def _map_of(origin: Origin) -> ContextMap:
     return used
 
 
-def _again(records: Sequence[Incoming], scope: Scope, origin: Origin, used: ContextMap) -> Folded:
-    return fold(records, scope, PolicyKey.of(origin.policy, origin.parameters), used, origin.upto)
+def _again(records: Sequence[Incoming], scope: Scope, origin: Origin, used: ContextMap, networks: Networks) -> Folded:
+    return fold(records, scope, PolicyKey.of(origin.policy, origin.parameters), used, origin.upto, networks)
 
 
 def _parent(registry: Registry, wanted: Wanted) -> Model | None:

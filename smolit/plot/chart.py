@@ -5,6 +5,8 @@ from datetime import UTC
 
 from msgspec import Struct
 
+from events.model import Bin
+from learning.statistics import wilson_interval
 from projections.course import Cost, Share, Stretch
 
 _PER = 1_000  # attempts: a single one costs a fraction of a cent
@@ -105,6 +107,24 @@ def _cost_marks(found: Sequence[Cost], many: bool) -> Iterator[Mark]:
 def _dollars(microusd: float | None) -> float | None:
     """Return dollars per `_PER` attempts."""
     return None if microusd is None else microusd * _PER / _MICRO
+
+
+def reliability_chart(bins: Sequence[Bin], model: str | None) -> Chart:
+    """Return how often it came of what was told to come: a version that means what it says has both figures alike."""
+    marks = []
+    for one in bins:
+        came = wilson_interval(round(one.came * one.count), one.count)
+        marks.append(
+            Mark(f"told {one.told:.2f}", one.count, came.value, came.low, came.high, f"off by {one.came - one.told:+.2f}")
+        )
+    return Chart(
+        title=f"Chance of success, version {model}",
+        subject="in the mean",
+        measure="share that succeeded",
+        counted="later attempts",
+        marks=tuple(marks),
+        noted="and is",
+    )
 
 
 def _named(scope: str | None) -> str:

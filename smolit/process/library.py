@@ -4,7 +4,9 @@ from functools import lru_cache
 
 from learning.book import PolicyKey
 from learning.encoders import context_map
+from learning.network import Shelf
 from learning.policies import DEFAULT
+from smolit.folder import networks_in
 from smolit.process.place import Place
 from streams.library import Library
 
@@ -30,4 +32,5 @@ def library(place: Place, client_id: str, gather_s: float) -> Library:
         lambda features: apply(features.embedding, features.surface),
         make_reader=place.ports.reader,
         gather_s=gather_s,
+        networks=Shelf(networks_in(place.settings.data_dir)),
     )

@@ -21,10 +21,12 @@ from learning.errors import (
 )
 from learning.policies import DEFAULT, POLICIES, create, load
 from learning.policy import Context, Decision, Example, Policy, choose, digest
+from tests.networks import MODEL, Flat, only
 
 WIDTH = 65
 AGENTS = [f"agent-{number:03}" for number in range(12)]
-SETTINGS: dict[str, dict[str, float | str]] = {"fixed": {"agent": AGENTS[3]}}
+SETTINGS: dict[str, dict[str, float | str]] = {"fixed": {"agent": AGENTS[3]}, "neural": {"model": MODEL}}
+NETWORKS = only(Flat(AGENTS))  # of any width; tests/unit/test_neural.py has one that tells texts apart
 
 every_policy = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.name)
 exploring_policy = pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind.explores], ids=lambda kind: kind.name)
@@ -33,7 +35,7 @@ learning_policy = pytest.mark.parametrize("name", ["ridge_igw", "shared_forest"]
 
 def fresh(kind: type[Policy], width: int = WIDTH) -> Policy:
     """Return a policy of this kind that has learned nothing."""
-    return create(kind.name, width, SETTINGS.get(kind.name))
+    return create(kind.name, width, SETTINGS.get(kind.name), NETWORKS)
 
 
 def contexts(count: int, seed: int = 7, width: int = WIDTH) -> np.ndarray:
@@ -177,7 +179,7 @@ def test_the_same_state_chooses_alike(kind: type[Policy]) -> None:
 def test_a_reloaded_copy_behaves_the_same_bit_for_bit(kind: type[Policy]) -> None:
     """A policy loaded from its bytes decides and goes on learning exactly like the one that was never stored."""
     original = trained(kind)
-    copy = load(kind.name, original.dump(), WIDTH)
+    copy = load(kind.name, original.dump(), WIDTH, NETWORKS)
     for example in examples(100, seed=11):
         original.learn(example)
         copy.learn(example)
@@ -356,7 +358,7 @@ def test_settings_are_part_of_the_digest(kind: type[Policy]) -> None:
     """Every setting is listed, survives a reload, and an unknown one is refused by name."""
     policy = fresh(kind)
 
-    assert load(kind.name, policy.dump(), WIDTH).settings == policy.settings
+    assert load(kind.name, policy.dump(), WIDTH, NETWORKS).settings == policy.settings
     with pytest.raises(InvalidPolicySetting, match="bogus"):
         create(kind.name, WIDTH, {**SETTINGS.get(kind.name, {}), "bogus": 1.0})
 

@@ -1,0 +1,25 @@
+"""`smolit plot reliability`: whether the chances that a network told came true."""
+
+import asyncio
+
+from events.topics import DEFAULT_TENANT
+from smolit.cli.desk import open_desk
+from smolit.cli.model import Named
+from smolit.cli.option import Json, Scope, Tenant
+from smolit.cli.plot import Png, target_of, tell
+from smolit.errors import NothingFound
+from smolit.plot.chart import reliability_chart
+
+
+def reliability(
+    named: Named, scope: Scope = "default", png: Png = None, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False
+) -> None:
+    """Plot the chances of success that a version's network told on later attempts, beside what came of them."""
+    from smolit.model.fold import Scope as Place
+    from smolit.model.registry import need, versions
+
+    target = target_of(png)
+    model = need(asyncio.run(versions(open_desk())), Place(tenant, scope), named)
+    if model.origin.trained is None:
+        raise NothingFound(f"version {model.number} has no network of its own, so it tells no chances")
+    tell(model.origin.trained.reliability, reliability_chart, str(model.number), target, as_json)

@@ -1,0 +1,1 @@
+"""How a network is trained: a process of its own (`python -m training FOLDER`), the only one that loads torch."""
