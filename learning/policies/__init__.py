@@ -6,10 +6,11 @@ from learning.errors import InvalidPolicySetting, UnknownPolicy
 from learning.policies.fixed import Fixed
 from learning.policies.ridge_igw import RidgeIgw
 from learning.policies.shared_forest import SharedForest
+from learning.policies.three_signals import ThreeSignals
 from learning.policies.uniform import Uniform
 from learning.policy import Policy
 
-POLICIES: tuple[type[Policy], ...] = (RidgeIgw, SharedForest, Uniform, Fixed)
+POLICIES: tuple[type[Policy], ...] = (RidgeIgw, SharedForest, ThreeSignals, Uniform, Fixed)
 DEFAULT = RidgeIgw.name
 
 
