@@ -82,7 +82,7 @@ class RidgeHeads:
         self._means[row, 0] += 1.0
         self._sums[row, 0] += context
         inverse = self._inverses[row]
-        reach = np.einsum("ij,j->i", inverse, context)
+        reach: Vector = np.einsum("ij,j->i", inverse, context)
         reach /= math.sqrt(1.0 + float(np.einsum("i,i->", reach, context)))
         inverse -= np.multiply(reach[:, None], reach, out=self._scratch)
         self.move(context, agent, reward)

@@ -1,6 +1,6 @@
 """Who could do a task at all: by declared skill, or by how near the agent's description lies to the task's text."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,11 @@ class Match(NamedTuple):
 
     candidates: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
+
+
+def fits(task: Features, agents: Iterable[tuple[str, KnownAgent]]) -> dict[str, float]:
+    """Return the cosine of a task's text with each agent's description; who cannot be compared with it is left out."""
+    return {agent_id: fit(task, agent.described) for agent_id, agent in agents if agent.described.version == task.version}
 
 
 def fit(task: Features, described: Features) -> float:
