@@ -22,6 +22,7 @@ Units = NDArray[np.float32]
 FIGURES = REWARD, NUMBER, FIT, LEVER, EARNED, LIKENESS = range(6)
 NO_FIT = -9.0
 _SCALE = 2.0**11
+_ONE = _SCALE * _SCALE
 
 
 class Outcome(Struct, frozen=True, eq=False):
@@ -63,11 +64,19 @@ class Recall:
         """Return the slots of an agent."""
         return np.flatnonzero(self.rows == row)
 
+    def newest(self, row: int, most: int) -> Slots:
+        """Return the slots of an agent's newest outcomes, the very newest last."""
+        slots = self.of(row)
+        order = self._figures[NUMBER, slots].argsort()
+        return slots.take(order[-most:])
+
     def near(self, context: Context, agents: int) -> Vector:
-        """Return by agent the sum of its rewards weighted by likeness to a text, and the sum of these weights."""
+        """Return by agent the sum of its rewards weighted by likeness to a text, and of these weights; last one never met."""
         likes = self._likes(self._units[: self._size], _unit(context))
-        earned = np.bincount(self.rows, likes * self.figures[REWARD], agents)
-        return np.stack([earned, np.bincount(self.rows, likes, agents)])
+        found = np.empty((2, agents + 1))
+        found[0] = np.bincount(self.rows, likes * self.figures[REWARD], agents + 1)
+        found[1] = np.bincount(self.rows, likes, agents + 1)
+        return found
 
     def join(self, row: int) -> None:
         """Make room for an agent that nobody knew, at this row."""
@@ -77,13 +86,11 @@ class Recall:
         """Keep one outcome more."""
         if self._size == len(self._rows):
             self._let_go()
-        slots, unit, at = self.of(row), _unit(outcome.context), self._size
-        likes = self._likes(self._units[slots], unit)
-        earned = float((likes * self._figures[REWARD, slots]).sum())
-        self._figures[EARNED, slots] += likes * outcome.reward
-        self._figures[LIKENESS, slots] += likes
-        self._contexts[at], self._units[at], self._rows[at] = outcome.context, unit, row
-        self._figures[:, at] = outcome.reward, outcome.number, outcome.fit, lever, earned, likes.sum()
+        unit, at, rewards = _unit(outcome.context), self._size, self.figures[REWARD]
+        likes = self._likes_of(row, unit)
+        figures = (outcome.reward, outcome.number, outcome.fit, lever, float((likes * rewards).sum()), float(likes.sum()))
+        self._tell(likes, outcome.reward, 1.0)
+        self._contexts[at], self._units[at], self._rows[at], self._figures[:, at] = outcome.context, unit, row, figures
         self._size += 1
 
     def move(self, context: Context, row: int, old: float, new: float) -> None:
@@ -92,8 +99,7 @@ class Recall:
         same = slots[(self._figures[REWARD, slots] == old) & (self._contexts[slots] == context).all(axis=1)]
         if len(same):
             at = same[self._figures[NUMBER, same].argmax()]
-            others = slots[slots != at]
-            self._figures[EARNED, others] += (new - old) * self._likes(self._units[others], self._units[at])
+            self._tell(self._likes_but(at), new - old, 0.0)
             self._figures[REWARD, at] = new
 
     def take(self, row: int, after: float) -> list[Outcome]:
@@ -132,14 +138,28 @@ class Recall:
         """Forget the oldest outcome of whoever has most, the first by id; the last slot takes its place."""
         slots = self.of(int(np.bincount(self.rows).argmax()))
         at = slots[self._figures[NUMBER, slots].argmin()]
-        others = slots[slots != at]
-        likes = self._likes(self._units[others], self._units[at])
-        self._figures[EARNED, others] -= likes * self._figures[REWARD, at]
-        self._figures[LIKENESS, others] -= likes
+        self._tell(self._likes_but(at), -float(self._figures[REWARD, at]), -1.0)
         last = self._size - 1
         self._contexts[at], self._units[at], self._rows[at] = self._contexts[last], self._units[last], self._rows[last]
         self._figures[:, at] = self._figures[:, last]
         self._size = last
+
+    def _tell(self, likes: Vector, reward: float, times: float) -> None:
+        """Let outcomes know of one that is like them so much."""
+        self.figures[EARNED] += likes * reward
+        self.figures[LIKENESS] += likes * times
+
+    def _likes_but(self, at: int) -> Vector:
+        """Return how like every outcome of a slot's agent is to it, itself left out."""
+        likes = self._likes_of(int(self._rows[at]), self._units[at])
+        likes[at] = 0.0
+        return likes
+
+    def _likes_of(self, row: int, unit: Units) -> Vector:
+        """Return how like every outcome of an agent is to a text; nothing for those of others."""
+        likes = self._likes(self._units[: self._size], unit)
+        likes *= self.rows == row
+        return likes
 
     def _keep(self, slots: Slots) -> None:
         self._size = len(slots)
@@ -148,9 +168,12 @@ class Recall:
         self._figures[:, : self._size] = self._figures[:, slots]
 
     def _likes(self, units: Units, unit: Units) -> Vector:
-        cosine = np.einsum("nd,d->n", units, unit).astype(np.float64) / (_SCALE * _SCALE)
-        square = np.square(np.maximum(cosine - self._least, 0.0) / (1.0 - self._least))
-        found: Vector = square * square
+        found = (units @ unit).astype(np.float64)  # exact, so whatever library does it
+        found -= self._least * _ONE
+        found *= 1.0 / ((1.0 - self._least) * _ONE)
+        np.maximum(found, 0.0, out=found)
+        found *= found
+        found *= found
         return found
 
 

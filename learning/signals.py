@@ -5,9 +5,9 @@
 - history: the agent's mean, shrunk to that of all;
 - memory: what the agent earned on like texts beyond what the learned score says of this one, the history where that is off
   (`learning.recall`); without any outcome on a like text it says nothing.
-Their weights are those by which they would have added up best to the rewards of the outcomes remembered, each foretold
+Their weights are those by which they would have added up best to the rewards of every agent's newest outcomes, each foretold
 without itself (`learning.stacking`): what a signal explains only after the fact counts for nothing. An agent's share of the
-sums that say so is worked out anew whenever it has an outcome more.
+sums that say so is worked out anew with each outcome while it has few, and with every fourth later.
 
 A watch sums up by how much an agent earns less than expected; beyond the alarm all is forgotten that it did before it
 became worse, as in `learning.mixture`.
@@ -25,13 +25,15 @@ from numpy.typing import NDArray
 
 from learning.heads import RidgeHeads
 from learning.likening import Likening
-from learning.policy import Context, Contexts, Example
+from learning.policy import Contexts, Example
 from learning.recall import EARNED, FIT, LEVER, LIKENESS, NO_FIT, REWARD, Outcome, Recall
 from learning.stacking import weights
 
 Vector = NDArray[np.float64]
 NAMES = MATCH, LEARNED, HISTORY, MEMORY = "match", "learned", "history", "memory"
 COUNT = len(NAMES)
+JUDGED = 128  # newest outcomes of an agent by which signals are weighed,
+OFTEN, SELDOM = 32, 4  # at each of so many first outcomes, then at one in so many
 SLACK, TRIED = 0.15, 30.0  # how much less than expected is nothing, and how often an agent must have been tried to be watched
 _WATCH = TRIES, WORRY, CALM = range(3)
 
@@ -85,11 +87,15 @@ class Signals:
         """Return what agents are expected to earn on each text; `fits` by text and agent, NaN where there is none."""
         rows = np.array([self._rows.get(agent, -1) for agent in agents])
         worth = self._heads.worth(contexts, agents)
-        near = np.array([self._near(context, rows) for context in contexts]).reshape(-1, 2, len(rows)).transpose(1, 0, 2)
-        history = np.broadcast_to(worth.agent, worth.text.shape)
-        learned = worth.agent + worth.text
-        memory = self._remembered(near, worth.pooled + (learned if self._is_learned else history))
-        return Expected(worth.pooled, np.stack([self._likening.worth(fits, rows), learned, history, memory]))
+        found = np.empty((COUNT, *worth.text.shape))
+        match, learned, history, memory = found
+        match[:] = self._likening.worth(fits, rows)
+        np.add(worth.agent, worth.text, out=learned)
+        history[:] = worth.agent
+        expected = worth.pooled + (learned if self._is_learned else history)
+        for context, means, told in zip(contexts, expected, memory, strict=True):
+            told[:] = self._remembered(self._recall.near(context, len(self.agents)).take(rows, axis=1), means)
+        return Expected(worth.pooled, found)
 
     def add(self, example: Example) -> None:
         """Take in one outcome."""
@@ -100,7 +106,8 @@ class Signals:
         self._take_in(row, Outcome(example.context, example.reward, self.examples, _told(example.fit)))
         if alarmed:
             self._start_anew(row)
-        self._judge(row)
+        if self._watch[TRIES, row] <= OFTEN or self._watch[TRIES, row] % SELDOM == 0.0:
+            self._judge(row)
 
     def move(self, example: Example, old: float) -> None:
         """Replace the reward of an outcome that was taken in before."""
@@ -156,11 +163,6 @@ class Signals:
         found: Vector = (near[0] - expected * near[1]) / (near[1] + self._habits.held)
         return found
 
-    def _near(self, context: Context, rows: NDArray[np.intp]) -> Vector:
-        """Return what like outcomes earned each of these agents, and their weight; nothing for one never met."""
-        found = np.append(self._recall.near(context, len(self.agents)), np.zeros((2, 1)), axis=1)
-        return found.take(rows, axis=1)
-
     def _met(self, agent: str) -> int:
         """Return an agent's row, making one if there is none yet."""
         if agent not in self._rows:
@@ -175,25 +177,20 @@ class Signals:
 
     def _take_in(self, row: int, outcome: Outcome) -> None:
         """Let regression, memory and likening have one outcome more."""
-        agent, recall = self.agents[row], self._recall
-        lost = self._heads.add(outcome.context, agent, outcome.reward)
-        slots = recall.of(row)
-        recall.figures[LEVER, slots] -= np.square(np.einsum("nd,d->n", recall.contexts[slots], lost))
+        lost = self._heads.add(outcome.context, self.agents[row], outcome.reward)
+        recall, slots = self._recall, self._recall.newest(row, JUDGED - 1)
+        recall.figures[LEVER, slots] -= np.square(np.einsum("nd,d->n", recall.contexts.take(slots, axis=0), lost))
         recall.add(row, outcome, _lever(float(np.einsum("d,d->", outcome.context, lost))))
         if outcome.fit != NO_FIT:
             self._likening.add(row, outcome.fit, outcome.reward)
         self._watch[TRIES, row] += 1.0
 
     def _is_last_straw(self, example: Example, row: int) -> bool:
-        """Say whether the agent has earned less than expected for too long."""
+        """Say whether the agent has earned less than its regression expected for too long."""
         if self._habits.alarm <= 0.0 or self._watch[TRIES, row] < TRIED:
             return False
-        fits = np.array([[np.nan if example.fit is None else example.fit]])
-        expected = self.expect(example.context[None], [example.agent], fits)
-        score = expected.pooled + math.fsum(
-            w * float(one) for w, one in zip(self.weights, expected.signals[:, 0, 0], strict=True)
-        )
-        worry = max(0.0, float(self._watch[WORRY, row]) + score - example.reward - SLACK)
+        expected = float(self._heads.worth(example.context[None], [example.agent]).scores[0, 0])
+        worry = max(0.0, float(self._watch[WORRY, row]) + expected - example.reward - SLACK)
         self._watch[WORRY, row] = worry
         if worry == 0.0:
             self._watch[CALM, row] = self.examples
@@ -210,16 +207,19 @@ class Signals:
 
     def _judge(self, row: int) -> None:
         """Work out an agent's share of the sums anew, and the weights."""
-        recall, slots = self._recall, self._recall.of(row)
-        figures = recall.figures[:, slots]
-        rewards, pooled = figures[REWARD], self._heads.pooled
-        means, text = self._heads.left_out(self.agents[row], recall.contexts[slots], rewards, figures[LEVER])
-        expected = pooled + means + (text if self._is_learned else 0.0)
-        memory = self._remembered(figures[[EARNED, LIKENESS]], expected)
+        recall, slots, pooled = self._recall, self._recall.newest(row, JUDGED), self._heads.pooled
+        figures = recall.figures.take(slots, axis=1)
+        told = np.empty((COUNT + 1, len(slots)))
+        match, learned, history, memory, came = told
+        history[:], text = self._heads.left_out(
+            self.agents[row], recall.contexts.take(slots, axis=0), figures[REWARD], figures[LEVER]
+        )
+        np.add(history, text, out=learned)
+        memory[:] = self._remembered(figures[EARNED : LIKENESS + 1], pooled + (learned if self._is_learned else history))
         fits = np.where(figures[FIT] == NO_FIT, np.nan, figures[FIT])
-        match = self._likening.worth(fits, np.full(len(slots), row))
-        signals = np.stack([match, means + text, means, memory])
-        self._sums[row] = np.einsum("in,jn->ij", signals, np.concatenate([signals, (rewards - pooled)[None]]))
+        match[:] = self._likening.worth(fits, np.full(len(slots), row))
+        np.subtract(figures[REWARD], pooled, out=came)
+        self._sums[row] = np.einsum("in,jn->ij", told[:COUNT], told)
         self._weigh()
 
     def _weigh(self) -> None:
