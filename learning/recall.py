@@ -68,7 +68,8 @@ class Recall:
         """Return the slots of an agent's newest outcomes, the very newest last."""
         slots = self.of(row)
         order = self._figures[NUMBER, slots].argsort()
-        return slots.take(order[-most:])
+        found: Slots = slots.take(order[-most:])
+        return found
 
     def near(self, context: Context, agents: int) -> Vector:
         """Return by agent the sum of its rewards weighted by likeness to a text, and of these weights; last one never met."""

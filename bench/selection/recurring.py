@@ -5,6 +5,7 @@ An agent proves itself at a text by earning half or more for it; a visit that ea
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -89,9 +90,15 @@ def _in_order(recurring: Recurring, which: NDArray[np.intp]) -> Routing:
 
 def joined(parts: Sequence[Routing]) -> Routing:
     """Return parts of a set one after the other."""
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("contexts", "scores", "costs", "fits")}
-    domains, keys = (tuple(one for part in parts for one in getattr(part, name)) for name in ("domains", "keys"))
-    return replace(parts[0], domains=domains, keys=keys, **arrays)
+    return replace(
+        parts[0],
+        contexts=np.concatenate([part.contexts for part in parts]),
+        domains=tuple(chain.from_iterable(part.domains for part in parts)),
+        keys=tuple(chain.from_iterable(part.keys for part in parts)),
+        scores=np.concatenate([part.scores for part in parts]),
+        costs=np.concatenate([part.costs for part in parts]),
+        fits=np.concatenate([part.fits for part in parts]),
+    )
 
 
 def _wait(picks: NDArray[np.intp], good: NDArray[np.bool_]) -> int | None:

@@ -45,10 +45,10 @@ def test_rank_is_lost_and_had_back_by_the_favourites_of_a_window() -> None:
 
 def test_memory_saves_trials_where_texts_come_again() -> None:
     """On texts at which the agents differ by chance alone, memory finds who is good at each; without it nobody can."""
-    stream = routing(60, 3, seed=2)
+    stream = routing(200, 3, seed=2)
     bits = np.random.default_rng(3)
-    scores = np.eye(3)[bits.integers(3, size=60)]
-    contexts = np.append(bits.standard_normal((60, 64)), np.ones((60, 1)), axis=1)
+    scores = np.eye(3)[bits.integers(3, size=200)]
+    contexts = np.append(bits.standard_normal((200, 24)), np.ones((200, 1)), axis=1)
     again = same(type(stream)(**{**vars(stream), "scores": scores, "contexts": contexts}))
     with_it, without = trials(again, LEARNED, 1), trials(again, NO_MEMORY, 1)
 

@@ -178,7 +178,7 @@ def test_signals_and_their_weights_are_told() -> None:
     told = list(how_weighed("bert", signalled(), weights))
 
     for part in (
-        "From what all agents earn in the mean, 0.5, its score was moved by the match of text and description +0.0100 (weight 0.3)",
+        "From what all agents earn in the mean, 0.5, its score was moved by the match of text and description +0.0100",
         ", the learned score +0.1000 (weight 0.9), the agent's history +0.0200 (weight 0) and memory of like tasks +0.2000",
     ):
         assert part in told[0]
