@@ -94,14 +94,16 @@ class Recall:
         self._contexts[at], self._units[at], self._rows[at], self._figures[:, at] = outcome.context, unit, row, figures
         self._size += 1
 
-    def move(self, context: Context, row: int, old: float, new: float) -> None:
-        """Change the reward of the newest outcome of this context, agent and reward, if it is still kept."""
+    def move(self, context: Context, row: int, old: float, new: float) -> int | None:
+        """Change the reward of the newest outcome of this context, agent and reward, if it is still kept; return its slot."""
         slots = self.of(row)
         same = slots[(self._figures[REWARD, slots] == old) & (self._contexts[slots] == context).all(axis=1)]
-        if len(same):
-            at = same[self._figures[NUMBER, same].argmax()]
-            self._tell(self._likes_but(at), new - old, 0.0)
-            self._figures[REWARD, at] = new
+        if not len(same):
+            return None
+        at = int(same[self._figures[NUMBER, same].argmax()])
+        self._tell(self._likes_but(at), new - old, 0.0)
+        self._figures[REWARD, at] = new
+        return at
 
     def take(self, row: int, after: float) -> list[Outcome]:
         """Forget all outcomes of an agent; return those of examples after one, in their order."""

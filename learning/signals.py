@@ -2,7 +2,8 @@
 
 - match: the text lies nearer to the agent's description than usual (`learning.likening`);
 - learned: a regression of the agent's rewards on the text, around its mean (`learning.heads`);
-- history: the agent's mean, shrunk to that of all;
+- history: how the agent did lately: the mean of its outcomes, each counting .95 of the one after it, shrunk to its mean of all
+  times, and that to the mean of all agents;
 - memory: what the agent earned on like texts beyond what the learned score says of this one, the history where that is off
   (`learning.recall`); without any outcome on a like text it says nothing.
 Their weights are those by which they would have added up best to the rewards of every agent's newest outcomes, each foretold
@@ -24,9 +25,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from learning.heads import RidgeHeads
-from learning.likening import Likening
+from learning.likening import SUMS, Likening
 from learning.policy import Contexts, Example
-from learning.recall import EARNED, FIT, LEVER, LIKENESS, NO_FIT, REWARD, Outcome, Recall
+from learning.recall import EARNED, FIT, LEVER, LIKENESS, NO_FIT, NUMBER, REWARD, Outcome, Recall
 from learning.stacking import weights
 
 Vector = NDArray[np.float64]
@@ -35,7 +36,11 @@ COUNT = len(NAMES)
 JUDGED = 128  # newest outcomes of an agent by which signals are weighed,
 OFTEN, SELDOM = 32, 4  # at each of so many first outcomes, then at one in so many
 SLACK, TRIED = 0.15, 30.0  # how much less than expected is nothing, and how often an agent must have been tried to be watched
+FADING = 0.95  # how much an outcome counts of what the agent's next one does in its history
 _WATCH = TRIES, WORRY, CALM = range(3)
+_LATELY = EARNED_LATELY, TRIED_LATELY = range(2)
+_AGES = np.arange(JUDGED)[:, None] - np.arange(JUDGED)[None, :]
+_FADED = np.where(_AGES > 0, FADING ** np.maximum(_AGES - 1.0, 0.0), 0.0)  # what each of them counted when the next ones came
 
 
 class Habits(Struct, frozen=True):
@@ -70,6 +75,7 @@ class Signals:
         self._recall = Recall(width, habits.keep, habits.least)
         self._likening = Likening()
         self._watch = np.zeros((len(_WATCH), 0))
+        self._lately = np.zeros((len(_LATELY), 0))
         self._sums = np.zeros((0, COUNT, COUNT + 1))  # by agent: products of signals, and of each with what came
         self.examples, self._chain = 0, bytes(32)
         self._weigh()
@@ -91,7 +97,8 @@ class Signals:
         match, learned, history, memory = found
         match[:] = self._likening.worth(fits, rows)
         np.add(worth.agent, worth.text, out=learned)
-        history[:] = worth.agent
+        lately = np.append(self._lately, np.zeros((2, 1)), axis=1).take(rows, axis=1)
+        history[:] = self._shrunk(lately, worth.agent, worth.pooled)
         expected = worth.pooled + (learned if self._is_learned else history)
         for context, means, told in zip(contexts, expected, memory, strict=True):
             told[:] = self._remembered(self._recall.near(context, len(self.agents)).take(rows, axis=1), means)
@@ -114,7 +121,10 @@ class Signals:
         row, change = self._rows[example.agent], example.reward - old
         self._link(example.agent, old, example)
         self._heads.move(example.context, example.agent, change)
-        self._recall.move(example.context, row, old, example.reward)
+        at = self._recall.move(example.context, row, old, example.reward)
+        if at is not None:
+            later = int((self._recall.figures[NUMBER, self._recall.of(row)] > self._recall.figures[NUMBER, at]).sum())
+            self._lately[EARNED_LATELY, row] += FADING**later * change
         if example.fit is not None:
             self._likening.move(row, example.fit, change)
         self._judge(row)
@@ -123,7 +133,8 @@ class Signals:
         """Return little that stands for all but the regression: sums, and a hash of all that was taken in."""
         chain = np.frombuffer(self._chain, np.uint8).astype(np.float64)
         progress = np.array([float(self.examples)])
-        return {"progress": progress, "chain": chain, "watch": self._watch, "fits": self._likening.sums, "stacking": self._sums}
+        agents = {"watch": self._watch, "lately": self._lately, "fits": self._likening.sums, "stacking": self._sums}
+        return {"progress": progress, "chain": chain, **agents}
 
     def marks(self) -> list[bytes]:
         """Return a hash of each agent's regression."""
@@ -136,9 +147,15 @@ class Signals:
     @staticmethod
     def shapes(agents: int, outcomes: int, width: int) -> dict[str, tuple[int, ...]]:
         """Return the shapes of `arrays`."""
-        own = {"progress": (1,), "chain": (32,), "watch": (len(_WATCH), agents), "fits": (5, agents)}
+        own = {"progress": (1,), "chain": (32,), "watch": (len(_WATCH), agents), "lately": (len(_LATELY), agents)}
         heads = {"means": (agents, 2), "sums": (agents, 2, width), "inverses": (agents, width, width)}
-        return {**own, "stacking": (agents, COUNT, COUNT + 1), **heads, **Recall.shapes(outcomes, width)}
+        return {
+            **own,
+            "fits": (len(SUMS), agents),
+            "stacking": (agents, COUNT, COUNT + 1),
+            **heads,
+            **Recall.shapes(outcomes, width),
+        }
 
     @classmethod
     def load(cls, agents: Sequence[str], arrays: Mapping[str, Vector], width: int, habits: Habits) -> Self:
@@ -148,7 +165,7 @@ class Signals:
         found._heads = RidgeHeads.of(agents, arrays, width, habits.ridge, habits.trust)
         found._recall = Recall.load(arrays, width, habits.keep, habits.least)
         found._likening = Likening(arrays["fits"])
-        found._watch, found._sums = arrays["watch"].copy(), arrays["stacking"].copy()
+        found._watch, found._lately, found._sums = (arrays[name].copy() for name in ("watch", "lately", "stacking"))
         found.examples, found._chain = int(arrays["progress"][0]), arrays["chain"].astype(np.uint8).tobytes()
         found._weigh()
         return found
@@ -157,6 +174,11 @@ class Signals:
     def _is_learned(self) -> bool:
         """Whether the learned score plays a part."""
         return self._habits.start[NAMES.index(LEARNED)] > 0.0
+
+    def _shrunk(self, lately: Vector, means: Vector, pooled: float) -> Vector:
+        """Return what agents earned lately (sums of rewards and of their counts), shrunk to their means; less the pooled one."""
+        found: Vector = (lately[0] - pooled * lately[1] + self._habits.trust * means) / (lately[1] + self._habits.trust)
+        return found
 
     def _remembered(self, near: Vector, expected: Vector) -> Vector:
         """Return what like outcomes (their rewards by likeness, and likenesses) say beyond what is expected without them."""
@@ -170,6 +192,7 @@ class Signals:
             self.agents.insert(row, agent)
             self._rows = {one: at for at, one in enumerate(self.agents)}
             self._watch = np.insert(self._watch, row, 0.0, axis=1)
+            self._lately = np.insert(self._lately, row, 0.0, axis=1)
             self._sums = np.insert(self._sums, row, 0.0, axis=0)
             self._likening.join(row)
             self._recall.join(row)
@@ -184,6 +207,8 @@ class Signals:
         if outcome.fit != NO_FIT:
             self._likening.add(row, outcome.fit, outcome.reward)
         self._watch[TRIES, row] += 1.0
+        self._lately[:, row] *= FADING
+        self._lately[:, row] += (outcome.reward, 1.0)
 
     def _is_last_straw(self, example: Example, row: int) -> bool:
         """Say whether the agent has earned less than its regression expected for too long."""
@@ -201,7 +226,7 @@ class Signals:
         kept = self._recall.take(row, float(self._watch[CALM, row]))
         self._heads.forget(self.agents[row])
         self._likening.forget(row)
-        self._watch[:, row] = 0.0
+        self._watch[:, row], self._lately[:, row] = 0.0, 0.0
         for outcome in kept:
             self._take_in(row, outcome)
 
@@ -211,14 +236,15 @@ class Signals:
         figures = recall.figures.take(slots, axis=1)
         told = np.empty((COUNT + 1, len(slots)))
         match, learned, history, memory, came = told
-        history[:], text = self._heads.left_out(
-            self.agents[row], recall.contexts.take(slots, axis=0), figures[REWARD], figures[LEVER]
-        )
-        np.add(history, text, out=learned)
+        contexts, rewards = recall.contexts.take(slots, axis=0), figures[REWARD]
+        means, text = self._heads.left_out(self.agents[row], contexts, rewards, figures[LEVER])
+        np.add(means, text, out=learned)
+        faded = _FADED[: len(slots), : len(slots)]
+        history[:] = self._shrunk(np.stack([np.einsum("ij,j->i", faded, rewards), faded.sum(axis=1)]), means, pooled)
         memory[:] = self._remembered(figures[EARNED : LIKENESS + 1], pooled + (learned if self._is_learned else history))
         fits = np.where(figures[FIT] == NO_FIT, np.nan, figures[FIT])
         match[:] = self._likening.worth(fits, np.full(len(slots), row))
-        np.subtract(figures[REWARD], pooled, out=came)
+        np.subtract(rewards, pooled, out=came)
         self._sums[row] = np.einsum("in,jn->ij", told[:COUNT], told)
         self._weigh()
 

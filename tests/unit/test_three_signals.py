@@ -151,15 +151,24 @@ def test_an_agent_that_fails_loses_its_rank_and_has_it_back_after_repair() -> No
     assert favourite_after((0.9, 0.6, 0.3), 200) == "ann"
 
 
-def test_without_the_alarm_a_failing_agent_keeps_its_rank_longer() -> None:
-    """What the alarm is for: the mean of 300 good outcomes outlives 60 bad ones."""
-    bits, policy = np.random.default_rng(3), create("three_signals", WIDTH, {"alarm": 0.0})
-    for good, outcomes in (((0.9, 0.6, 0.3), 300), ((0.1, 0.6, 0.3), 60)):
+def failing(**settings: float) -> Policy:
+    """Return a policy to which the best of three agents did well 300 times, and then badly 60 times."""
+    bits, policy = np.random.default_rng(3), create("three_signals", WIDTH, settings)
+    for chances, outcomes in (((0.9, 0.6, 0.3), 300), ((0.1, 0.6, 0.3), 60)):
         for _ in range(outcomes):
-            for agent, chance in zip(AGENTS, good, strict=True):
+            for agent, chance in zip(AGENTS, chances, strict=True):
                 policy.learn(Example(text(bits), agent, 1 / 3, float(bits.random() < chance)))
+    return policy
 
-    assert policy.decide(text(bits), AGENTS).favourite == "ann"
+
+def test_history_and_alarm_each_let_a_failing_agent_fall() -> None:
+    """The mean of 300 good outcomes outlives 60 bad ones; what the agent did lately does not, nor does it once an alarm rang."""
+    context = text(np.random.default_rng(1))
+    neither, lately, alarm = failing(alarm=0.0, history=0.0), failing(alarm=0.0), failing(history=0.0)
+
+    assert neither.decide(context, AGENTS).favourite == "ann"
+    assert [one.decide(context, AGENTS).favourite for one in (lately, alarm)] == ["bob", "bob"]
+    assert lately.decide(context, AGENTS).weights["history"] > 0.5
 
 
 def test_an_outcome_is_foretold_without_itself() -> None:
