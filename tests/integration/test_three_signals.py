@@ -78,7 +78,7 @@ def why(smolit: Smolit, task: str) -> dict[str, Any]:
 
 
 def test_choices_by_three_signals_are_told_learned_from_and_true(smolit: Smolit, settings: Settings, tmp_path: Path) -> None:
-    """Parts add up to scores, with weights and fits beside them; memory puts whoever did well at the same text first."""
+    """Parts add up, with weights and fits; memory puts whoever did well at a text first; verify, replay and versions agree."""
     registered(smolit, tmp_path)
     answers = done(smolit, [SUM if number % 2 else f"{number} + {number}" for number in range(60)], tmp_path)
     judge(settings, {one["task_id"]: float(one["agent"] == "adda") for one in answers})
@@ -120,13 +120,9 @@ def test_choices_by_three_signals_are_told_learned_from_and_true(smolit: Smolit,
     assert again["decisions"] >= 60
     assert again["differing_share"] == 0.0  # with the fits that were recorded it decides as it did
 
-
-def test_a_version_of_three_signals_is_what_the_log_folds_to(smolit: Smolit) -> None:
-    """Registered as a version, its state is found again in the log, and its recorded choices come out the same."""
     made = smolit("model", "register", "--scope", SCOPE, "--policy", "three_signals", "--json")
     assert made.code == 0, made.err
     judged = smolit("model", "validate", made.json["model"])
-
     assert made.json["origin"]["examples"] >= 60
     assert judged.code == 0, judged.err
     assert "recorded choices get sound probabilities" in judged.err + judged.out
