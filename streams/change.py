@@ -59,7 +59,7 @@ def control_fact(asked: Asked, control: Control, rules: Rules, read: Callable[[s
         case SetPolicy():
             return _policy_set(asked, asked.request)
         case RegisterModel() | JudgeModel() | PromoteModel() | RollBackModel():
-            return model_fact(asked, asked.request, control.registry)
+            return model_fact(asked, asked.request, control.registry, rules.context_map)
         case _:
             raise Refused("not_a_control_request", f"{asked.request.event_type.name} changes nothing in force")
 

@@ -13,11 +13,11 @@ MODEL_CHANGES = (RegisterModel, JudgeModel, PromoteModel, RollBackModel)
 Change = RegisterModel | JudgeModel | PromoteModel | RollBackModel
 
 
-def model_fact(asked: Asked, request: Change, registry: Registry) -> Fact:
-    """Return the fact of a request about versions.
+def model_fact(asked: Asked, request: Change, registry: Registry, context_map: str | None = None) -> Fact:
+    """Return the fact of a request about versions; `context_map` is the one that serves (None: not compared).
 
     Raises:
-        Refused: what is named does not exist, was not validated, or has the alias already.
+        Refused: what is named does not exist, was not validated, has the alias already, or cannot serve here.
     """
     match request:
         case RegisterModel():
@@ -25,9 +25,9 @@ def model_fact(asked: Asked, request: Change, registry: Registry) -> Fact:
         case JudgeModel():
             return _judged(asked, request, registry)
         case PromoteModel():
-            return _promoted(asked, request, registry)
+            return _promoted(asked, request, registry, context_map)
         case RollBackModel():
-            return _rolled_back(asked, request, registry)
+            return _rolled_back(asked, request, registry, context_map)
 
 
 def check_policy(name: str, parameters: Settings, where: str) -> None:
@@ -71,13 +71,13 @@ def _judged(asked: Asked, request: JudgeModel, registry: Registry) -> ModelValid
     )
 
 
-def _promoted(asked: Asked, request: PromoteModel, registry: Registry) -> ModelPromoted:
+def _promoted(asked: Asked, request: PromoteModel, registry: Registry, context_map: str | None) -> ModelPromoted:
     model = _need(asked, request.scope, request.model_id, registry)
     if model.verdict != "validated":
         raise Refused("not_validated", f"model_id: version {model.number} of {model.scope!r} {_verdict(model)}")
     if request.alias in registry.aliases_of(model):
         raise Refused("has_alias", f"alias: version {model.number} of {model.scope!r} is the {request.alias} already")
-    _check_serves(model)
+    _check_serves(model, context_map)
     return ModelPromoted(
         tenant=asked.tenant,
         scope=request.scope,
@@ -91,12 +91,12 @@ def _promoted(asked: Asked, request: PromoteModel, registry: Registry) -> ModelP
     )
 
 
-def _rolled_back(asked: Asked, request: RollBackModel, registry: Registry) -> ModelRolledBack:
+def _rolled_back(asked: Asked, request: RollBackModel, registry: Registry, context_map: str | None) -> ModelRolledBack:
     model = registry.before(asked.tenant, request.scope)
     if model is None:
         detail = f"scope: {request.scope!r} has no champion to go back to; `policy set --give-back` gives the choice back"
         raise Refused("no_champion_before", detail)
-    _check_serves(model)
+    _check_serves(model, context_map)
     return ModelRolledBack(
         tenant=asked.tenant,
         scope=request.scope,
@@ -122,10 +122,16 @@ def _known(asked: Asked, scope: str, model_id: str, registry: Registry) -> Model
     return model if model is not None and (model.tenant, model.scope) == (asked.tenant, scope) else None
 
 
-def _check_serves(model: Model) -> None:
-    """Refuse a version whose policy this release does not have: what served would be something else."""
+def _check_serves(model: Model, context_map: str | None) -> None:
+    """Refuse a version whose policy this release does not have, or of another encoder: what served would be something else."""
     check_policy(model.origin.policy, model.origin.parameters, "model_id")
     _check_version(model.origin.policy, model.origin.policy_version)
+    if context_map is not None and model.origin.context_map != context_map:
+        raise Refused(
+            "other_context_map",
+            f"it was folded from contexts of width {model.origin.width} by map {model.origin.context_map[:12]}; the encoder that "
+            f"serves makes others, by map {context_map[:12]}",
+        )
 
 
 def _check_version(policy: str, version: int) -> None:
