@@ -37,15 +37,18 @@ JUDGED = 128  # newest outcomes of an agent by which signals are weighed,
 OFTEN, SELDOM = 32, 4  # at each of so many first outcomes, then at one in so many
 SLACK, TRIED = 0.15, 30.0  # how much less than expected is nothing, and how often an agent must have been tried to be watched
 FADING = 0.95  # how much an outcome counts of what the agent's next one does in its history
-_WATCH = TRIES, WORRY, CALM = range(3)
+_WATCH = TRIES, WORRY, CALM, FALLEN = range(4)  # outcomes, worry, the last example without any, whether an alarm ever rang
 _LATELY = EARNED_LATELY, TRIED_LATELY = range(2)
 _AGES = np.arange(JUDGED)[:, None] - np.arange(JUDGED)[None, :]
 _FADED = np.where(_AGES > 0, FADING ** np.maximum(_AGES - 1.0, 0.0), 0.0)  # what each of them counted when the next ones came
 
 
 class Habits(Struct, frozen=True):
-    """How it learns: penalty and trust of the regression, outcomes kept, likeness that begins to count, like outcomes' worth of
-    trust in what is expected without them, weights at first (0: never) and how firmly, and what alarms (0: nothing)."""
+    """How it learns: penalty and trust of the regression, outcomes kept, likeness that begins to count.
+
+    `held`: like outcomes' worth of trust in what is expected without them; weights at `start` (0: never) and how firmly they are
+    believed; and what alarms (0: nothing).
+    """
 
     ridge: float
     trust: float
@@ -113,15 +116,17 @@ class Signals:
         self._take_in(row, Outcome(example.context, example.reward, self.examples, _told(example.fit)))
         if alarmed:
             self._start_anew(row)
-        if self._watch[TRIES, row] <= OFTEN or self._watch[TRIES, row] % SELDOM == 0.0:
+        if alarmed or self._watch[TRIES, row] <= OFTEN or self._watch[TRIES, row] % SELDOM == 0.0:
             self._judge(row)
 
     def move(self, example: Example, old: float) -> None:
-        """Replace the reward of an outcome that was taken in before."""
+        """Replace the reward of an outcome that was taken in before; one that an alarm made forgotten stays forgotten."""
         row, change = self._rows[example.agent], example.reward - old
         self._link(example.agent, old, example)
-        self._heads.move(example.context, example.agent, change)
         at = self._recall.move(example.context, row, old, example.reward)
+        if at is None and self._watch[FALLEN, row]:  # nobody knows whether it was forgotten then, or only let go of since
+            return
+        self._heads.move(example.context, example.agent, change)
         if at is not None:
             later = int((self._recall.figures[NUMBER, self._recall.of(row)] > self._recall.figures[NUMBER, at]).sum())
             self._lately[EARNED_LATELY, row] += FADING**later * change
@@ -226,7 +231,7 @@ class Signals:
         kept = self._recall.take(row, float(self._watch[CALM, row]))
         self._heads.forget(self.agents[row])
         self._likening.forget(row)
-        self._watch[:, row], self._lately[:, row] = 0.0, 0.0
+        self._watch[:, row], self._lately[:, row] = (0.0, 0.0, 0.0, 1.0), 0.0
         for outcome in kept:
             self._take_in(row, outcome)
 

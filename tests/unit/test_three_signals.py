@@ -171,6 +171,25 @@ def test_history_and_alarm_each_let_a_failing_agent_fall() -> None:
     assert lately.decide(context, AGENTS).weights["history"] > 0.5
 
 
+def test_what_an_alarm_made_forgotten_stays_forgotten() -> None:
+    """A correction of an outcome from before the fall changes no score; one of an outcome that still counts does."""
+    bits, policy = np.random.default_rng(3), create("three_signals", WIDTH)
+    outcomes = [Example(text(bits), "ann", 0.5, 1.0) for _ in range(60)] + [
+        Example(text(bits), "ann", 0.5, 0.0) for _ in range(40)
+    ]
+    for outcome in outcomes:
+        policy.learn(outcome)
+    context = text(bits)
+    before = policy.decide(context, AGENTS)
+    policy.revise(Example(outcomes[0].context, "ann", 0.5, 0.25), 1.0)
+    same = policy.decide(context, AGENTS)
+    policy.revise(Example(outcomes[-1].context, "ann", 0.5, 0.25), 0.0)
+
+    assert before.parts["learned"][0] < -0.1  # an alarm rang: the mean of all hundred would be .6
+    assert same.scores == before.scores
+    assert policy.decide(context, AGENTS).scores != before.scores
+
+
 def test_an_outcome_is_foretold_without_itself() -> None:
     """What the regression says of each outcome had it not been taken in is what one that never took it in says."""
     bits = np.random.default_rng(8)
