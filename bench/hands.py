@@ -140,7 +140,6 @@ def asked(names: Names, prompt: Prompt, agent: str) -> tuple[str, list[Outgoing]
     """Return a task's id, and the records of its submission and of the choice of an agent among nine."""
     task = derived_id("bench", names.prefix, prompt.prompt_id)
     due = clock() + timedelta(minutes=10)
-    common = {"tenant": DEFAULT_TENANT, "task_id": task}
     submitted = TaskSubmitted(
         tenant=DEFAULT_TENANT, task_id=task, request_id=task, requested_by="bench", kind="question", scope="default",
         text=prompt.text, text_sha256="", text_chars=len(prompt.text), input={"prompt_id": prompt.prompt_id}, priority=5,
@@ -148,7 +147,8 @@ def asked(names: Names, prompt: Prompt, agent: str) -> tuple[str, list[Outgoing]
     )  # fmt: skip
     candidates = tuple(Candidate(f"agent-{n}", 0.5, {"mean": 0.25, "text": 0.25}, 1 / 9) for n in range(9))
     choice = AgentChosen(
-        **common, attempt=1, context=ChoiceContext("default", "question", FEATURES, 5, due, 3), context_map="bench",
+        tenant=DEFAULT_TENANT, task_id=task, attempt=1, context_map="bench",
+        context=ChoiceContext("default", "question", FEATURES, 5, due, 3),
         candidates=candidates, left_out=(), agent=agent, propensity=1 / 9, draw=0.5, explored=True,
         policy=PolicyRef("uniform", 1, {}, "", -1), decided_by="default",
     )  # fmt: skip

@@ -1,6 +1,9 @@
 """What there is to learn from. Key: the scope: one ordered partition holds all that a policy's state is made of."""
 
+from typing import Annotated
+
 from events.event import Fact, event
+from events.field import says
 from events.task import Features
 from events.topics import LEARNING
 
@@ -22,6 +25,9 @@ class ExampleRecorded(Fact, frozen=True, kw_only=True):
     reward: float
     rule: str
     variant: str | None = None
+    fit: Annotated[float | None, says("Cosine of task and description as it was at the choice, if the policy looked at it.")] = (
+        None
+    )
 
     def slot(self) -> tuple[str | int, ...]:
         """The first example of an attempt."""
@@ -44,6 +50,9 @@ class ExampleSuperseded(Fact, frozen=True, kw_only=True):
     reward: float
     rule: str
     variant: str | None = None
+    fit: Annotated[float | None, says("Cosine of task and description as it was at the choice, if the policy looked at it.")] = (
+        None
+    )
 
     def slot(self) -> tuple[str | int, ...]:
         """The n-th correction of an attempt's example."""

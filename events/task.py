@@ -110,13 +110,17 @@ class TaskAdmitted(Fact, frozen=True, kw_only=True):
         return (self.tenant, self.task_id, "admitted")
 
 
-class Candidate(Struct, frozen=True, gc=False):
-    """One agent that could have been chosen: its score, the parts it is the sum of, and its exact probability."""
+class Candidate(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One agent that could have been chosen: its score, the parts it is the sum of, and its exact probability.
+
+    `fit` is the cosine of task and description, there if the policy looked at it.
+    """
 
     agent: str
     score: float
     parts: dict[str, float]
     probability: float
+    fit: float | None = None
 
 
 class LeftOut(Struct, frozen=True):
@@ -158,6 +162,7 @@ class AgentChosen(Fact, frozen=True, kw_only=True):
     explored: Annotated[bool, says("Whether it is another agent than the policy's favourite.")]
     policy: Annotated[PolicyRef, says("What chose, and the state it was in.")]
     decided_by: Annotated[Literal["default", "experiment", "policy_set"], says("Why it was this policy that chose.")]
+    weights: Annotated[dict[str, float] | None, says("Weights of the parts in the scores, where the policy learns such.")] = None
 
     def slot(self) -> tuple[str | int, ...]:
         """One choice per attempt."""

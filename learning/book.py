@@ -74,4 +74,4 @@ class Page:
 
 
 def _example(fact: ExampleRecorded | ExampleSuperseded, to_context: ToContext) -> Example:
-    return Example(to_context(fact.features), fact.agent, fact.propensity, fact.reward)
+    return Example(to_context(fact.features), fact.agent, fact.propensity, fact.reward, fact.fit)

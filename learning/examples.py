@@ -37,6 +37,7 @@ class Choice(Struct, frozen=True):
     propensity: float
     variant: str | None
     terms: RewardTerms = BEFORE
+    fit: float | None = None
 
 
 class Spent(Struct, frozen=True):
@@ -163,6 +164,7 @@ def _recorded(memory: TaskMemory, attempt: int, choice: Choice, value: float) ->
         reward=value,
         rule=choice.terms.rule,
         variant=choice.variant,
+        fit=choice.fit,
     )
 
 
@@ -181,6 +183,7 @@ def _superseded(memory: TaskMemory, attempt: int, choice: Choice, known: Learnt,
         reward=value,
         rule=choice.terms.rule,
         variant=choice.variant,
+        fit=choice.fit,
     )
 
 
@@ -222,6 +225,7 @@ def _choice(fact: AgentChosen) -> Choice:
         propensity=fact.propensity,
         variant=f"{assignment.experiment}/{assignment.variant}" if assignment else None,
         terms=fact.context.reward or BEFORE,
+        fit=next((one.fit for one in fact.candidates if one.agent == fact.agent), None),
     )
 
 

@@ -58,6 +58,11 @@ class RidgeHeads:
         """How many examples have been added."""
         return int(self._means[:, 0].sum())
 
+    @property
+    def pooled(self) -> float:
+        """The mean of all agents, each counting alike once it is known."""
+        return self._pooled
+
     def knows(self, agent: str) -> bool:
         """Say whether an example of this agent was ever added."""
         return agent in self._rows
@@ -71,16 +76,37 @@ class RidgeHeads:
         text = both[:, :, 1] - means * both[:, :, 0]
         return Worth(self._pooled, means - self._pooled, text)
 
-    def add(self, context: Context, agent: str, reward: float) -> None:
-        """Take in one outcome."""
+    def add(self, context: Context, agent: str, reward: float) -> Vector:
+        """Take in one outcome; return the vector whose outer square the agent's inverse has lost."""
         row = self._row(agent)
         self._means[row, 0] += 1.0
         self._sums[row, 0] += context
         inverse = self._inverses[row]
-        reach = np.einsum("ij,j->i", inverse, context)
+        reach: Vector = np.einsum("ij,j->i", inverse, context)
         reach /= math.sqrt(1.0 + float(np.einsum("i,i->", reach, context)))
         inverse -= np.multiply(reach[:, None], reach, out=self._scratch)
         self.move(context, agent, reward)
+        return reach
+
+    def forget(self, agent: str) -> None:
+        """Let an agent stand where nobody had tried it."""
+        row = self._rows[agent]
+        self._means[row], self._sums[row], self._inverses[row] = 0.0, 0.0, np.eye(self._width) / self._ridge
+        self._refresh(row)
+        self._pool()
+
+    def left_out(self, agent: str, contexts: Contexts, rewards: Vector, levers: Vector) -> Vector:
+        """Return what would be expected, less the pooled mean, of outcomes of an agent had each alone not been taken in.
+
+        By the agent's mean (first row) and by the text beside it; `levers` are x'(ridge I + sum x x')^-1 x (Allen 1974).
+        """
+        row = self._rows[agent]
+        count, total = self._means[row]
+        means = (total - rewards + self._trust * self._pooled) / (count - 1.0 + self._trust)
+        ones, earned = np.einsum("kd,nd->kn", self._slopes[row], contexts)
+        rest = 1.0 / np.maximum(1.0 - levers, 1e-9)
+        text = (rewards - (rewards - earned) * rest) - means * (1.0 - (1.0 - ones) * rest)
+        return np.stack([means - self._pooled, text])
 
     def move(self, context: Context, agent: str, change: float) -> None:
         """Change the reward of an outcome that is in already."""

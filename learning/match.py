@@ -1,12 +1,14 @@
 """Who could do a task at all: by declared skill, or by how near the agent's description lies to the task's text."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from events.control import KnownAgent
 from events.task import ChoiceContext, Features, LeftOut
+from learning.features import unit_rows
 
 # A task without a kind goes to agents whose description has at least this cosine with its text. Chosen on the labelled
 # tasks of tests/data, see docs/decisions/007-matching.md.
@@ -18,6 +20,15 @@ class Match(NamedTuple):
 
     candidates: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
+
+
+def fits(task: Features, agents: Iterable[tuple[str, KnownAgent]]) -> dict[str, float]:
+    """Return the cosine of a task's text with each agent's description; who cannot be compared with it is left out."""
+    known = [(agent_id, agent.described) for agent_id, agent in agents if agent.described.version == task.version]
+    if not known:
+        return {}
+    cosines = np.einsum("nd,d->n", _directions(tuple(described for _, described in known)), unit_rows(_vector(task)))
+    return dict(zip((agent_id for agent_id, _ in known), cosines.tolist(), strict=True))
 
 
 def fit(task: Features, described: Features) -> float:
@@ -72,6 +83,12 @@ def _unfit(agent_id: str, agent: KnownAgent, context: ChoiceContext) -> LeftOut 
 
 def _skilled(kind: str | None, skills: Collection[str]) -> bool:
     return kind is not None and kind in skills
+
+
+@lru_cache(maxsize=32)  # of a few groups of agents: descriptions change seldom, and every choice among them asks again
+def _directions(described: tuple[Features, ...]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """Return the descriptions' vectors at length one, a row each."""
+    return unit_rows(np.array([_vector(one) for one in described]))
 
 
 def _vector(features: Features) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":

@@ -8,6 +8,7 @@ estimated by drawing, so the recorded propensity of a choice is the one it had.
 import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import repeat
+from types import MappingProxyType
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
@@ -19,16 +20,23 @@ from learning.errors import ContextMismatch, InvalidCandidates, UnlearnableExamp
 
 Context = NDArray[np.float64]
 Contexts = NDArray[np.float64]  # one a row
+Fits = Mapping[str, float]  # by agent: cosine of the task's text and the agent's description; who was not compared is missing
+NO_FITS: Fits = MappingProxyType({})
 LIMIT = 1e6  # features are about 1; squares of what is far beyond would overflow the sums
+FIT_LIMIT = 1.0 + 1e-6  # a cosine, and what rounding adds
 
 
 class Example(Struct, frozen=True, eq=False):
-    """One outcome to learn from: a context of the policy's width, an agent, its propensity (0, 1], a reward [0, 1]."""
+    """One outcome to learn from: a context of the policy's width, an agent, its propensity (0, 1], a reward [0, 1].
+
+    `fit` is how near the agent's description lay to the text when it was chosen, if a policy asked.
+    """
 
     context: Context
     agent: str
     propensity: float
     reward: float
+    fit: float | None = None
 
 
 class Scored(Struct, frozen=True):
@@ -44,7 +52,7 @@ class Decision(Struct, frozen=True):
 
     `parts` are columns, too, by name: those that add up to the scores (within 1e-9). `favourite` is whom the policy holds to be
     best (None: it has no opinion); `exploration` names the figures that made probabilities of scores; `note` says in words
-    what a reader of the figures would not guess.
+    what a reader of the figures would not guess; `weights` are those that parts have had in them, where such are learned.
     """
 
     agents: tuple[str, ...]
@@ -54,6 +62,7 @@ class Decision(Struct, frozen=True):
     favourite: str | None
     exploration: Mapping[str, float]
     note: str = ""
+    weights: Mapping[str, float] = {}
 
     @property
     def candidates(self) -> tuple[Scored, ...]:
@@ -80,6 +89,7 @@ class Policy(Protocol):
     name: ClassVar[str]
     version: ClassVar[int]
     explores: ClassVar[bool]  # whether every candidate keeps at least `floor(len(candidates))`
+    matches: ClassVar[bool]  # whether it looks at how near descriptions lie to texts; to others nobody need tell it
 
     @property
     def width(self) -> int:
@@ -91,12 +101,15 @@ class Policy(Protocol):
         """All settings by name, the ones left at their defaults too; they are part of the state's bytes."""
         ...
 
-    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+    def decide(self, context: Context, candidates: Sequence[str], fits: Fits = ..., /) -> Decision:
         """Return every candidate's exact probability, changing nothing; raises InvalidCandidates, ContextMismatch."""
         ...
 
-    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
-        """Return what `decide` returns for each context (a row each), to the bit, for less; raises as it does."""
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str], fits: Sequence[Fits] = ..., /) -> list[Decision]:
+        """Return what `decide` returns for each context (a row each), to the bit, for less; raises as it does.
+
+        `fits` are those of each context, or none at all.
+        """
         ...
 
     def learn(self, example: Example) -> None:
@@ -160,6 +173,8 @@ def check_example(example: Example, width: int) -> None:
     """Raise UnlearnableExample or ContextMismatch unless the example can be learned from."""
     check_context(example.context, width)
     check_reward(example.reward)
+    if example.fit is not None:
+        _check_fit(example.fit)
     if not 0.0 < example.propensity <= 1.0:
         raise UnlearnableExample(f"a propensity of {example.propensity!r} is not in (0, 1]")
 
@@ -168,3 +183,20 @@ def check_reward(reward: float) -> None:
     """Raise UnlearnableExample unless the reward is a number from 0 to 1."""
     if not 0.0 <= reward <= 1.0:  # false for NaN, too
         raise UnlearnableExample(f"a reward of {reward!r} is not in [0, 1]")
+
+
+def check_fits(fits: Sequence[Fits], texts: int, agents: Sequence[str]) -> NDArray[np.float64]:
+    """Return fits by text and agent, NaN for who was not compared; raises ContextMismatch for what is no cosine."""
+    if not fits:
+        return np.full((texts, len(agents)), np.nan)
+    if len(fits) != texts:
+        raise ContextMismatch(f"{texts} contexts come with the fits of {len(fits)}")
+    found = np.array([[each.get(agent, np.nan) for agent in agents] for each in fits])
+    if (np.abs(found) > FIT_LIMIT).any():  # false for NaN, which says that nobody compared
+        raise ContextMismatch("a fit is no cosine")
+    return found
+
+
+def _check_fit(fit: float) -> None:
+    if not -FIT_LIMIT <= fit <= FIT_LIMIT:  # false for NaN, too
+        raise ContextMismatch(f"a fit of {fit!r} is no cosine")

@@ -1,6 +1,7 @@
 """Was a recorded choice made the way it says: the same state, context and draw give the same figures, to the bit."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from learning.policy import Context, Decision, Policy, choose
@@ -8,7 +9,10 @@ from learning.policy import Context, Decision, Policy, choose
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recorded:
-    """What a choice fact says: what was seen, the chances in the order of `candidates`, the draw and whom it hit."""
+    """What a choice fact says: what was seen, the chances in the order of `candidates`, the draw and whom it hit.
+
+    `parts` are those of the candidates' scores, and `weights` those of the parts, where they are to be compared, too.
+    """
 
     context: Context
     candidates: tuple[str, ...]
@@ -18,6 +22,8 @@ class Recorded:
     propensity: float
     explored: bool
     digest: str
+    parts: tuple[Mapping[str, float], ...] = ()
+    weights: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,10 @@ def compare(policy: Policy, made: str, decision: Decision, recorded: Recorded) -
         pairs.append(("number of probabilities", len(recorded.probabilities), len(recorded.candidates)))
     for agent, chance in zip(recorded.candidates, recorded.probabilities, strict=False):
         pairs.append((f"probability of {agent}", chance, again[agent]))
+    parts = dict(zip(decision.agents, decision.parts_by_name(), strict=True))
+    pairs += [(f"parts of {who}", dict(was), parts[who]) for who, was in zip(recorded.candidates, recorded.parts, strict=False)]
+    if recorded.weights is not None:
+        pairs.append(("weights", dict(recorded.weights), dict(decision.weights)))
     pairs.append(("agent", recorded.agent, choice.agent))
     pairs.append(("propensity", recorded.propensity, choice.propensity))
     pairs.append(("explored", recorded.explored, choice.explored))

@@ -19,7 +19,7 @@ from learning.features import ContextMap
 from learning.policies import load
 from learning.policy import Context, Decision, Policy, choose
 from learning.policy import Example as Lesson
-from smolit.recompute import Example, Log, Maps, Series, walk
+from smolit.recompute import Example, Log, Maps, Series, fits_of, walk
 from smolit.replay import MODEL, expected_at, groups, map_of
 
 Pair = tuple[str, str]  # task, agent
@@ -112,7 +112,7 @@ class Life:
     def step(self, choice: AgentChosen, context: Context) -> tuple[Decision, Step]:
         """Decide about a task and draw, knowing what has been heard by then."""
         self._hear(choice.policy.upto)
-        decision = self._policy.decide(context, [one.agent for one in choice.candidates])
+        decision = self._policy.decide(context, [one.agent for one in choice.candidates], fits_of(choice))
         drawn = choose(decision, draw(self._seed, "fork", choice.tenant, choice.task_id))
         pair = choice.task_id, drawn.agent
         facts = self._start.outcomes.get(pair, ())
@@ -126,7 +126,7 @@ class Life:
         """Learn from own outcomes that the log held by then, in its order."""
         while self._ahead and self._ahead[0][0] <= upto:
             _, fact, propensity = heappop(self._ahead)
-            lesson = Lesson(self._start.to_context(fact.features), fact.agent, propensity, fact.reward)
+            lesson = Lesson(self._start.to_context(fact.features), fact.agent, propensity, fact.reward, fact.fit)
             if isinstance(fact, ExampleSuperseded):
                 self._policy.revise(lesson, fact.old_reward)
             else:

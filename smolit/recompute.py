@@ -20,7 +20,7 @@ from learning.draw import draw
 from learning.errors import LearningError
 from learning.features import ContextMap
 from learning.network import Networks, none_here
-from learning.policy import Context, Contexts, Decision, Policy
+from learning.policy import Context, Contexts, Decision, Fits, Policy
 from learning.verify import Difference, Recorded, compare
 
 READS = frozenset(cls.event_type.wire_name for cls in (AgentChosen, AttemptEnded, ExampleRecorded, ExampleSuperseded))
@@ -86,6 +86,11 @@ class Stop(NamedTuple):
         """Who could be chosen."""
         return [one.agent for one in self.choices[0].candidates]
 
+    @property
+    def fits(self) -> list[Fits]:
+        """How near the candidates' descriptions lay to each text, as recorded."""
+        return [fits_of(choice) for choice in self.choices]
+
 
 def sort_log(
     records: Iterable[Incoming], wanted: Callable[[Incoming], bool] = lambda _record: True, networks: Networks = none_here
@@ -148,6 +153,11 @@ def walk(series: Series, choices: Sequence[AgentChosen], log: Log, used: Context
         yield Stop(run, np.array([to_context(choice.context.features) for choice in run]), page)
 
 
+def fits_of(choice: AgentChosen) -> Fits:
+    """Return how near the candidates' descriptions lay to the text, as the choice recorded it."""
+    return {one.agent: one.fit for one in choice.candidates if one.fit is not None}
+
+
 def _compared(series: Series, choices: Sequence[AgentChosen], log: Log, maps: Maps) -> Iterable[Mismatch]:
     """Make the choices of one series again."""
     if series.context_map not in maps:
@@ -171,14 +181,14 @@ def _decisions(stop: Stop) -> Sequence[Decision | LearningError]:
     """Decide about all together; where that cannot be, one by one."""
     policy, candidates = stop.page.policy, stop.candidates
     try:
-        return policy.decide_many(stop.contexts, candidates)
+        return policy.decide_many(stop.contexts, candidates, stop.fits)
     except LearningError:
-        return [_decision(policy, context, candidates) for context in stop.contexts]
+        return [_decision(policy, context, candidates, fits) for context, fits in zip(stop.contexts, stop.fits, strict=True)]
 
 
-def _decision(policy: Policy, context: Context, candidates: Sequence[str]) -> Decision | LearningError:
+def _decision(policy: Policy, context: Context, candidates: Sequence[str], fits: Fits) -> Decision | LearningError:
     try:
-        return policy.decide(context, candidates)
+        return policy.decide(context, candidates, fits)
     except LearningError as error:
         return error
 
@@ -194,6 +204,8 @@ def _differences(page: Page, choice: AgentChosen, context: Context, decision: De
         propensity=choice.propensity,
         explored=choice.explored,
         digest=choice.policy.digest,
+        parts=tuple(one.parts for one in choice.candidates),
+        weights=choice.weights,
     )
     try:
         if isinstance(decision, LearningError):

@@ -154,14 +154,14 @@ def made_again(log: Log, maps: Maps, wanted: PolicyKey) -> Iterator[Again]:
         candidate = walk(Series(tenant, scope, wanted, digest), choices, log, used)
         model = walk(Series(tenant, scope, MODEL, digest), choices, log, used)
         for stop, expecting in zip(candidate, model, strict=True):
-            decisions = stop.page.policy.decide_many(stop.contexts, stop.candidates)
+            decisions = stop.page.policy.decide_many(stop.contexts, stop.candidates, stop.fits)
             for choice, decision, expected in zip(stop.choices, decisions, expected_at(expecting), strict=True):
                 yield Again(choice, decision, choose(decision, choice.draw).agent, expected)
 
 
 def expected_at(stop: Stop) -> list[tuple[float, ...]]:
     """Return for each choice the reward that a policy's scores expect of each agent, sorted by id, within 0 and 1."""
-    decisions = stop.page.policy.decide_many(stop.contexts, stop.candidates)
+    decisions = stop.page.policy.decide_many(stop.contexts, stop.candidates, stop.fits)
     return [tuple(min(1.0, max(0.0, score)) for score in one.scores) for one in decisions]
 
 

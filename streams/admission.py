@@ -47,7 +47,10 @@ class Refused(Exception):
 
 
 class Rules(Struct, frozen=True):
-    """What the operator allows: limits, defaults, who may change what is in force, where answers may go."""
+    """What the operator allows: limits, defaults, who may change what is in force, where answers may go.
+
+    `context_map` makes the contexts that policies see here (None: not said, so nothing is compared with it).
+    """
 
     task_deadline_s: float
     max_attempts: int
@@ -55,6 +58,7 @@ class Rules(Struct, frozen=True):
     reply_topics: Collection[str]
     admins: Collection[str]
     reward: Mapping[str, RewardTerms]  # by tenant
+    context_map: str | None = None
 
 
 class Asked(Struct, frozen=True):

@@ -29,7 +29,7 @@ from learning.assignment import assign
 from learning.errors import LearningError
 from learning.network import Networks, none_here
 from streams.admission import Asked, Refused, Rules, known_agent
-from streams.change_model import MODEL_CHANGES, check_policy, model_fact
+from streams.change_model import MODEL_CHANGES, Here, check_policy, model_fact
 
 CHANGES = (
     RegisterAgent, ChangeAgent, StartExperiment, StopExperiment, StartCalibration, EndCalibration, SetPolicy, *MODEL_CHANGES
@@ -62,7 +62,7 @@ def control_fact(
         case SetPolicy():
             return _policy_set(asked, asked.request, networks)
         case RegisterModel() | JudgeModel() | PromoteModel() | RollBackModel():
-            return model_fact(asked, asked.request, control.registry, networks)
+            return model_fact(asked, asked.request, control.registry, Here(networks, rules.context_map))
         case _:
             raise Refused("not_a_control_request", f"{asked.request.event_type.name} changes nothing in force")
 

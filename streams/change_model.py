@@ -1,5 +1,7 @@
 """From a request about a version of a policy to its fact, or why it has none. Pure."""
 
+from typing import NamedTuple
+
 from events.event import Fact
 from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated
 from events.registry import Model, Registry
@@ -14,21 +16,28 @@ MODEL_CHANGES = (RegisterModel, JudgeModel, PromoteModel, RollBackModel)
 Change = RegisterModel | JudgeModel | PromoteModel | RollBackModel
 
 
-def model_fact(asked: Asked, request: Change, registry: Registry, networks: Networks) -> Fact:
-    """Return the fact of a request about versions; `networks` is where those lie that may serve.
+class Here(NamedTuple):
+    """What can serve here: where networks lie, and the map that makes contexts (None: not said, so not compared)."""
+
+    networks: Networks
+    context_map: str | None = None
+
+
+def model_fact(asked: Asked, request: Change, registry: Registry, here: Here) -> Fact:
+    """Return the fact of a request about versions.
 
     Raises:
-        Refused: what is named does not exist, was not validated, or has the alias already.
+        Refused: what is named does not exist, was not validated, has the alias already, or cannot serve here.
     """
     match request:
         case RegisterModel():
-            return _registered(asked, request, registry, networks)
+            return _registered(asked, request, registry, here.networks)
         case JudgeModel():
             return _judged(asked, request, registry)
         case PromoteModel():
-            return _promoted(asked, request, registry, networks)
+            return _promoted(asked, request, registry, here)
         case RollBackModel():
-            return _rolled_back(asked, request, registry, networks)
+            return _rolled_back(asked, request, registry, here)
 
 
 def check_policy(name: str, parameters: Settings, where: str, networks: Networks) -> None:
@@ -72,13 +81,13 @@ def _judged(asked: Asked, request: JudgeModel, registry: Registry) -> ModelValid
     )
 
 
-def _promoted(asked: Asked, request: PromoteModel, registry: Registry, networks: Networks) -> ModelPromoted:
+def _promoted(asked: Asked, request: PromoteModel, registry: Registry, here: Here) -> ModelPromoted:
     model = _need(asked, request.scope, request.model_id, registry)
     if model.verdict != "validated":
         raise Refused("not_validated", f"model_id: version {model.number} of {model.scope!r} {_verdict(model)}")
     if request.alias in registry.aliases_of(model):
         raise Refused("has_alias", f"alias: version {model.number} of {model.scope!r} is the {request.alias} already")
-    _check_serves(model, networks)
+    _check_serves(model, here)
     return ModelPromoted(
         tenant=asked.tenant,
         scope=request.scope,
@@ -92,12 +101,12 @@ def _promoted(asked: Asked, request: PromoteModel, registry: Registry, networks:
     )
 
 
-def _rolled_back(asked: Asked, request: RollBackModel, registry: Registry, networks: Networks) -> ModelRolledBack:
+def _rolled_back(asked: Asked, request: RollBackModel, registry: Registry, here: Here) -> ModelRolledBack:
     model = registry.before(asked.tenant, request.scope)
     if model is None:
         detail = f"scope: {request.scope!r} has no champion to go back to; `policy set --give-back` gives the choice back"
         raise Refused("no_champion_before", detail)
-    _check_serves(model, networks)
+    _check_serves(model, here)
     return ModelRolledBack(
         tenant=asked.tenant,
         scope=request.scope,
@@ -123,10 +132,16 @@ def _known(asked: Asked, scope: str, model_id: str, registry: Registry) -> Model
     return model if model is not None and (model.tenant, model.scope) == (asked.tenant, scope) else None
 
 
-def _check_serves(model: Model, networks: Networks) -> None:
-    """Refuse a version whose policy this release does not have: what served would be something else."""
-    check_policy(model.origin.policy, model.origin.parameters, "model_id", networks)
+def _check_serves(model: Model, here: Here) -> None:
+    """Refuse a version whose policy this release does not have, or of another encoder: what served would be something else."""
+    check_policy(model.origin.policy, model.origin.parameters, "model_id", here.networks)
     _check_version(model.origin.policy, model.origin.policy_version)
+    if here.context_map is not None and model.origin.context_map != here.context_map:
+        raise Refused(
+            "other_context_map",
+            f"it was folded from contexts of width {model.origin.width} by map {model.origin.context_map[:12]}; the encoder that "
+            f"serves makes others, by map {here.context_map[:12]}",
+        )
 
 
 def _check_version(policy: str, version: int) -> None:

@@ -10,8 +10,8 @@ from events.control import Control
 from events.experiment import Variant
 from events.task import AgentChosen, AttemptEnded, Candidate, ChoiceContext, Features, PolicyRef, TaskAdmitted, TaskEnded
 from learning.book import Page, PolicyKey
-from learning.match import Match, match
-from learning.policy import Context, Decision, choose
+from learning.match import Match, fits, match
+from learning.policy import NO_FITS, Context, Decision, Fits, choose
 
 DecidedBy = Literal["default", "experiment", "policy_set"]
 _WHY_CHARS = 300  # of what the last agent failed with: the whole of it stands in its attempt's end
@@ -96,14 +96,25 @@ def choose_agents(
     Those with one policy state and the same candidates are decided about together, which changes no bit.
     """
     found = [match(control.agents_of(one.wanted.tenant), one.wanted.context, is_live) for one in due]
-    decisions = _decisions(due, found, to_context)
+    near = [_fits(one, each, control) for one, each in zip(due, found, strict=True)]
+    decisions = _decisions(due, found, near, to_context)
     return [
-        _chosen(one, each, decisions[at], context_map) if each.candidates else _nobody(one.wanted, each)
+        _chosen(one, each, decisions[at], near[at], context_map) if each.candidates else _nobody(one.wanted, each)
         for at, (one, each) in enumerate(zip(due, found, strict=True))
     ]
 
 
-def _decisions(due: Sequence[Due], found: Sequence[Match], to_context: Callable[[Features], Context]) -> dict[int, Decision]:
+def _fits(due: Due, found: Match, control: Control) -> Fits:
+    """Return how near the candidates' descriptions lie to the text, if the policy looks at that."""
+    if not due.page.policy.matches:
+        return NO_FITS
+    tenant = due.wanted.tenant
+    return fits(due.wanted.context.features, [(agent, control.agents[tenant, agent]) for agent in found.candidates])
+
+
+def _decisions(
+    due: Sequence[Due], found: Sequence[Match], near: Sequence[Fits], to_context: Callable[[Features], Context]
+) -> dict[int, Decision]:
     """Return by place in the batch what the policies make of everybody who can be chosen."""
     alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}
     for at, (one, each) in enumerate(zip(due, found, strict=True)):
@@ -112,11 +123,12 @@ def _decisions(due: Sequence[Due], found: Sequence[Match], to_context: Callable[
     decisions: dict[int, Decision] = {}
     for (_, candidates), places in alike.items():
         contexts = np.array([to_context(due[at].wanted.context.features) for at in places])
-        decisions.update(zip(places, due[places[0]].page.policy.decide_many(contexts, candidates), strict=True))
+        policy, beside = due[places[0]].page.policy, [near[at] for at in places]
+        decisions.update(zip(places, policy.decide_many(contexts, candidates, beside), strict=True))
     return decisions
 
 
-def _chosen(due: Due, found: Match, decision: Decision, context_map: str) -> AgentChosen:
+def _chosen(due: Due, found: Match, decision: Decision, near: Fits, context_map: str) -> AgentChosen:
     """Draw, and tell all that the choice was made of."""
     wanted, chosen = due.wanted, choose(decision, due.draw)
     return AgentChosen(
@@ -125,7 +137,7 @@ def _chosen(due: Due, found: Match, decision: Decision, context_map: str) -> Age
         attempt=wanted.attempt,
         context=wanted.context,
         context_map=context_map,
-        candidates=_candidates(decision),
+        candidates=_candidates(decision, near),
         left_out=found.left_out,
         agent=chosen.agent,
         propensity=chosen.propensity,
@@ -133,11 +145,13 @@ def _chosen(due: Due, found: Match, decision: Decision, context_map: str) -> Age
         explored=chosen.explored,
         policy=_reference(due.page, due.serving.model),
         decided_by=due.serving.decided_by,
+        weights=dict(decision.weights) or None,
     )
 
 
-def _candidates(decision: Decision) -> tuple[Candidate, ...]:
-    figures = zip(decision.agents, decision.scores, decision.parts_by_name(), decision.probabilities, strict=True)
+def _candidates(decision: Decision, near: Fits) -> tuple[Candidate, ...]:
+    beside = map(near.get, decision.agents)
+    figures = zip(decision.agents, decision.scores, decision.parts_by_name(), decision.probabilities, beside, strict=True)
     return tuple(Candidate(*each) for each in figures)
 
 

@@ -29,7 +29,8 @@ def features(text: str) -> Features:
 def choice(page: Page, context_map: ContextMap, number: int, agents: Sequence[str] = AGENTS) -> AgentChosen:
     """Make a choice the way selection does."""
     seen, task_id = features(f"question {number}"), f"00000000-0000-5000-8000-{number:012d}"
-    decision = page.policy.decide(context_map.apply(seen.embedding, seen.surface), agents)
+    fits = {agent: 0.1 * (at + number % 3) for at, agent in enumerate(agents)} if page.policy.matches else {}
+    decision = page.policy.decide(context_map.apply(seen.embedding, seen.surface), agents, fits)
     drawn = draw(SECRET, "choice", task_id, 1)
     chosen = choose(decision, drawn)
     context: ChoiceContext = builders.context(features=seen)
@@ -40,7 +41,7 @@ def choice(page: Page, context_map: ContextMap, number: int, agents: Sequence[st
         context=context,
         context_map=context_map.digest,
         candidates=tuple(
-            Candidate(one.agent, one.score, dict(one.parts), chance)
+            Candidate(one.agent, one.score, dict(one.parts), chance, fits.get(one.agent))
             for one, chance in zip(decision.candidates, decision.probabilities, strict=True)
         ),
         left_out=(),
@@ -50,6 +51,7 @@ def choice(page: Page, context_map: ContextMap, number: int, agents: Sequence[st
         explored=chosen.explored,
         policy=PolicyRef(page.policy.name, page.policy.version, dict(page.policy.settings), page.digest, page.upto),
         decided_by="default",
+        weights=dict(decision.weights) or None,
     )
 
 

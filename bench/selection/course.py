@@ -1,8 +1,9 @@
 """One replay: a pass over the stream in an order of its own, then the policy as it stands on texts it never saw."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +46,11 @@ class Pass:
     test: float
     test_score: float
     times: Matrix = field(repr=False)
+    weights: Mapping[str, float] = field(default_factory=dict)  # of the parts of scores, at the end
 
 
 @dataclass(frozen=True)
-class _Order:
+class Order:
     """One seed's order of the stream, names of the agents, and draws."""
 
     rows: NDArray[np.intp]
@@ -56,7 +58,7 @@ class _Order:
     draws: Matrix
 
     @classmethod
-    def of(cls, seed: int, tasks: int, agents: int) -> "_Order":
+    def of(cls, seed: int, tasks: int, agents: int) -> "Order":
         """Shuffle."""
         bits = np.random.default_rng(seed)
         rows, names = bits.permutation(tasks), bits.permutation(agents)
@@ -64,15 +66,24 @@ class _Order:
         return cls(rows, columns, bits.random(tasks))
 
 
+class Step(NamedTuple):
+    """One task given away: what was decided, who was drawn (name and column), and milliseconds of choice and lesson."""
+
+    decision: Decision
+    agent: str
+    column: int
+    ms: float
+
+
 def replay(course: Course, entry: Entry, seed: int) -> Pass:
     """Return what one learner earns in one order; the same seed gives every learner the same order, names and draws."""
-    order = _Order.of(seed, len(course.stream.keys), len(course.stream.agents))
+    order = Order.of(seed, len(course.stream.keys), len(course.stream.agents))
     stream = course.stream.rows(order.rows)
     rewards = _drifted(course.rewards(stream)) if course.drift else course.rewards(stream)
     world = World(rewards, order.columns, delay=course.delay, calibrate=course.calibrate)
-    learner = _learner(entry, course.stream, world.agents, seed)
-    picks, times = _walk(learner, world, stream.contexts, order)
-    at = np.arange(len(picks))
+    learner = learner_of(entry, course.stream, world.agents, seed)
+    steps = list(walk(learner, world, stream, order))
+    at, picks = np.arange(len(steps)), np.array([step.column for step in steps])
     test, test_score = _frozen(learner, course, world.agents, order.columns)
     return Pass(
         rewards=rewards[at, picks],
@@ -81,35 +92,38 @@ def replay(course: Course, entry: Entry, seed: int) -> Pass:
         best=float(rewards.mean(axis=0).max()),
         test=test,
         test_score=test_score,
-        times=times,
+        times=np.array([step.ms for step in steps]),
+        weights=steps[-1].decision.weights,
     )
 
 
-def _learner(entry: Entry, stream: Routing, agents: Sequence[str], seed: int) -> Learner:
+def learner_of(entry: Entry, stream: Routing, agents: Sequence[str], seed: int) -> Learner:
+    """Return a learner that knows nothing yet."""
     if entry.kind in {peer.label for peer in PEERS}:
         return make_peer(entry.kind, agents, seed)
     return make(entry, stream.contexts.shape[1])
 
 
-def _walk(learner: Learner, world: World, contexts: Matrix, order: _Order) -> tuple[NDArray[np.intp], Matrix]:
-    """Choose for every task, and learn from what is due after each choice."""
-    agents, picks, times = world.agents, [], np.empty(len(contexts))
-    for step, (context, draw) in enumerate(zip(contexts, order.draws.tolist(), strict=True)):
+def walk(learner: Learner, world: World, stream: Routing, order: Order) -> Iterator[Step]:
+    """Choose for every task, and learn from what is due after each choice; the stream is in its order already."""
+    agents, contexts, fits = world.agents, stream.contexts, stream.fits_under(order.columns)
+    for context, near, draw in zip(contexts, fits, order.draws.tolist(), strict=True):
         began = time.thread_time_ns()
-        choice = choose(learner.decide(context, agents), draw)
+        decision = learner.decide(context, agents, near)
+        choice = choose(decision, draw)
         world.choose(choice.agent, choice.propensity)
         for told in world.due():
-            learner.learn(Example(contexts[told.step], told.agent, told.propensity, told.reward))
-        times[step] = (time.thread_time_ns() - began) / 1e6
-        picks.append(order.columns[choice.agent])
-    return np.array(picks), times
+            fit = fits[told.step].get(told.agent)
+            learner.learn(Example(contexts[told.step], told.agent, told.propensity, told.reward, fit))
+        yield Step(decision, choice.agent, order.columns[choice.agent], (time.thread_time_ns() - began) / 1e6)
 
 
 def _frozen(learner: Learner, course: Course, agents: Sequence[str], columns: dict[str, int]) -> tuple[float, float]:
     """Return mean reward and score of the favourite on the test; without an opinion, what its probabilities would earn."""
     if not course.test.keys:
         return float("nan"), float("nan")
-    shares = np.array([_share(one, columns) for one in learner.decide_many(course.test.contexts, agents)])
+    decisions = learner.decide_many(course.test.contexts, agents, course.test.fits_under(columns))
+    shares = np.array([_share(one, columns) for one in decisions])
     rewards = course.rewards(course.test)
     return float((shares * rewards).sum(axis=1).mean()), float((shares * course.test.scores).sum(axis=1).mean())
 

@@ -7,7 +7,7 @@ import msgspec
 
 from learning.errors import InvalidPolicySetting
 from learning.policies import DEFAULT, POLICIES, create, find
-from learning.policy import Context, Contexts, Decision, Example
+from learning.policy import Context, Contexts, Decision, Example, Fits
 
 Settings = Mapping[str, float | str]
 
@@ -15,11 +15,11 @@ Settings = Mapping[str, float | str]
 class Learner(Protocol):
     """What a replay asks of a learner; every policy of ours is one."""
 
-    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+    def decide(self, context: Context, candidates: Sequence[str], fits: Fits = ..., /) -> Decision:
         """Return every candidate's probability."""
         ...
 
-    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str], fits: Sequence[Fits] = ..., /) -> list[Decision]:
         """Return the same for each context, a row each."""
         ...
 

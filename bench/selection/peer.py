@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.selection.learner import Learner
-from learning.policy import Context, Contexts, Decision, Example
+from learning.policy import NO_FITS, Context, Contexts, Decision, Example, Fits
 
 
 class Peer(NamedTuple):
@@ -28,10 +28,10 @@ class OneByOne(ABC):
     """A learner that knows no batches."""
 
     @abstractmethod
-    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+    def decide(self, context: Context, candidates: Sequence[str], _fits: Fits = NO_FITS) -> Decision:
         """Return every candidate's probability."""
 
-    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str], _fits: Sequence[Fits] = ()) -> list[Decision]:
         """Return the same for each context, a row each."""
         return [self.decide(context, candidates) for context in contexts]
 
@@ -45,7 +45,7 @@ class VowpalWabbit(OneByOne):
             f"--cb_explore_adf --squarecb --gamma_scale 10 -q ST --quiet --random_seed {seed + 1}"
         )
 
-    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+    def decide(self, context: Context, candidates: Sequence[str], _fits: Fits = NO_FITS) -> Decision:
         """Return the distribution that it predicts."""
         chances = self._model.predict(self._lines(context, None))
         return _decision(sorted(candidates), [float(chance) for chance in chances])
@@ -69,7 +69,7 @@ class MabWiser(OneByOne):
         self._model = module.MAB(self._agents, module.LearningPolicy.LinTS(alpha=0.3, l2_lambda=4.0), seed=seed)
         self._started = False
 
-    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+    def decide(self, context: Context, candidates: Sequence[str], _fits: Fits = NO_FITS) -> Decision:
         """Return certainty for whomever it predicts; anybody while it knows nothing."""
         agents = sorted(candidates)
         chosen = str(self._model.predict(context[None, :])) if self._started else None
@@ -88,7 +88,7 @@ class River(OneByOne):
     def __init__(self, _agents: Sequence[str], seed: int) -> None:
         self._model = _module("river.bandit").LinUCBDisjoint(alpha=4.0, beta=5.0, seed=seed)
 
-    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+    def decide(self, context: Context, candidates: Sequence[str], _fits: Fits = NO_FITS) -> Decision:
         """Return certainty for the arm that it pulls."""
         agents = sorted(candidates)
         chosen = self._model.pull(agents, context=_named(context))

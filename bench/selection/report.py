@@ -42,6 +42,7 @@ class Row(msgspec.Struct, frozen=True):
     cost: float
     ms: dict[str, float]
     by_order: list[float]
+    test_by_order: list[float]
 
 
 class BoundRow(msgspec.Struct, frozen=True):
@@ -105,6 +106,7 @@ def _row(found: Sequence[Pass], base: Sequence[Pass]) -> Row:
         cost=float(np.mean([one.costs.mean() for one in found])),
         ms={"p50": float(np.percentile(times, 50)), "p99": float(np.percentile(times, 99)), "most": float(times.max())},
         by_order=means,
+        test_by_order=[one.test for one in found],
     )
 
 

@@ -5,21 +5,25 @@ vectors are recorded, `<set>.emb.npy` (one row per prompt).
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.make_sample import MID9
 from learning.encoding import MINILM, TextEncoder
 from learning.errors import LearningError
-from learning.features import ContextMap, to_half
+from learning.features import ContextMap, from_half, to_half, unit_rows
 from learning.outcomes import Outcomes
+from learning.policy import Fits
 from learning.surface import surface
 
 Matrix = NDArray[np.float64]
+DESCRIPTIONS = Path(__file__).parent.parent / "data" / "descriptions.json"
 
 FRONTIER10 = (
     "gemini-1.5-pro-002",
@@ -42,7 +46,10 @@ class RoutingInvalid(LearningError):
 
 @dataclass(frozen=True)
 class Routing:
-    """Prompts, one a row: contexts, domains, keys of the texts, and by agent what they earned (0 to 1) and cost."""
+    """Prompts, one a row: contexts, domains, keys of the texts, and by agent what they earned (0 to 1) and cost.
+
+    `fits` are cosines of text and description by prompt and agent, NaN where an agent has no description.
+    """
 
     agents: tuple[str, ...]
     contexts: Matrix
@@ -50,16 +57,27 @@ class Routing:
     keys: tuple[str, ...]
     scores: Matrix
     costs: Matrix
+    fits: Matrix
 
     def rows(self, which: NDArray[np.intp]) -> "Routing":
         """Return a part of it."""
         domains, keys = (tuple(every[row] for row in which.tolist()) for every in (self.domains, self.keys))
-        contexts, scores, costs = self.contexts[which], self.scores[which], self.costs[which]
-        return replace(self, contexts=contexts, domains=domains, keys=keys, scores=scores, costs=costs)
+        contexts, scores, costs, fits = (every[which] for every in (self.contexts, self.scores, self.costs, self.fits))
+        return replace(self, contexts=contexts, domains=domains, keys=keys, scores=scores, costs=costs, fits=fits)
+
+    def fits_under(self, columns: Mapping[str, int]) -> list[Fits]:
+        """Return the fits of each prompt by the names that agents go by in an order."""
+        known = {name: column for name, column in columns.items() if not np.isnan(self.fits[:, column]).any()}
+        return [{name: row[column] for name, column in known.items()} for row in self.fits.tolist()]
 
 
 def read(
-    folder: Path, name: str, agents: Sequence[str], context_map: ContextMap, embeddings: Sequence[NDArray[np.floating]]
+    folder: Path,
+    name: str,
+    agents: Sequence[str],
+    context_map: ContextMap,
+    embeddings: Sequence[NDArray[np.floating]],
+    described: Mapping[str, NDArray[np.floating]] = MappingProxyType({}),
 ) -> Routing:
     """Read a set with the contexts that the map makes of its texts; no agents named: all of them.
 
@@ -67,7 +85,18 @@ def read(
         RoutingInvalid: an agent is named that the set does not hold, or fewer than two.
         OutcomesUnreadable: the files are not what their format says.
     """
-    outcomes = Outcomes.load(folder, name)
+    return _routing(Outcomes.load(folder, name), name, agents, context_map, embeddings, described)
+
+
+def _routing(
+    outcomes: Outcomes,
+    name: str,
+    agents: Sequence[str],
+    context_map: ContextMap,
+    embeddings: Sequence[NDArray[np.floating]],
+    described: Mapping[str, NDArray[np.floating]],
+) -> Routing:
+    """Return a set; `described` are the vectors of agents' descriptions, by the same encoder as the texts'."""
     chosen = tuple(agents) or outcomes.models
     if unknown := sorted(set(chosen) - set(outcomes.models)):
         raise RoutingInvalid(f"the set {name} holds no agent {unknown[0]!r}; it has {', '.join(outcomes.models)}")
@@ -82,6 +111,7 @@ def read(
         keys=tuple(key_of(prompt.text) for prompt in outcomes.prompts),
         scores=np.array([[one.score for one in row] for row in table]),
         costs=np.array([[one.cost for one in row] for row in table]),
+        fits=_fits(embeddings, [described.get(agent) for agent in chosen]),
     )
 
 
@@ -92,12 +122,35 @@ def open_set(folder: Path, name: str, agents: Sequence[str], encoder: TextEncode
         RoutingInvalid: vectors are wanted that nobody recorded.
     """
     if encoder is not None:
-        texts = [prompt.text for prompt in Outcomes.load(folder, name).prompts]
-        return read(folder, name, agents, ContextMap.load(encoder.name), [encoder.encode(text) for text in texts]), encoder.name
+        return encoded(Outcomes.load(folder, name), name, agents, encoder), encoder.name
     stored = folder / f"{name}.emb.npy"
     if not stored.exists():
         raise RoutingInvalid(f"no vectors are recorded in {stored.name}; name an encoder with --features")
     return read(folder, name, agents, ContextMap.load(MINILM), list(np.load(stored))), "recorded"
+
+
+def encoded(outcomes: Outcomes, name: str, agents: Sequence[str], encoder: TextEncoder) -> Routing:
+    """Return a set with vectors made now; raises RoutingInvalid as `read` does."""
+    texts = [encoder.encode(prompt.text) for prompt in outcomes.prompts]
+    described = {agent: encoder.encode(text) for agent, text in descriptions().items()}
+    return _routing(outcomes, name, agents, ContextMap.load(encoder.name), texts, described)
+
+
+def descriptions(path: Path = DESCRIPTIONS) -> dict[str, str]:
+    """Return what the sets' agents are good for, by their names."""
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+
+
+def _fits(texts: Sequence[NDArray[np.floating]], described: Sequence[NDArray[np.floating] | None]) -> Matrix:
+    """Return the cosines of texts and descriptions as choices record them, of float16; NaN for a missing description."""
+    missing = np.full(len(texts[0]), np.nan)
+    rows, columns = _units(texts), _units([missing if one is None else one for one in described])
+    found: Matrix = rows @ columns.T
+    return found
+
+
+def _units(vectors: Sequence[NDArray[np.floating]]) -> Matrix:
+    return unit_rows(np.array([from_half(to_half(vector), len(vector)) for vector in vectors]))
 
 
 def key_of(text: str) -> str:

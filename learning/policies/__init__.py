@@ -8,10 +8,11 @@ from learning.policies.fixed import Fixed
 from learning.policies.neural import Neural
 from learning.policies.ridge_igw import RidgeIgw
 from learning.policies.shared_forest import SharedForest
+from learning.policies.three_signals import ThreeSignals
 from learning.policies.uniform import Uniform
 from learning.policy import Policy
 
-POLICIES: tuple[type[Policy], ...] = (RidgeIgw, SharedForest, Neural, Uniform, Fixed)
+POLICIES: tuple[type[Policy], ...] = (RidgeIgw, SharedForest, ThreeSignals, Neural, Uniform, Fixed)
 DEFAULT = RidgeIgw.name
 
 

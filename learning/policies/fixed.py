@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from learning.errors import InvalidPolicySetting, UnreadableState
-from learning.policy import Context, Contexts, Decision, Example, check_contexts, check_example, check_reward, ranked
+from learning.policy import (
+    NO_FITS,
+    Context,
+    Contexts,
+    Decision,
+    Example,
+    Fits,
+    check_contexts,
+    check_example,
+    check_reward,
+    ranked,
+)
 from learning.state import pack, unpack
 
 
@@ -17,6 +28,7 @@ class Fixed:
     name: ClassVar[str] = "fixed"
     version: ClassVar[int] = 1
     explores: ClassVar[bool] = False
+    matches: ClassVar[bool] = False
 
     def __init__(self, width: int, agent: str = "") -> None:
         if not agent:
@@ -33,11 +45,11 @@ class Fixed:
         """The agent that is always chosen."""
         return {"agent": self._agent}
 
-    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+    def decide(self, context: Context, candidates: Sequence[str], _fits: Fits = NO_FITS) -> Decision:
         """Return probability 1 for the named agent, or 1/K for each of K candidates if it is none of them."""
         return self.decide_many(context[None], candidates)[0]
 
-    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str], _fits: Sequence[Fits] = ()) -> list[Decision]:
         """Return the same for every context."""
         check_contexts(contexts, self._width)
         return [self._decision(ranked(candidates))] * len(contexts)

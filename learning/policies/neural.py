@@ -9,9 +9,20 @@ import numpy as np
 
 from learning.errors import InvalidPolicySetting, UnreadableState
 from learning.heads import RidgeHeads
+from learning.inverse_gap import inverse_gap_weights
 from learning.network import Network, Networks, none_here
-from learning.policies.ridge_igw import inverse_gap_weights
-from learning.policy import Context, Contexts, Decision, Example, check_contexts, check_example, check_reward, ranked
+from learning.policy import (
+    NO_FITS,
+    Context,
+    Contexts,
+    Decision,
+    Example,
+    Fits,
+    check_contexts,
+    check_example,
+    check_reward,
+    ranked,
+)
 from learning.state import pack, unpack
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -30,6 +41,7 @@ class Neural:
     name: ClassVar[str] = "neural"
     version: ClassVar[int] = 1
     explores: ClassVar[bool] = True
+    matches: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -72,11 +84,11 @@ class Neural:
         """Digest of the network, how many examples it may have seen, and the settings of `ridge_igw`."""
         return {"model": self._model, "trained": self._trained, **self._figures}
 
-    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+    def decide(self, context: Context, candidates: Sequence[str], _fits: Fits = NO_FITS) -> Decision:
         """Return every candidate's exact probability; raises ArtefactError where the network cannot be had."""
         return self.decide_many(context[None], candidates)[0]
 
-    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str], _fits: Sequence[Fits] = ()) -> list[Decision]:
         """Return what `decide` would for each context; the network looks at each alone."""
         check_contexts(contexts, self._width)
         agents = ranked(candidates)

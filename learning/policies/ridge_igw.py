@@ -4,11 +4,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
-import numpy as np
-
 from learning.errors import InvalidPolicySetting, UnlearnableExample, UnreadableState
-from learning.heads import RidgeHeads, Rows, Vector
-from learning.policy import Context, Contexts, Decision, Example, check_contexts, check_example, check_reward, ranked
+from learning.heads import RidgeHeads
+from learning.inverse_gap import inverse_gap_weights
+from learning.policy import (
+    NO_FITS,
+    Context,
+    Contexts,
+    Decision,
+    Example,
+    Fits,
+    check_contexts,
+    check_example,
+    check_reward,
+    ranked,
+)
 from learning.state import State, pack, unpack
 
 
@@ -24,6 +34,7 @@ class RidgeIgw:
     name: ClassVar[str] = "ridge_igw"
     version: ClassVar[int] = 1
     explores: ClassVar[bool] = True
+    matches: ClassVar[bool] = False
 
     def __init__(self, width: int, ridge: float = 12.0, trust: float = 10.0, gain: float = 20.0, floor: float = 0.002) -> None:
         self._width = width
@@ -43,11 +54,11 @@ class RidgeIgw:
         """Ridge penalty, examples' worth of trust in the pooled mean, gain of the gaps, least probability."""
         return dict(self._settings)
 
-    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+    def decide(self, context: Context, candidates: Sequence[str], _fits: Fits = NO_FITS) -> Decision:
         """Return every candidate's exact probability; ties for the best go to the first by id."""
         return self.decide_many(context[None], candidates)[0]
 
-    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str], _fits: Sequence[Fits] = ()) -> list[Decision]:
         """Return what `decide` would for each context; what does not depend on the text is worked out once."""
         check_contexts(contexts, self._width)
         agents = ranked(candidates)
@@ -103,17 +114,6 @@ class RidgeIgw:
     def _exploration(self, candidates: int) -> dict[str, float]:
         gamma = self._settings["gain"] * math.sqrt(self._heads.examples + 1)
         return {"gamma": gamma, "floor": min(self._settings["floor"], 1.0 / (4 * candidates))}
-
-
-def inverse_gap_weights(scores: Vector, best: Rows, gamma: float, floor: float) -> list[tuple[float, ...]]:
-    """Return 1/(K + gamma gap) but at least the floor for all except the best, and the rest (at least 1/K) for it, by row."""
-    rows = np.arange(len(scores))
-    chances = np.maximum(1.0 / (scores.shape[1] + gamma * (scores[rows, best][:, None] - scores)), floor)
-    chances[rows, best] = 0.0  # adds nothing to the others' sum, which is rounded once
-    found = chances.tolist()
-    for row, at in zip(found, best.tolist(), strict=True):
-        row[at] = 1.0 - math.fsum(row)
-    return [tuple(row) for row in found]
 
 
 def _check_shapes(parts: State) -> None:

@@ -10,7 +10,18 @@ from learning.errors import InvalidPolicySetting, UnlearnableExample, Unreadable
 from learning.memory import Whole
 from learning.mixture import Habits, Mixture
 from learning.optimism import NOISE, clips, shares
-from learning.policy import Context, Contexts, Decision, Example, check_contexts, check_example, check_reward, ranked
+from learning.policy import (
+    NO_FITS,
+    Context,
+    Contexts,
+    Decision,
+    Example,
+    Fits,
+    check_contexts,
+    check_example,
+    check_reward,
+    ranked,
+)
 from learning.state import State, pack, unpack
 
 _MAY_BE_ZERO = {"alarm", "release", "blend"}
@@ -28,6 +39,7 @@ class SharedForest:
     name: ClassVar[str] = "shared_forest"
     version: ClassVar[int] = 3
     explores: ClassVar[bool] = True
+    matches: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -60,11 +72,11 @@ class SharedForest:
         """Those of `learning.mixture.Habits`, how optimistic it is, after how many examples the clip goes, least probability."""
         return dict(self._settings)
 
-    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+    def decide(self, context: Context, candidates: Sequence[str], _fits: Fits = NO_FITS) -> Decision:
         """Return every candidate's exact probability; ties for the best go to the first by id."""
         return self.decide_many(context[None], candidates)[0]
 
-    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str], _fits: Sequence[Fits] = ()) -> list[Decision]:
         """Return what `decide` would for each context; what does not depend on the text is worked out once."""
         check_contexts(contexts, self._width)
         agents = ranked(candidates)

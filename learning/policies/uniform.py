@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from learning.errors import UnreadableState
-from learning.policy import Context, Contexts, Decision, Example, check_contexts, check_example, check_reward, ranked
+from learning.policy import (
+    NO_FITS,
+    Context,
+    Contexts,
+    Decision,
+    Example,
+    Fits,
+    check_contexts,
+    check_example,
+    check_reward,
+    ranked,
+)
 from learning.state import pack, unpack
 
 
@@ -14,6 +25,7 @@ class Uniform:
     name: ClassVar[str] = "uniform"
     version: ClassVar[int] = 1
     explores: ClassVar[bool] = True
+    matches: ClassVar[bool] = False
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -28,11 +40,11 @@ class Uniform:
         """There is nothing to set."""
         return {}
 
-    def decide(self, context: Context, candidates: Sequence[str]) -> Decision:
+    def decide(self, context: Context, candidates: Sequence[str], _fits: Fits = NO_FITS) -> Decision:
         """Return 1/K for each of K candidates."""
         return self.decide_many(context[None], candidates)[0]
 
-    def decide_many(self, contexts: Contexts, candidates: Sequence[str]) -> list[Decision]:
+    def decide_many(self, contexts: Contexts, candidates: Sequence[str], _fits: Sequence[Fits] = ()) -> list[Decision]:
         """Return the same for every context."""
         check_contexts(contexts, self._width)
         agents = ranked(candidates)

@@ -1,9 +1,9 @@
 """`smolit policy`: what chooses, why it chose so, and whether that is true."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
@@ -12,7 +12,7 @@ from events.request import SetPolicy
 from events.task import RewardTerms
 from events.topics import DEFAULT_TENANT
 from projections.decision import DecisionRow, decisions_of
-from projections.event_log import story
+from projections.event_log import EventRow, story
 from projections.policy import PolicyChange, policy_history
 from projections.similar import Like, Wanted, like, vector_of_task
 from smolit.cli import out
@@ -20,6 +20,7 @@ from smolit.cli.desk import Desk, ask_for, open_desk, read
 from smolit.cli.explain import explained, how_like_tasks_went, how_rewarded
 from smolit.cli.log import whole_log
 from smolit.cli.option import DryRun, Json, Limit, Parameters, Scope, TaskIdArgument, Tenant, settings_of
+from smolit.cli.weighed import how_weighed, signals_in, who_is_proven
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
 from smolit.folder import choice_secret
 from store.postgres import Connection
@@ -63,17 +64,18 @@ def put(
 
 def explain(task_id: TaskIdArgument, attempt: Number = None, as_json: Json = False) -> None:
     """Say why a task got the agent it got, who came second, and what the policy knew."""
-    choices, terms, alike = read(open_desk(), lambda connection: _choices(connection, task_id, attempt))
-    if not choices:
+    known = read(open_desk(), lambda connection: _known(connection, task_id, attempt))
+    if not known.choices:
         raise NothingFound(f"no choice for task {task_id!r} is known (yet)")
     if as_json:
-        out.json([{**msgspec.structs.asdict(one), "reward": terms, "like_tasks": alike} for one in choices])
+        more = {"reward": known.terms, "like_tasks": known.alike}
+        out.json([{**msgspec.structs.asdict(one), "weights": known.weights.get(one.attempt), **more} for one in known.choices])
         return
-    for one in choices:
-        _explain(one)
-    out.line(how_rewarded(terms))
-    for sentence in how_like_tasks_went(alike):
-        out.line(sentence)
+    for one in known.choices:
+        _explain(one, known.weights.get(one.attempt))
+    for sentence in (how_rewarded(known.terms), *how_like_tasks_went(known.alike), who_is_proven(known.alike)):
+        if sentence is not None:
+            out.line(sentence)
 
 
 def verify(report: Report = None) -> None:
@@ -92,22 +94,33 @@ def verify(report: Report = None) -> None:
     out.say(f"{found.choices} recorded choices and the rewards of {found.examples} examples were made again: all the same")
 
 
-async def _choices(
-    connection: Connection, task_id: str, attempt: int | None
-) -> tuple[list[DecisionRow], RewardTerms | None, list[Like]]:
-    """Return a task's choices, how its rewards are made, and the past tasks of its scope that are most like it."""
+class Known(NamedTuple):
+    """What is known of a task's choices: each, its weights by attempt, how rewards are made, and the past tasks most like it."""
+
+    choices: list[DecisionRow]
+    weights: dict[int, dict[str, float] | None]
+    terms: RewardTerms | None
+    alike: list[Like]
+
+
+async def _known(connection: Connection, task_id: str, attempt: int | None) -> Known:
+    """Return what is known of a task's choices; what no read model has of them stands in their facts."""
     choices = [one for one in await decisions_of(connection, task_id) if attempt in (None, one.attempt)]
-    terms = await _terms(connection, task_id)
-    vector = await vector_of_task(connection, choices[0].tenant, task_id) if choices else None
-    if vector is None:
-        return choices, terms, []
-    wanted = Wanted(tenant=choices[0].tenant, scope=choices[0].scope, but=task_id)
-    return choices, terms, await like(connection, vector, wanted)
+    told = await story(connection, task_id)
+    weights = {one.payload["attempt"]: one.payload.get("weights") for one in told if one.type == "agent.chosen"}
+    return Known(choices, weights, _terms(told), await _alike(connection, choices[0]) if choices else [])
 
 
-async def _terms(connection: Connection, task_id: str) -> RewardTerms | None:
-    """Return how the task's rewards are made, from its admission in the event log: every choice has the same."""
-    admitted = next((one.payload for one in await story(connection, task_id) if one.type == "task.admitted"), None)
+async def _alike(connection: Connection, choice: DecisionRow) -> list[Like]:
+    """Return the past tasks of its scope that are most like a choice's task."""
+    vector = await vector_of_task(connection, choice.tenant, choice.task_id)
+    wanted = Wanted(tenant=choice.tenant, scope=choice.scope, but=choice.task_id)
+    return [] if vector is None else await like(connection, vector, wanted)
+
+
+def _terms(told: Sequence[EventRow]) -> RewardTerms | None:
+    """Return how the task's rewards are made, from its admission: every choice has the same."""
+    admitted = next((one.payload for one in told if one.type == "task.admitted"), None)
     return msgspec.convert(admitted["context"].get("reward"), RewardTerms | None) if admitted else None
 
 
@@ -116,11 +129,12 @@ def _change(one: PolicyChange) -> Sequence[object]:
     return one.happened_at, what, one.policy or "(given back)", one.set_by, one.reason, one.sequence
 
 
-def _explain(one: DecisionRow) -> None:
+def _explain(one: DecisionRow, weights: Mapping[str, float] | None) -> None:
     """Write one choice for people."""
-    for line in explained(one):
+    for line in (*explained(one), *how_weighed(one.agent, one.candidates, weights)):
         out.line(line)
-    parts = sorted({part for candidate in one.candidates for part in candidate["parts"]})
+    named = {part for candidate in one.candidates for part in candidate["parts"]}
+    parts = ["pooled", *signals_in(weights)] if weights else sorted(named)
     ranked = sorted(one.candidates, key=lambda candidate: -float(candidate["probability"]))
     rows = [(c["agent"], c["probability"], c["score"], *(c["parts"].get(part) for part in parts)) for c in ranked]
     out.table(("candidate", "probability", "score", *(f"from {part}" for part in parts)), rows)

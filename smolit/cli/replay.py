@@ -9,21 +9,22 @@ import typer
 from rich.progress import Progress
 
 from bus.reader import Place
-from events.topics import TASKS
+from events.topics import AGENTS, TASKS
 from events.wire import Incoming
 from learning.book import PolicyKey
 from learning.encoders import context_maps
 from learning.errors import PolicyError
-from learning.policies import create
+from learning.policies import create, find
 from learning.statistics import Interval
 from smolit.cli import fork as fork_words
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk
 from smolit.cli.estimates import tell_estimates
-from smolit.cli.log import whole_log
+from smolit.cli.log import log_of, whole_log
 from smolit.cli.marks import Marks, marks_at
 from smolit.cli.option import Json, Parameters, settings_of
 from smolit.client import places_of, reading
+from smolit.compared import compared, descriptions
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
 from smolit.fork_report import Fork
 from smolit.fork_report import fork as fork_log
@@ -67,7 +68,7 @@ def replay(
     if seeds and not fork:
         raise UsageInvalid("--seeds says how often a fork lives: it takes --fork")
     marks = tuple(marks_at(text, now()) if text else None for text in (since, until))
-    log = _of_scope(asyncio.run(_read(open_desk(), *marks)), scope)
+    log = _of_scope(asyncio.run(_read(open_desk(), wanted, *marks)), scope)
     if not log.choices:
         raise NothingFound("no choice is recorded in this range")
     found = _forked(log, wanted, seeds or _LIVES) if fork else _replayed(log, wanted)
@@ -101,15 +102,19 @@ def candidate(policy: str, parameters: str) -> PolicyKey:
     return PolicyKey.of(policy, settings)
 
 
-async def _read(desk: Desk, since: Marks | None, until: Marks | None) -> Log:
-    """Read the log whole, since a policy learns from its beginning on, and keep the choices of the range."""
+async def _read(desk: Desk, candidate: PolicyKey, since: Marks | None, until: Marks | None) -> Log:
+    """Read the log whole, since a policy learns from its beginning on, and keep the choices of the range.
+
+    A candidate that looks at descriptions is told how near they lay also where those who chose never asked.
+    """
     first, last = await _range(desk, since, until)
 
     def wanted(record: Incoming) -> bool:
         place = record.topic, record.partition
         return first[place] <= record.offset < last[place]
 
-    return sort_log(await whole_log(desk), wanted, shelf(desk))
+    log = sort_log(await whole_log(desk), wanted, shelf(desk))
+    return compared(log, descriptions(await log_of(desk, (AGENTS,)))) if find(candidate.name).matches else log
 
 
 async def _range(desk: Desk, since: Marks | None, until: Marks | None) -> tuple[Mapping[Place, int], Mapping[Place, int]]:

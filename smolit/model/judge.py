@@ -8,11 +8,20 @@ from events.model import Origin
 from events.task import AgentChosen
 from learning.errors import LearningError
 from learning.features import ContextMap
-from learning.policy import Context, Decision, Policy
+from learning.policy import Context, Decision, Fits, Policy
 from smolit.model.fold import Folded, Scope
+from smolit.recompute import fits_of
 
 CONTEXTS = 5  # recorded choices that are made again with both states
 _NEAR_ONE = 1e-9
+
+
+class Asked(NamedTuple):
+    """What a recorded choice was made from: context, candidates, and how near their descriptions lay."""
+
+    context: Context
+    candidates: Sequence[str]
+    fits: Fits
 
 
 class Verdict(NamedTuple):
@@ -22,26 +31,30 @@ class Verdict(NamedTuple):
     reason: str
 
 
-def judge(policy: Policy, origin: Origin, again: Folded, contexts: Sequence[tuple[Context, Sequence[str]]]) -> Verdict:
+def judge(policy: Policy, origin: Origin, again: Folded, contexts: Sequence[Asked]) -> Verdict:
     """Compare the policy of an artefact, read and found whole, with the fold of the log, and let both choose."""
     if wrong := next(_unlike(origin, again), None):
         return Verdict(False, wrong)
     if policy.dump() != again.page.policy.dump():
         return Verdict(False, "its artefact is not the state that the log folds to")
-    for number, (context, agents) in enumerate(contexts, start=1):
-        if wrong := _odd(policy, again.page.policy, context, agents):
+    for number, asked in enumerate(contexts, start=1):
+        if wrong := _odd(policy, again.page.policy, asked):
             return Verdict(False, f"choice {number} of {len(contexts)}: {wrong}")
     told = f"{again.page.sequence} examples fold to the same bytes; {len(contexts)} recorded choices get sound probabilities"
     return Verdict(True, f"artefact whole and finite; {told}")
 
 
-def contexts_of(choices: Iterable[AgentChosen], scope: Scope, used: ContextMap) -> list[tuple[Context, Sequence[str]]]:
+def contexts_of(choices: Iterable[AgentChosen], scope: Scope, used: ContextMap) -> list[Asked]:
     """Return the last few contexts of a scope with their candidates, as recorded; those of another map are passed over."""
     fitting = [one for one in choices if (one.tenant, one.context.scope) == scope and one.context_map == used.digest]
     fitting.sort(key=lambda one: (one.policy.upto, one.task_id, one.attempt))
     return [
-        (used.apply(one.context.features.embedding, one.context.features.surface), [it.agent for it in one.candidates])
-        for one in fitting[-CONTEXTS:]
+        Asked(
+            used.apply(it.context.features.embedding, it.context.features.surface),
+            [who.agent for who in it.candidates],
+            fits_of(it),
+        )
+        for it in fitting[-CONTEXTS:]
     ]
 
 
@@ -59,10 +72,10 @@ def _unlike(origin: Origin, again: Folded) -> Iterator[str]:
             yield f"the log gives another {what}: {found} instead of {said}"
 
 
-def _odd(policy: Policy, again: Policy, context: Context, agents: Sequence[str]) -> str | None:
+def _odd(policy: Policy, again: Policy, asked: Asked) -> str | None:
     """Return what is wrong with a decision, if something is."""
     try:
-        decision, other = policy.decide(context, agents), again.decide(context, agents)
+        decision, other = policy.decide(*asked), again.decide(*asked)
     except LearningError as error:
         return f"cannot be made: {error}"
     if decision != other:

@@ -30,7 +30,7 @@ NETWORKS = only(Flat(AGENTS))  # of any width; tests/unit/test_neural.py has one
 
 every_policy = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.name)
 exploring_policy = pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind.explores], ids=lambda kind: kind.name)
-learning_policy = pytest.mark.parametrize("name", ["ridge_igw", "shared_forest"])
+learning_policy = pytest.mark.parametrize("name", ["ridge_igw", "shared_forest", "three_signals"])
 
 
 def fresh(kind: type[Policy], width: int = WIDTH) -> Policy:
@@ -226,7 +226,9 @@ def test_a_newcomer_starts_from_the_prior(name: str) -> None:
     decision = policy.decide(contexts(1)[0], [*AGENTS, "newcomer"])
     newcomer = next(scored for scored in decision.candidates if scored.agent == "newcomer")
 
-    assert newcomer.parts["agent"] == 0.0
+    merits = [part for name, part in newcomer.parts.items() if name in ("agent", "learned", "history", "memory")]
+    assert merits
+    assert not any(merits)
     assert 0.3 < newcomer.score < 0.7
     assert chance_of(decision, "newcomer") > 0.0
 

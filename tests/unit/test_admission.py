@@ -353,6 +353,21 @@ def test_changes_of_what_is_in_force(request_: Request, control: Control, kind: 
 
 
 @pytest.mark.parametrize(
+    "request_",
+    [PromoteModel(scope=SCOPE, model_id=model_id(2), reason="x", alias="shadow"), RollBackModel(scope=SCOPE, reason="x")],
+)
+def test_a_version_of_another_encoder_is_refused_when_it_is_to_serve(request_: Request) -> None:
+    """Its contexts are not those that are made here: said at once, not at the first task; one of the same map goes through."""
+    here, elsewhere = (replace(RULES, context_map=digest) for digest in ("c0" * 32, "ee" * 32))
+    fact = control_fact(asked(request_), in_force(*CHAMPIONS), here, lambda _: features())
+    with pytest.raises(Refused, match="of width 8 by map c0c0c0c0c0c0; the encoder that serves makes others") as refused:
+        control_fact(asked(request_), in_force(*CHAMPIONS), elsewhere, lambda _: features())
+
+    assert refused.value.reason == "other_context_map"
+    assert getattr(fact, "model_id", None) in (model_id(1), model_id(2))
+
+
+@pytest.mark.parametrize(
     ("request_", "control", "reason"),
     [
         (ChangeAgent(agent_id="a", change="pause"), in_force(), "unknown_agent"),

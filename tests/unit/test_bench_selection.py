@@ -45,6 +45,7 @@ def routing(tasks: int = 80, agents: int = 3, seed: int = 1) -> Routing:
         keys=tuple(f"{number * 2**32 // tasks:08x}" for number in range(tasks)),
         scores=scores,
         costs=costs,
+        fits=np.full((tasks, agents), np.nan),
     )
 
 

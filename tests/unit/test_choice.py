@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -22,6 +23,7 @@ from tests.builders import (
     context,
     experiment_started,
     features,
+    halves,
     model_id,
     model_judged,
     model_promoted,
@@ -120,6 +122,25 @@ def test_a_batch_is_chosen_for_as_one_by_one() -> None:
     assert choices(due) == [choices([one])[0] for one in due]
     assert [type(one) is TaskEnded for one in choices(due)] == [kind == "nobody" for kind in kinds]
     assert {one.policy.name for one in choices(due) if isinstance(one, AgentChosen)} == {"ridge_igw", "uniform"}
+
+
+def test_only_a_policy_that_asks_is_told_how_near_descriptions_lie() -> None:
+    """Three signals record each candidate's cosine and their weights; for others nobody is compared, and facts are as before."""
+    near, far = features(embedding=halves([1.0, 0.0])), features(embedding=halves([0.0, 1.0]))
+    agents = [registered("a", described=near), registered("b", described=far), registered("c", described=features("other"))]
+    asked = wanted(features=features(embedding=halves([3.0, 4.0])))
+    chosen_by = {name: choose(in_force(*agents, policy_set(name)), asked) for name in ("three_signals", "ridge_igw")}
+    made, plain = chosen_by["three_signals"], chosen_by["ridge_igw"]
+
+    assert isinstance(made, AgentChosen)
+    assert isinstance(plain, AgentChosen)
+    assert {one.agent: one.fit for one in made.candidates} == {"a": pytest.approx(0.6), "b": pytest.approx(0.8), "c": None}
+    by_agent = {one.agent: one.parts["match"] for one in made.candidates}
+    assert by_agent["b"] > by_agent["a"] > by_agent["c"] == 0.0
+    assert made.weights == pytest.approx({"match": 0.3, "learned": 0.4, "history": 0.3, "memory": 0.5})
+    assert {one.fit for one in plain.candidates} == {None}
+    assert plain.weights is None
+    assert b'"fit"' not in msgspec.json.encode(plain.candidates)
 
 
 def test_parts_add_up_to_the_score() -> None:

@@ -14,6 +14,7 @@ from projections.event_log import EventRow
 from projections.similar import Like
 from smolit.cli.explain import explained, how_like_tasks_went, how_rewarded
 from smolit.cli.trace import show_tree, tree
+from smolit.cli.weighed import how_weighed, who_is_proven
 from smolit.cli.words import words
 from tests.golden.sample import sample
 
@@ -160,6 +161,52 @@ def test_a_lone_candidate_has_no_runner_up() -> None:
     alone = decision(candidates=[{"agent": "bert", "score": 0.7, "parts": {}, "probability": 1.0}], propensity=1.0)
 
     assert "runner-up" not in " ".join(explained(alone))
+
+
+def signalled(memory: float = 0.2, **fields: object) -> list[dict[str, object]]:
+    """Return two candidates of a choice by signals; the first one's memory as given."""
+    parts = {"pooled": 0.5, "match": 0.01, "learned": 0.1, "history": 0.02, "memory": memory}
+    return [
+        {"agent": "bert", "score": 0.63 + memory, "parts": parts, "probability": 0.9, "fit": 0.31, **fields},
+        {"agent": "anna", "score": 0.4, "parts": {**parts, "memory": 0.0}, "probability": 0.1},
+    ]
+
+
+def test_signals_and_their_weights_are_told() -> None:
+    """How much each moved the score, with which weight, how near the description lay, and whom memory puts first."""
+    weights = {"memory": 1.25, "match": 0.3, "learned": 0.9, "history": 0.0}
+    told = list(how_weighed("bert", signalled(), weights))
+
+    for part in (
+        "From what all agents earn in the mean, 0.5, its score was moved by the match of text and description +0.0100",
+        ", the learned score +0.1000 (weight 0.9), the agent's history +0.0200 (weight 0) and memory of like tasks +0.2000",
+    ):
+        assert part in told[0]
+    assert told[1:] == ["Its description and the text are 0.31 alike.", "By what like tasks earned, bert comes first (+0.2000)."]
+
+
+def test_signals_that_are_missing_are_told_to_be() -> None:
+    """No description compared, no like task known, and nothing at all of a policy without weights."""
+    weights = {"match": 0.3, "memory": 0.5}
+    told = list(how_weighed("bert", signalled(memory=0.0, fit=None), weights))
+
+    assert "Its description was not compared with the text, so the other signals ranked." in told
+    assert "Memory held no like task at which anybody did better than the learned score expects." in told
+    assert list(how_weighed("bert", signalled(), None)) == []
+
+
+def test_who_is_proven_at_like_tasks_is_told() -> None:
+    """Those who earned half or more in the mean, best first; nobody where nobody did."""
+    known = [
+        alike("bert", 1.0, 0.9),
+        alike("bert", 0.5, 0.8),
+        alike("anna", 1.0, 0.8),
+        alike("carl", 0.25, 0.7),
+        alike(None, 1.0, 0.6),
+    ]
+
+    assert who_is_proven(known) == "Proven on like tasks, by pgvector: anna (1), bert (0.75)."
+    assert who_is_proven(known[3:]) is None
 
 
 def alike(agent: str | None, reward: float | None, cosine: float) -> Like:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from events.event import Event, Fact
 from events.learning import ExampleRecorded, ExampleSuperseded
@@ -37,6 +38,17 @@ def test_a_revision_supersedes_the_example() -> None:
 
     assert isinstance(taught[1], ExampleSuperseded)
     assert (taught[1].old_reward, taught[1].reward, taught[1].revision) == (1.0, 0.25, 1)
+
+
+def test_how_near_the_description_lay_goes_with_the_example() -> None:
+    """What the choice recorded of the chosen agent is in its example and in every correction; without, there is nothing."""
+    made = chosen()
+    near = replace(made.fact, candidates=tuple(replace(one, fit=0.25) for one in made.fact.candidates))
+    _, taught = fold([replace(made, fact=near), attempt_ended(), given(1.0), revised(0.25)])
+    _, plain = fold([made, attempt_ended(), given(1.0)])
+
+    assert [one.fit for one in taught] == [0.25, 0.25]
+    assert [one.fit for one in plain] == [None]
 
 
 def test_two_raters_count_alike() -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learning.errors import InvalidPolicySetting, UnreadableState
+from learning.inverse_gap import inverse_gap_weights
 from learning.policies import create
-from learning.policies.ridge_igw import RidgeIgw, inverse_gap_weights
+from learning.policies.ridge_igw import RidgeIgw
 from learning.policy import Choice, Decision, Example, Policy, choose, digest
 from learning.state import pack, unpack
 from learning.verify import Recorded, Verdict, compare

@@ -68,7 +68,7 @@ def test_choices_of_every_policy_pass(kind: type[Policy], context_map: ContextMa
     """Over some eighty examples, in which forests are planted, each policy's choices are made again to the bit."""
     page, choices, examples = Page(PolicyKey.of(kind.name, {}).make(context_map.width)), [], []
     for number in range(1, 82):
-        fact = replace(example(number, (number % 5) / 4), agent=AGENTS[number % 3])
+        fact = replace(example(number, (number % 5) / 4), agent=AGENTS[number % 3], fit=0.1 * (number % 4))
         page.take_in(fact, number, lambda seen: context_map.apply(seen.embedding, seen.surface))
         examples.append((number, fact))
         if number % 20 == 1:
@@ -98,6 +98,26 @@ def test_a_changed_figure_shows(what: str, change: dict[str, Any], context_map: 
     assert not report.equal
     assert {one.task_id for one in report.mismatches} == {wrong.task_id}
     assert what in {one.what for one in report.mismatches}
+
+
+@pytest.mark.parametrize("what", ["parts of bert", "weights", "probability of bert"])
+def test_what_a_choice_says_of_its_signals_is_compared(what: str, context_map: ContextMap) -> None:
+    """Parts and weights are made again as well; a changed fit shows in what follows from it."""
+    page = Page(PolicyKey.of("three_signals", {}).make(context_map.width))
+    fact = replace(example(1, 1.0), fit=0.2)
+    page.take_in(fact, 0, lambda seen: context_map.apply(seen.embedding, seen.surface))
+    made = choice(page, context_map, 7)
+    first = made.candidates[0]
+    changed = {
+        "parts of bert": {"candidates": (replace(first, parts={**first.parts, "match": 0.25}), *made.candidates[1:])},
+        "weights": {"weights": {**(made.weights or {}), "match": 0.25}},
+        "probability of bert": {"candidates": (replace(first, fit=0.9), *made.candidates[1:])},
+    }[what]
+    logs = [Log({("default", "default"): [(0, fact)]}, [one], 0) for one in (made, replace(made, **changed))]
+    true, wrong = (checked(log, context_map) for log in logs)
+
+    assert (true.equal, true.mismatches) == (True, ())
+    assert what in {one.what for one in wrong.mismatches}
 
 
 def test_a_changed_reward_shows_in_the_states_after_it(context_map: ContextMap) -> None:

@@ -1,7 +1,7 @@
 """Intake, wired."""
 
 from events.task import RewardTerms
-from learning.encoders import open_encoder
+from learning.encoders import context_map, open_encoder
 from learning.language import LanguageTagger
 from learning.reward import BALANCE
 from smolit.process.brain import BrainProcess, brain
@@ -56,6 +56,7 @@ def _rules(place: Place) -> Rules:
         reply_topics=settings.reply_topics,
         admins=settings.admins,
         reward={tenant: reward_terms(settings, tenant) for tenant in settings.tenants},
+        context_map=context_map(settings.encoder).digest,
     )
 
 
