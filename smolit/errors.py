@@ -9,6 +9,8 @@ SmolitError
 ├── NothingFound              what a command was asked about is not there
 ├── UsageInvalid              what was typed cannot be meant
 ├── PlotLibraryMissing        a picture was asked for where matplotlib is not installed
+├── TrackingLibraryMissing    versions are to be tracked where MLflow is not installed
+├── TrackerUnusable           MLflow's tables cannot be written or read now, or hold what is not ours
 ├── CalibrationUnfinished     copies whose judgement did not come; it can be taken up again
 ├── RequestRefused            what was asked for did not come into force, and why
 ├── CheckFailed               a verification found differences
@@ -48,6 +50,8 @@ __all__ = [
     "StackBusy",
     "StackError",
     "TargetNotEmpty",
+    "TrackerUnusable",
+    "TrackingLibraryMissing",
     "UsageInvalid",
 ]
 
@@ -86,6 +90,14 @@ class UsageInvalid(SmolitError):
 
 class PlotLibraryMissing(SmolitError):
     """A picture was asked for, and matplotlib is not installed; the message names the command that installs it."""
+
+
+class TrackingLibraryMissing(SmolitError):
+    """Versions are to be tracked, and MLflow is not installed; the message names the command that installs it."""
+
+
+class TrackerUnusable(SmolitError):
+    """MLflow's tables cannot be written or read now, or hold what is not ours; the facts stay in the log."""
 
 
 class CalibrationUnfinished(SmolitError):

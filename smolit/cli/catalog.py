@@ -63,6 +63,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("model lineage", "smolit.cli.model:lineage"),
     Command("model history", "smolit.cli.model:history"),
     Command("model served-at", "smolit.cli.model:served"),
+    Command("model track", "smolit.cli.track:track"),
     Command("experiment start", "smolit.cli.experiment:start"),
     Command("experiment stop", "smolit.cli.experiment:stop"),
     Command("experiment list", "smolit.cli.experiment:list_experiments"),
