@@ -94,9 +94,11 @@ $(VENV)/.bench: requirements/bench.lock $(VENV)/.project
 $(VENV)/.tracking: requirements/tracking.lock $(VENV)/.project
 	@echo "installing MLflow's store (once)"
 	@$(INSTALL) -r requirements/tracking.lock
+	@$(BYTECODE) $(VENV)/lib || :
 	@touch $@
 
 $(VENV)/.search: requirements/search.lock $(VENV)/.project
 	@echo "installing Optuna (once)"
 	@$(INSTALL) -r requirements/search.lock
+	@$(BYTECODE) $(VENV)/lib || :
 	@touch $@

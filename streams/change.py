@@ -14,6 +14,8 @@ from events.model import PolicySet
 from events.request import (
     ChangeAgent,
     EndCalibration,
+    EndSearch,
+    EndTrial,
     JudgeModel,
     PromoteModel,
     RegisterAgent,
@@ -22,6 +24,7 @@ from events.request import (
     SetPolicy,
     StartCalibration,
     StartExperiment,
+    StartSearch,
     StopExperiment,
 )
 from events.task import Features
@@ -29,9 +32,11 @@ from learning.assignment import assign
 from learning.errors import LearningError
 from streams.admission import Asked, Refused, Rules, known_agent
 from streams.change_model import MODEL_CHANGES, check_policy, model_fact
+from streams.change_search import SEARCH_CHANGES, search_fact
 
 CHANGES = (
-    RegisterAgent, ChangeAgent, StartExperiment, StopExperiment, StartCalibration, EndCalibration, SetPolicy, *MODEL_CHANGES
+    RegisterAgent, ChangeAgent, StartExperiment, StopExperiment, StartCalibration, EndCalibration, SetPolicy, *MODEL_CHANGES,
+    *SEARCH_CHANGES,
 )  # fmt: skip
 
 
@@ -60,6 +65,8 @@ def control_fact(asked: Asked, control: Control, rules: Rules, read: Callable[[s
             return _policy_set(asked, asked.request)
         case RegisterModel() | JudgeModel() | PromoteModel() | RollBackModel():
             return model_fact(asked, asked.request, control.registry)
+        case StartSearch() | EndTrial() | EndSearch():
+            return search_fact(asked, asked.request, control)
         case _:
             raise Refused("not_a_control_request", f"{asked.request.event_type.name} changes nothing in force")
 

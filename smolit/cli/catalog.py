@@ -51,6 +51,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("policy replay", "smolit.cli.replay:replay"),
     Command("policy calibrate", "smolit.cli.calibrate:calibrate"),
     Command("policy calibrations", "smolit.cli.calibrations:list_calibrations"),
+    Command("policy search", "smolit.cli.search:search"),
+    Command("policy searches", "smolit.cli.search:list_searches"),
     Command("model register", "smolit.cli.model_change:register"),
     Command("model validate", "smolit.cli.model_change:validate"),
     Command("model promote", "smolit.cli.model_change:promote"),

@@ -8,6 +8,7 @@ import typer
 
 from bus.errors import BusError
 from events.topics import MODELS
+from smolit.apart import address
 from smolit.cli import out
 from smolit.cli.desk import Desk, open_desk
 from smolit.cli.log import log_of
@@ -15,7 +16,7 @@ from smolit.cli.option import DryRun, Json
 from smolit.errors import CheckFailed, TrackerUnusable, UsageInvalid
 from smolit.tracking.content import Told
 from smolit.tracking.course import Caught, catch_up, told_by, verify
-from smolit.tracking.ground import SCHEMA, address
+from smolit.tracking.ground import SCHEMA
 from store.errors import StoreError
 
 Follow = Annotated[bool, typer.Option("--follow", help="Go on as facts come, through outages of the tracker, until interrupted.")]
@@ -41,7 +42,7 @@ def track(
         raise UsageInvalid("say one of --follow, --rebuild, --verify and --address")
     desk = open_desk()
     if show_address:
-        out.line(address(desk.endpoints.postgres))
+        out.line(address(desk.endpoints.postgres, SCHEMA))
     elif check:
         _verify(desk, as_json)
     elif follow:

@@ -144,6 +144,7 @@ def _unlike(wanted: Line | None, held: Line | None) -> list[str]:
 def _change(event: Event[Message], registry: Registry) -> tuple[Place, str | None, Change] | None:
     """Return what a fact says of a scope and one of its versions."""
     at = event.envelope.time
+    said: tuple[str | None, Change]
     match event.fact:
         case ModelValidated() as fact:
             said = _of(registry, fact.model_id, Change("validated", at, fact.judged_by, fact.reason))

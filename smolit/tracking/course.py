@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 
 from events.wire import Incoming, decode
+from smolit.apart import address, exists
 from smolit.errors import TrackerUnusable
 from smolit.tracking.content import Content, Told, changed, content, differences, digest, fold
-from smolit.tracking.ground import address, exists, held_alone
+from smolit.tracking.ground import SCHEMA, held_alone
 from smolit.tracking.keeper import Keeper
 
 Said = Callable[[str], None]
@@ -48,7 +49,7 @@ def catch_up(dsn: str, told: Sequence[Told], said: Said = lambda _: None, anew: 
     """
     end = told[-1].offset + 1 if told else 0
     with held_alone(dsn, anew):
-        keeper = Keeper.open(address(dsn))
+        keeper = Keeper.open(address(dsn, SCHEMA))
         since = keeper.position()
         _assert_log(since, end)
         tracked = fold(told)
@@ -67,10 +68,10 @@ def verify(dsn: str, told: Sequence[Told]) -> Verified:
         TrackingLibraryMissing: MLflow is not installed.
         PostgresUnreachable, TrackerUnusable: it cannot be read now, or nothing was ever tracked.
     """
-    if not exists(dsn):
+    if not exists(dsn, f"{SCHEMA}.experiments"):
         raise TrackerUnusable("nothing was tracked yet; `smolit model track` begins")
     with held_alone(dsn):
-        keeper = Keeper.open(address(dsn))
+        keeper = Keeper.open(address(dsn, SCHEMA))
         position, held = keeper.position(), keeper.held()
     wanted = wanted_at(told, position)
     different = differences(wanted, held)

@@ -301,7 +301,7 @@ def test_old_artefacts_go_but_not_the_best_nor_what_serves(smolit: Smolit, setti
 
 
 def test_the_tracker_has_every_switch_and_nothing_waits_for_it(smolit: Smolit, settings: Settings) -> None:
-    """What was promoted, rolled back and set is in MLflow's tables; while they are locked, a promotion goes on and is caught up."""
+    """What was promoted and rolled back is in MLflow's tables; while they are locked a promotion goes on, and is caught up."""
     learned(smolit, "tracked", 1)
     version(smolit, "tracked", "ridge_igw", "--alias", "champion")
     second = version(smolit, "tracked", "uniform", "--alias", "challenger")["model"]
@@ -318,7 +318,8 @@ def test_the_tracker_has_every_switch_and_nothing_waits_for_it(smolit: Smolit, s
     assert smolit("model", "track").code == 0
     found = smolit("model", "track", "--verify", "--json").json
     history = smolit("model", "history", "--scope", "tracked", "--json").json
-    query = "select value from mlflow.registered_model_tags where name = 'default tracked' and key like 'smolit.switch.%' order by key"
+    query = """select value from mlflow.registered_model_tags
+        where name = 'default tracked' and key like 'smolit.switch.%' order by key"""
     with psycopg.connect(settings.postgres.get_secret_value()) as connection:
         told = [json.loads(text) for (text,) in connection.execute(query)]
 

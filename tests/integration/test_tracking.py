@@ -11,11 +11,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from smolit.apart import address
 from smolit.errors import TrackerUnusable
 from smolit.stack import local
 from smolit.tracking.content import Told, content, digest, fold
 from smolit.tracking.course import catch_up, verify
-from smolit.tracking.ground import address, held_alone
+from smolit.tracking.ground import SCHEMA, held_alone
 from smolit.tracking.keeper import Keeper
 from smolit.tracking.library import library
 from store.errors import PostgresUnreachable
@@ -58,7 +59,7 @@ def tracked(dsn: str) -> str:
 def test_what_is_tracked_is_what_the_facts_say(tracked: str) -> None:
     """Read back through MLflow's own stores, with numbers, aliases, parents, figures and reasons; a repeat writes nothing."""
     lib = library()
-    models, runs = lib.models(address(tracked)), lib.runs(address(tracked), "unused:/")
+    models, runs = lib.models(address(tracked, SCHEMA)), lib.runs(address(tracked, SCHEMA), "unused:/")
     champion = models.get_model_version_by_alias("default one", "shadow")
     run = runs.get_run(champion.run_id)
     before = rows(tracked)
@@ -116,7 +117,7 @@ def test_two_that_track_at_once_take_turns(dsn: str) -> None:
 def test_made_anew_it_holds_the_same(tracked: str) -> None:
     """Also where somebody changed it: what differs is named, and gone afterwards."""
     lib = library()
-    models = lib.models(address(tracked))
+    models = lib.models(address(tracked, SCHEMA))
     models.set_registered_model_alias("default two", "champion", 3)
     models.create_registered_model("somebody else's")
     spoiled = verify(tracked, TOLD)
@@ -133,7 +134,7 @@ def test_made_anew_it_holds_the_same(tracked: str) -> None:
 def test_a_version_that_somebody_took_away_is_not_passed_over(tracked: str) -> None:
     """MLflow gives the next number then, which is not ours: refused in one sentence that says what to do."""
     lib = library()
-    lib.models(address(tracked)).delete_model_version("default two", 3)
+    lib.models(address(tracked, SCHEMA)).delete_model_version("default two", 3)
     more = [*TOLD, Told(len(TOLD), model_registered(4, at=99, scope="two"))]
 
     with pytest.raises(TrackerUnusable, match=r"--rebuild"):
@@ -153,7 +154,7 @@ def test_where_nobody_answers_it_is_said_at_once(namespace: Namespace) -> None:
     """Before MLflow tries, and tries again; and where nothing was ever tracked."""
     with pytest.raises(TrackerUnusable, match="nothing was tracked yet"):
         verify(namespace.postgres, TOLD)
-    with pytest.raises(PostgresUnreachable, match="caught up later"):
+    with pytest.raises(PostgresUnreachable, match="no Postgres answers"):
         catch_up("postgresql://nobody@127.0.0.1:1/none", TOLD)
 
 
@@ -162,7 +163,7 @@ def test_tables_that_are_gone_are_said_to_be(tracked: str) -> None:
     with psycopg.connect(tracked, autocommit=True) as connection:
         connection.execute("drop table mlflow.model_versions cascade")
     with held_alone(tracked), pytest.raises(TrackerUnusable) as raised:
-        Keeper.open(address(tracked)).held()
+        Keeper.open(address(tracked, SCHEMA)).held()
 
     assert "\n" not in str(raised.value)
 

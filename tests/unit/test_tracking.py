@@ -5,8 +5,8 @@ import random
 import msgspec
 
 from events.event import Event, Fact
+from smolit.apart import address
 from smolit.tracking.content import Told, changed, content, differences, digest, fold, name_of
-from smolit.tracking.ground import address
 from tests.builders import (
     SCOPE,
     TENANT,
@@ -136,8 +136,8 @@ def test_what_differs_is_named() -> None:
 
 def test_the_address_keeps_what_the_setting_says() -> None:
     """Password, host and options of either way to write a Postgres address; tables lie in a schema of their own."""
-    url = address("postgresql://ann:p%40ss@db:5433/smolit?sslmode=require&options=-cjit%3Doff")
-    words = address("host=db port=5433 user=ann password=p@ss dbname=smolit sslmode=require options=-cjit=off")
+    url = address("postgresql://ann:p%40ss@db:5433/smolit?sslmode=require&options=-cjit%3Doff", "mlflow")
+    words = address("host=db port=5433 user=ann password=p@ss dbname=smolit sslmode=require options=-cjit=off", "mlflow")
 
     assert url == words
     assert url.startswith("postgresql+psycopg://ann:p%40ss@db:5433/smolit?")
