@@ -93,4 +93,5 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench choice", "bench.command_choice:choice"),
     Command("bench path", "bench.path.command:path"),
     Command("bench selection", "bench.selection.command:selection"),
+    Command("bench search", "bench.selection.search:search"),
 )

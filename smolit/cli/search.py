@@ -65,29 +65,45 @@ def search(
         raise UsageInvalid("say whose settings: --policy POLICY; or which search: --resume SEARCH or --stop SEARCH")
     desk = open_desk()
     if policy is not None:
-        candidate(policy, "{}")
+        budget, place = Budget(trials=trials, seconds=seconds, workers=workers), Place(tenant, scope)
+        wanted = {"policy": policy, "space": space_of(policy, space), "seed": seed, "budget": budget}
         resume = search_id or f"{scope}-{now():%Y%m%dT%H%M%S}"
-        budget = Budget(trials=trials, seconds=seconds, workers=workers)
-        more = {"policy": policy, "space": space_of(policy, space), "seed": seed, "budget": budget}
-        request = asyncio.run(_planned(desk, Place(tenant, scope), resume, **more))
-        if dry_run:
-            out.say("would look for:")
-            out.json(request)
+        if not _begun(desk, place, resume, wanted, dry_run):
             return
-        asyncio.run(session.start(desk, tenant, request))
-        seen = request.window
-        out.say(f"search {resume}: {trials} trials an arm, scored on {seen.scored} choices, judged on {seen.tested}")
     known = asyncio.run(session.need(desk, tenant, resume or stop or ""))
     if dry_run:
         out.say(f"would {'end' if stop else 'go on with'} search {known.started.search_id} after {len(known.trials)} trial(s)")
         return
-    if known.ended is None:
-        asyncio.run(session.run(desk, known, _told, enough=stop is not None))
-        known = asyncio.run(session.need(desk, tenant, known.started.search_id))
-    elif not register:
-        raise UsageInvalid(f"search {known.started.search_id} is over; --register registers its best setting")
+    known = _ended(desk, known, stop is not None, register)
     model = _register(desk, known) if register else None
     out.json({**_json(known), "model": model}) if as_json else _tell(known)
+
+
+def _begun(desk: Desk, place: Place, search_id: str, wanted: dict[str, Any], dry_run: bool) -> bool:
+    """Write down what is looked for; with `dry_run` only show it."""
+    candidate(wanted["policy"], "{}")
+    session.require_library()
+    request = asyncio.run(_planned(desk, place, search_id, **wanted))
+    if dry_run:
+        out.say("would look for:")
+        out.json(request)
+        return False
+    asyncio.run(session.start(desk, place.tenant, request))
+    seen = request.window
+    out.say(
+        f"search {search_id}: {request.budget.trials} trials an arm, scored on {seen.scored} choices, judged on {seen.tested}"
+    )
+    return True
+
+
+def _ended(desk: Desk, known: Known, enough: bool, register: bool) -> Known:
+    """Run a search to its end; one that is over has nothing left but to register its best setting."""
+    if known.ended is None:
+        asyncio.run(session.run(desk, known, _told, enough))
+        return asyncio.run(session.need(desk, known.started.tenant, known.started.search_id))
+    if not register:
+        raise UsageInvalid(f"search {known.started.search_id} is over; --register registers its best setting")
+    return known
 
 
 def list_searches(search_id: OneId = None, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> None:

@@ -189,11 +189,16 @@ def _map(digest: str) -> ContextMap:
     return found
 
 
+def require_library() -> None:
+    """Raise SearchLibraryMissing where Optuna is not installed."""
+    if find_spec("optuna") is None:
+        raise SearchLibraryMissing("Optuna is not installed; `make install-search` installs it, and nothing else needs it")
+
+
 @asynccontextmanager
 async def _writing(desk: Desk, started: SearchStarted) -> AsyncIterator[Client]:
     """Yield a client; raises SearchLibraryMissing before anything is begun."""
-    if find_spec("optuna") is None:
-        raise SearchLibraryMissing("Optuna is not installed; `make install-search` installs it, and nothing else needs it")
+    require_library()
     async with desk.client(started.tenant) as client:
         yield client
 
