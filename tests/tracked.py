@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from smolit.tracking.content import Told
 from smolit.tracking.course import catch_up
-from tests.builders import model_id, model_judged, model_promoted, model_registered, model_rolled_back, policy_set
+from smolit.tracking.fold import Told
+from tests.builders import model_id, model_judged, model_promoted, model_registered, model_rolled_back, policy_set, trial_ended
 
 
 def facts(scopes: Sequence[str] = ("one", "two", "three", "four"), versions: int = 3) -> list[Told]:
@@ -20,6 +20,7 @@ def facts(scopes: Sequence[str] = ("one", "two", "three", "four"), versions: int
         found.append(model_rolled_back(versions - 1, at=versions + 1, scope=scope))
         found.append(model_judged(versions, at=versions + 2, scope=scope, fine=False))
         found.append(model_promoted(1, at=versions + 3, scope=scope, alias="shadow"))
+    found += [trial_ended(number, at=80, scope=scopes[0]) for number in range(3)]
     found.append(policy_set(None, at=90, scope=scopes[0]))
     return [Told(offset, event) for offset, event in enumerate(found)]
 

@@ -14,8 +14,8 @@ from smolit.cli.desk import Desk, open_desk
 from smolit.cli.log import log_of
 from smolit.cli.option import DryRun, Json
 from smolit.errors import CheckFailed, TrackerUnusable, UsageInvalid
-from smolit.tracking.content import Told
 from smolit.tracking.course import Caught, catch_up, told_by, verify
+from smolit.tracking.fold import Told
 from smolit.tracking.ground import SCHEMA
 from store.errors import StoreError
 

@@ -7,7 +7,8 @@ from msgspec import Struct
 from events.wire import Incoming, decode
 from smolit.apart import address, exists
 from smolit.errors import TrackerUnusable
-from smolit.tracking.content import Content, Told, changed, content, differences, digest, fold
+from smolit.tracking.content import Content, differences, digest
+from smolit.tracking.fold import Told, changed, content, fold
 from smolit.tracking.ground import SCHEMA, held_alone
 from smolit.tracking.keeper import Keeper
 
@@ -52,8 +53,8 @@ def catch_up(dsn: str, told: Sequence[Told], said: Said = lambda _: None, anew: 
         keeper = Keeper.open(address(dsn, SCHEMA))
         since = keeper.position()
         _assert_log(since, end)
-        tracked = fold(told)
-        wanted, names = content(tracked), sorted(changed(tracked, since - 1, told))
+        wanted = content(fold(told))
+        names = sorted(changed(since - 1, told) & wanted.keys())
         for number, name in enumerate(names, start=1):
             keeper.put(name, wanted[name])
             said(f"{number} of {len(names)} scopes: {name}")

@@ -72,7 +72,7 @@ class Keeper:
                 return
             experiment = found.experiment or self._runs.create_experiment(name, ARTEFACTS)
             run_ids = {key: self._put_run(experiment, key, run, found) for key, run in wanted.runs.items()}
-            if not found.has_model:
+            if wanted.tags and not found.has_model:  # trials have none
                 self._models.create_registered_model(name)
             for number, version in wanted.versions.items():
                 self._put_version(name, number, version, found.line.versions.get(number), run_ids[version.tags[ID_TAG]])

@@ -14,8 +14,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from smolit.apart import address
 from smolit.errors import TrackerUnusable
 from smolit.stack import local
-from smolit.tracking.content import Told, content, digest, fold
+from smolit.tracking.content import digest
 from smolit.tracking.course import catch_up, verify
+from smolit.tracking.fold import Told, content, fold
 from smolit.tracking.ground import SCHEMA, held_alone
 from smolit.tracking.keeper import Keeper
 from smolit.tracking.library import library
@@ -103,7 +104,7 @@ def test_killed_anywhere_and_done_again_it_holds_the_same(dsn: str) -> None:
     catch_up(dsn, TOLD)
     found = verify(dsn, TOLD)
 
-    assert (found.equal, found.tracker_sha256, found.runs) == (True, digest(WANTED), 12)
+    assert (found.equal, found.tracker_sha256, found.runs) == (True, digest(WANTED), 15)
 
 
 def test_two_that_track_at_once_take_turns(dsn: str) -> None:

@@ -5,8 +5,10 @@ import random
 import msgspec
 
 from events.event import Event, Fact
+from events.model import TrialRef
 from smolit.apart import address
-from smolit.tracking.content import Told, changed, content, differences, digest, fold, name_of
+from smolit.tracking.content import differences, digest
+from smolit.tracking.fold import Told, changed, content, fold, name_of
 from tests.builders import (
     SCOPE,
     TENANT,
@@ -17,6 +19,8 @@ from tests.builders import (
     model_rolled_back,
     origin,
     policy_set,
+    search_started,
+    trial_ended,
 )
 
 NAME = name_of(TENANT, SCOPE)
@@ -93,9 +97,29 @@ def test_only_scopes_of_which_something_was_said_are_looked_at() -> None:
     """What came before an offset is passed over."""
     facts = told(*STORY)
 
-    assert changed(fold(facts), -1, facts) == {NAME, name_of(TENANT, "elsewhere")}
-    assert changed(fold(facts), 14, facts) == {name_of(TENANT, "elsewhere")}
-    assert changed(fold(facts), 16, facts) == set()
+    assert changed(-1, facts) == {NAME, name_of(TENANT, "elsewhere")}
+    assert changed(14, facts) == {name_of(TENANT, "elsewhere")}
+    assert changed(16, facts) == set()
+    assert changed(-1, told(trial_ended())) == {f"{NAME} trials"}
+
+
+def test_trials_are_runs_of_an_experiment_beside() -> None:
+    """Each once, with its setting, its score or why it has none; the version that comes of one names it."""
+    found = TrialRef(search_id="look", arm="guided", number=1, score=1 / 16)
+    events = [
+        search_started(),
+        trial_ended(1),
+        trial_ended(2, score=None, state="failed", reason="it crashed"),
+        trial_ended(1, score=0.9),
+    ]
+    held = content(fold(told(*events, model_registered(1, origin=origin(1, trial=found)))))
+    runs = held[f"{NAME} trials"].runs
+
+    assert sorted(runs) == ["look guided 1", "look guided 2"]
+    assert runs["look guided 1"].params == {"gain": "2.0"}
+    assert runs["look guided 1"].metrics == {"score": 1 / 16, "seconds": 0.5}
+    assert runs["look guided 2"].tags["smolit.reason"] == "it crashed"
+    assert held[NAME].runs[model_id(1)].tags["smolit.trial"] == "look guided 1"
 
 
 def test_names_of_scopes_stay_apart_and_fit() -> None:
