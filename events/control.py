@@ -17,6 +17,7 @@ from events.experiment import ExperimentConcluded, ExperimentStarted
 from events.model import ModelPromoted, ModelRolledBack, PolicySet
 from events.registry import Registry
 from events.registry import evolve as evolve_registry
+from events.search import SearchEnded, SearchStarted
 from events.task import Features
 
 AgentState = Literal["active", "paused", "retired"]
@@ -47,6 +48,13 @@ class Calibrating(Struct, frozen=True):
     running: bool = True
 
 
+class Searching(Struct, frozen=True):
+    """A search, and whether trials may still be told of it."""
+
+    started: SearchStarted
+    running: bool = True
+
+
 class InForce(Struct, frozen=True):
     """A policy that a person put in force; `model` is the version that it was promoted as, if it was."""
 
@@ -66,6 +74,7 @@ class Control(Struct, frozen=True):
     policies: Mapping[tuple[str, str], InForce] = _NOTHING
     calibrations: Mapping[tuple[str, str], Calibrating] = _NOTHING
     registry: Registry = Registry()
+    searches: Mapping[tuple[str, str], Searching] = _NOTHING
 
     def agents_of(self, tenant: str) -> list[tuple[str, KnownAgent]]:
         """Return a tenant's agents by id, sorted, so that every reader sees one order."""
@@ -98,6 +107,10 @@ def evolve(control: Control, fact: Message) -> Control:
             return _calibrating(control, fact)
         case CalibrationEnded(tenant=tenant, calibration_id=calibration_id):
             return _calibrated(control, (tenant, calibration_id))
+        case SearchStarted():
+            return _searching(control, fact)
+        case SearchEnded(tenant=tenant, search_id=search_id):
+            return _searched(control, (tenant, search_id))
         case PolicySet() | ModelPromoted(alias="champion") | ModelRolledBack():
             return _put_in_force(control, fact)
         case _:
@@ -151,6 +164,22 @@ def _calibrated(control: Control, key: tuple[str, str]) -> Control:
     if one is None:
         return control
     return replace(control, calibrations={**control.calibrations, key: replace(one, running=False)})
+
+
+def _searching(control: Control, fact: SearchStarted) -> Control:
+    """The first of an id runs; several may run beside each other."""
+    key = (fact.tenant, fact.search_id)
+    if key in control.searches:
+        return control
+    return replace(control, searches={**control.searches, key: Searching(fact)})
+
+
+def _searched(control: Control, key: tuple[str, str]) -> Control:
+    """One that is over takes no more trials."""
+    one = control.searches.get(key)
+    if one is None:
+        return control
+    return replace(control, searches={**control.searches, key: replace(one, running=False)})
 
 
 def _put_in_force(control: Control, fact: PolicySet | ModelPromoted | ModelRolledBack) -> Control:

@@ -21,6 +21,17 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 Offset = Annotated[int, Meta(ge=-1, le=2**62)]
 Seed = Annotated[int, Meta(ge=-(2**62), le=2**62)]
 Count = Annotated[int, Meta(ge=0, le=2**62)]
+Arm = Literal["guided", "random"]
+Number = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class TrialRef(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The trial that a version comes from, with its score."""
+
+    search_id: Annotated[Name, says("The search.")]
+    arm: Annotated[Arm, says("Which of its arms.")]
+    number: Annotated[Number, says("Number of the trial in its arm.")]
+    score: Annotated[float, says("What the trial was scored.")]
 
 
 class Bin(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +78,7 @@ class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     not_estimated: Annotated[Sentence | None, says("Why there are no estimates; null: there are.")] = None
     cost: Annotated[dict[Ident, float], says("What it took to make: seconds of processor and of waiting.")] = {}
     trained: Annotated[Trained | None, says("How its network was trained; null: it has none, or was folded on.")] = None
+    trial: Annotated[TrialRef | None, says("The trial of a search that found these settings; null: none did.")] = None
 
     def id_in(self, tenant: str, scope: str) -> str:
         """Return the id of the version that this is in a scope; measurements and surroundings are no part of it."""

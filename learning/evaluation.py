@@ -149,8 +149,12 @@ def _unsupported(decisions: Sequence[Logged]) -> dict[str, float]:
     return found
 
 
+def robust_terms(decisions: Sequence[Logged]) -> Vector:
+    """Return the terms whose mean is the doubly robust estimate, one for each decision."""
+    return _robust(decisions, weights(decisions))
+
+
 def _robust(decisions: Sequence[Logged], weighted: Vector) -> Vector:
-    """Return the terms whose mean is the doubly robust estimate."""
     expected = np.array([math.fsum(p * q for p, q in zip(one.wanted, one.expected, strict=True)) for one in decisions])
     missed = np.array([one.reward - one.expected[one.chosen] for one in decisions])
     return np.asarray(expected + weighted * missed, dtype=np.float64)

@@ -18,6 +18,7 @@ from projections.model import MODEL_HISTORY, MODELS
 from projections.performance import AGENT_PERFORMANCE
 from projections.policy import POLICY_HISTORY
 from projections.projection import Compared, Projection
+from projections.search import SEARCHES, TRIALS
 from projections.similar import SIMILAR_TASKS
 from projections.tally import TALLY, TALLY_COMPARED, TALLY_VIEW
 from projections.task import TASKS
@@ -39,6 +40,8 @@ PROJECTIONS: tuple[Projection, ...] = (
     POLICY_HISTORY,
     MODELS,
     MODEL_HISTORY,
+    SEARCHES,
+    TRIALS,
     DEAD_LETTERS,
 )
 

@@ -16,7 +16,7 @@ from projections.view import view_of
 from store.postgres import Connection
 
 _ORIGIN = ("policy", "policy_version", "parameters", "context_map", "first", "upto", "examples", "data_sha256", "digest")
-_MADE = ("artefact_sha256", "artefact_bytes", "code_sha256", "seed", "environment", "metrics", "not_estimated", "cost")
+_MADE = ("artefact_sha256", "artefact_bytes", "code_sha256", "seed", "environment", "metrics", "not_estimated", "cost", "trial")
 _MODELS = Table(
     "models_v1",
     metadata,
@@ -44,6 +44,7 @@ _MODELS = Table(
     once("metrics", JSONB, "what the policy would have earned on that log, learning along it"),
     once("not_estimated", Text, "why there are no estimates; null: there are"),
     once("cost", JSONB, "what it took to make"),
+    once("trial", JSONB, "the trial of a search that found these settings, with its score; null: none did"),
     latest("verdict", Text, "validated or rejected, by the last judge; null: nobody judged", by="judged_offset"),
     latest("why", Text, "what the last judge said", by="judged_offset"),
     latest("judged_at", TIME, "when it was judged last", by="judged_offset"),

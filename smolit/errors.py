@@ -11,6 +11,10 @@ SmolitError
 ├── PlotLibraryMissing        a picture was asked for where matplotlib is not installed
 ├── TrainingLibraryMissing    a network was to be trained where torch is not installed
 ├── TrainingFailed            a network that could not be trained, and why
+├── TrackingLibraryMissing    versions are to be tracked where MLflow is not installed
+├── TrackerUnusable           MLflow's tables cannot be written or read now, or hold what is not ours
+├── SearchLibraryMissing      settings are to be looked for where Optuna is not installed
+├── StudyUnusable             Optuna's tables cannot be used, or hold other trials than were asked for
 ├── CalibrationUnfinished     copies whose judgement did not come; it can be taken up again
 ├── RequestRefused            what was asked for did not come into force, and why
 ├── CheckFailed               a verification found differences
@@ -42,6 +46,7 @@ __all__ = [
     "ProcessRunning",
     "ProcessesNotReady",
     "RequestRefused",
+    "SearchLibraryMissing",
     "ServerFailed",
     "ServerForeign",
     "ServerUnreachable",
@@ -49,7 +54,10 @@ __all__ = [
     "SmolitError",
     "StackBusy",
     "StackError",
+    "StudyUnusable",
     "TargetNotEmpty",
+    "TrackerUnusable",
+    "TrackingLibraryMissing",
     "TrainingFailed",
     "TrainingLibraryMissing",
     "UsageInvalid",
@@ -98,6 +106,22 @@ class TrainingLibraryMissing(SmolitError):
 
 class TrainingFailed(SmolitError):
     """A network could not be trained; the message says why, and how to go on."""
+
+
+class TrackingLibraryMissing(SmolitError):
+    """Versions are to be tracked, and MLflow is not installed; the message names the command that installs it."""
+
+
+class TrackerUnusable(SmolitError):
+    """MLflow's tables cannot be written or read now, or hold what is not ours; the facts stay in the log."""
+
+
+class SearchLibraryMissing(SmolitError):
+    """Settings are to be looked for, and Optuna is not installed; the message names the command that installs it."""
+
+
+class StudyUnusable(SmolitError):
+    """Optuna's tables cannot be used, or hold other trials than were asked for; the trials themselves are facts."""
 
 
 class CalibrationUnfinished(SmolitError):

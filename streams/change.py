@@ -14,6 +14,8 @@ from events.model import PolicySet
 from events.request import (
     ChangeAgent,
     EndCalibration,
+    EndSearch,
+    EndTrial,
     JudgeModel,
     PromoteModel,
     RegisterAgent,
@@ -22,6 +24,7 @@ from events.request import (
     SetPolicy,
     StartCalibration,
     StartExperiment,
+    StartSearch,
     StopExperiment,
 )
 from events.task import Features
@@ -30,9 +33,11 @@ from learning.errors import LearningError
 from learning.network import Networks, none_here
 from streams.admission import Asked, Refused, Rules, known_agent
 from streams.change_model import MODEL_CHANGES, Here, check_policy, model_fact
+from streams.change_search import SEARCH_CHANGES, search_fact
 
 CHANGES = (
-    RegisterAgent, ChangeAgent, StartExperiment, StopExperiment, StartCalibration, EndCalibration, SetPolicy, *MODEL_CHANGES
+    RegisterAgent, ChangeAgent, StartExperiment, StopExperiment, StartCalibration, EndCalibration, SetPolicy, *MODEL_CHANGES,
+    *SEARCH_CHANGES,
 )  # fmt: skip
 
 
@@ -63,6 +68,8 @@ def control_fact(
             return _policy_set(asked, asked.request, networks)
         case RegisterModel() | JudgeModel() | PromoteModel() | RollBackModel():
             return model_fact(asked, asked.request, control.registry, Here(networks, rules.context_map))
+        case StartSearch() | EndTrial() | EndSearch():
+            return search_fact(asked, asked.request, control)
         case _:
             raise Refused("not_a_control_request", f"{asked.request.event_type.name} changes nothing in force")
 

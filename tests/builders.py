@@ -13,6 +13,7 @@ from events.event import Event, Fact, Message
 from events.experiment import ExperimentConcluded, ExperimentStarted, Variant
 from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublished
 from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated, Origin, PolicySet
+from events.search import Budget, Dimension, SearchEnded, SearchStarted, TrialEnded, Window
 from events.stamp import stamp
 from events.task import (
     AgentChosen,
@@ -338,6 +339,49 @@ def calibration_ended(calibration_id: str = "cal", at: float = 10, **fields: Any
     sums = {"copies": 2, "judged": 2, "cost_microusd": 700, "costed": 1}
     defaults = {"tenant": TENANT, "request_id": f"end-{calibration_id}", "why": "tasks_done", "reason": "all is done", **sums}
     return stamped(CalibrationEnded(calibration_id=calibration_id, **{**defaults, **fields}), at)
+
+
+def search_started(search_id: str = "look", at: float = 0, **fields: Any) -> Event[Fact]:
+    """Return the start of a search for one setting."""
+    window = {"context_map": "c0" * 32, "validate_from": 9, "test_from": 19, "upto": 29, "scored": 10, "tested": 10}
+    defaults: dict[str, Any] = {
+        "tenant": TENANT,
+        "scope": SCOPE,
+        "request_id": f"start-{search_id}",
+        "started_by": "ann",
+        "policy": "ridge_igw",
+        "space": (Dimension(name="gain", low=1.0, high=100.0, log=True),),
+        "seed": 1,
+        "budget": Budget(trials=4, seconds=60.0, workers=2),
+        "window": Window(**window),
+        "code_sha256": "c1" * 32,
+        "environment": {"python": "3.12"},
+    }
+    return stamped(SearchStarted(search_id=search_id, **{**defaults, **fields}), at)
+
+
+def trial_ended(number: int = 0, search_id: str = "look", at: float = 1, **fields: Any) -> Event[Fact]:
+    """Return a trial that was completed."""
+    defaults: dict[str, Any] = {
+        "tenant": TENANT,
+        "scope": SCOPE,
+        "request_id": f"trial-{search_id}-{number}",
+        "arm": "guided",
+        "parameters": {"gain": 1.0 + number},
+        "state": "completed",
+        "score": number / 16,
+        "steps": (number / 16,),
+        "reason": "",
+        "seconds": 0.5,
+    }
+    return stamped(TrialEnded(search_id=search_id, number=number, **{**defaults, **fields}), at)
+
+
+def search_ended(search_id: str = "look", at: float = 10, **fields: Any) -> Event[Fact]:
+    """Return the end of a search."""
+    came = {"why": "budget_spent", "best": 1, "best_random": None, "figures": {"default": 0.5}, "verdict": "no better"}
+    defaults = {"tenant": TENANT, "scope": SCOPE, "request_id": f"end-{search_id}", **came}
+    return stamped(SearchEnded(search_id=search_id, **{**defaults, **fields}), at)
 
 
 def copy_of(task_id: str = TASK, calibration: str = "cal") -> CopyOf:

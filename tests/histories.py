@@ -41,12 +41,15 @@ from tests.builders import (
     resumed,
     retired,
     revised,
+    search_ended,
+    search_started,
     settled,
     snapshot,
     started,
     submitted,
     superseded,
     terms,
+    trial_ended,
 )
 
 AGENTS = ("anna", "bert", "carl")
@@ -63,6 +66,7 @@ def history(seed: int, tasks: int = 12) -> list[Incoming]:
     stories += [
         [experiment_started(), concluded()],
         [calibration_started(), calibration_ended()],
+        [search_started(), trial_ended(0), trial_ended(1), search_ended()],
         [policy_set(), policy_set(None), snapshot()],
     ]
     stories += [_models(rng, scope) for scope in ("default", "games")]

@@ -69,7 +69,7 @@ def selection(
     if json is not None and not json.absolute().parent.is_dir():
         raise UsageInvalid(f"there is no folder {json.parent} to write {json.name} to")
     entries, missing = _entries(policy or [], peers)
-    stream, test_rows, vectors = _parts(data, name, named(agents), test, hold_out, _encoder(features))
+    stream, test_rows, vectors = _parts(data, name, named(agents), test, hold_out, opened_with(features))
     if domain:
         known = sorted(set(stream.domains))
         stream, test_rows = told_domains(stream, known), told_domains(test_rows, known)
@@ -118,7 +118,7 @@ def named(agents: str) -> tuple[str, ...]:
     return POOLS.get(agents) or tuple(one.strip() for one in agents.split(",") if one.strip())
 
 
-def _encoder(features: Literal["recorded", "live"] | Kind) -> TextEncoder | None:
+def opened_with(features: Literal["recorded", "live"] | Kind) -> TextEncoder | None:
     """Return what makes the vectors; None where they are recorded."""
     if features == "recorded":
         return None

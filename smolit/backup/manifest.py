@@ -53,7 +53,10 @@ class Tables(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """One backup. `logs` are the ids of the topics, `groups` the offsets that Faust's consumer groups had committed."""
+    """One backup. `logs` are the ids of the topics, `groups` the offsets that Faust's consumer groups had committed.
+
+    `artefacts` are digests of the versions' files; a backup of an older release has none.
+    """
 
     taken_at: datetime
     prefix: str
@@ -62,6 +65,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     tables: Tables
     groups: dict[str, dict[str, int]]
     number: int = 1
+    artefacts: dict[str, str] = {}
     format: int = FORMAT
 
     @property
@@ -117,7 +121,7 @@ def check_digests(folder: Path, manifest: Manifest) -> int:
         BackupUnusable: files are missing or differ; the message names the first.
     """
     wanted = {segment.file: segment.sha256 for one in manifest.partitions for segment in one.segments}
-    wanted |= {f"{manifest.tables.folder}/{file}": digest for file, digest in manifest.tables.sha256.items()}
+    wanted |= {f"{manifest.tables.folder}/{file}": digest for file, digest in manifest.tables.sha256.items()} | manifest.artefacts
     wrong = [file for file, digest in sorted(wanted.items()) if not _is_whole(folder / file, digest)]
     if wrong:
         raise BackupUnusable(f"{len(wrong)} file(s) of {folder} are missing or damaged, the first is {wrong[0]}")

@@ -12,9 +12,11 @@ from bus.errors import LogChanged
 from bus.reader import Place
 from bus.refill import Refill, commit_offsets
 from events.topics import REQUESTS, Names
+from smolit.backup import artefacts
 from smolit.backup.manifest import Manifest, check_digests, need_manifest, records_of
 from smolit.client import ends
 from smolit.errors import BackupUnusable, TargetNotEmpty
+from smolit.folder import claim
 from smolit.process.prepare import make_topics
 from smolit.process.runner import live_runner
 from smolit.settings import Settings
@@ -60,7 +62,10 @@ async def put_back(settings: Settings, endpoints: Endpoints, folder: Path, progr
     for group, offsets in manifest.groups.items():
         if places := {(place.rpartition("/")[0], int(place.rpartition("/")[2])): at for place, at in offsets.items()}:
             await commit_offsets(endpoints.kafka, group, places)
+    claim(settings.data_dir)
+    count = artefacts.put_back(settings.data_dir / artefacts.FOLDER, folder, manifest.artefacts)
     await _load(endpoints.postgres, folder, manifest)
+    progress(f"{count} artefacts of versions are back")
     progress(f"{len(manifest.tables.tables)} tables are back, schema at {migrate.head()}")
     return manifest
 

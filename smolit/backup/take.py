@@ -15,6 +15,7 @@ from bus.reader import PartitionReader, Place
 from bus.refill import group_offsets
 from bus.segment import SegmentWriter
 from events.topics import Names
+from smolit.backup import artefacts
 from smolit.backup.manifest import Manifest, Partition, Segment, Tables, read_manifest, write_manifest
 from smolit.errors import BackupUnusable
 from smolit.process.roster import BRAINS
@@ -43,6 +44,8 @@ async def take(settings: Settings, endpoints: Endpoints, folder: Path, now: date
     tables = await _tables(endpoints, folder, number)
     logs = {topic: seen.log for topic, seen in (await look(endpoints.kafka)).items() if topic in names.kept(settings.tenants)}
     partitions = await _log(endpoints.kafka, folder, before, number, names.kept(settings.tenants))
+    # After the log: an artefact is written before its version is registered, so every version that is kept has its own.
+    kept = artefacts.keep(settings.data_dir / artefacts.FOLDER, folder)
     made = Manifest(
         taken_at=now,
         prefix=settings.topic_prefix,
@@ -51,8 +54,10 @@ async def take(settings: Settings, endpoints: Endpoints, folder: Path, now: date
         tables=tables,
         groups={group: {f"{topic}/{part}": at for (topic, part), at in known.items()} for group, known in groups.items()},
         number=number,
+        artefacts=kept,
     )
     write_manifest(folder, made)
+    artefacts.drop_others(folder, kept)
     if before:
         shutil.rmtree(folder / before.tables.folder, ignore_errors=True)
     return made
@@ -67,7 +72,7 @@ def _known(folder: Path, settings: Settings) -> Manifest | None:
     """Return the backup that is to be brought up to date, if there is one."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = read_manifest(folder)
-    if found is None and any(one.name not in ("log", "tables-1") for one in folder.iterdir()):
+    if found is None and any(one.name not in ("log", "tables-1", artefacts.FOLDER) for one in folder.iterdir()):
         raise BackupUnusable(f"{folder} is not empty and holds no backup; name another folder")
     if found is not None and found.prefix != settings.topic_prefix:
         raise BackupUnusable(f"{folder} holds the backup of {found.prefix!r}, not of {settings.topic_prefix!r}")

@@ -53,6 +53,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("policy due", "smolit.cli.due:due"),
     Command("policy calibrate", "smolit.cli.calibrate:calibrate"),
     Command("policy calibrations", "smolit.cli.calibrations:list_calibrations"),
+    Command("policy search", "smolit.cli.search:search"),
+    Command("policy searches", "smolit.cli.search:list_searches"),
     Command("model register", "smolit.cli.model_change:register"),
     Command("model validate", "smolit.cli.model_change:validate"),
     Command("model promote", "smolit.cli.model_change:promote"),
@@ -65,6 +67,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("model lineage", "smolit.cli.model:lineage"),
     Command("model history", "smolit.cli.model:history"),
     Command("model served-at", "smolit.cli.model:served"),
+    Command("model track", "smolit.cli.track:track"),
     Command("experiment start", "smolit.cli.experiment:start"),
     Command("experiment stop", "smolit.cli.experiment:stop"),
     Command("experiment list", "smolit.cli.experiment:list_experiments"),
@@ -93,5 +96,6 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench choice", "bench.command_choice:choice"),
     Command("bench path", "bench.path.command:path"),
     Command("bench selection", "bench.selection.command:selection"),
+    Command("bench search", "bench.selection.search:search"),
     Command("bench signals", "bench.selection.signals:signals"),
 )

@@ -137,6 +137,22 @@ def _model_back(said: Payload) -> str:
     )
 
 
+def _search_started(said: Payload) -> str:
+    budget, names = said["budget"], ", ".join(one["name"] for one in said["space"])
+    return (
+        f"search {said['search_id']} for {names} of {said['policy']} in scope {said['scope']}: {budget['trials']} trials an arm"
+    )
+
+
+def _trial_ended(said: Payload) -> str:
+    came = f"scored {said['score']:.4g}" if said.get("score") is not None else f"{said['state']}: {said['reason']}"
+    return f"{said['arm']} trial {said['number']} of search {said['search_id']} {came}"
+
+
+def _search_ended(said: Payload) -> str:
+    return f"search {said['search_id']} ended ({said['why']}): {said['verdict']}"
+
+
 def _refused(said: Payload) -> str:
     return f"request {said['request_id']} refused: {said['detail']} ({said['reason']})"
 
@@ -168,6 +184,9 @@ _WORDS: Mapping[str, Callable[[Payload], str]] = {
     "experiment.concluded": lambda said: f"experiment {said['experiment_id']} concluded: {said['reason']}",
     "calibration.started": _calibration_started,
     "calibration.ended": _calibration_ended,
+    "search.started": _search_started,
+    "trial.ended": _trial_ended,
+    "search.ended": _search_ended,
     "policy.set": _policy_set,
     "model.registered": _model_registered,
     "model.validated": _model_judged("validated"),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 import learning
-from events.model import Origin
+from events.model import Origin, TrialRef
 from learning.book import PolicyKey
 from learning.errors import LearningError
 from learning.features import ContextMap
@@ -63,7 +63,7 @@ def figures(found: Replay) -> dict[str, float]:
     return {name: float(number) for name, number in numbers.items() if math.isfinite(number)}
 
 
-def made(folded: Folded, used: ContextMap, measured: Measured, cost: Mapping[str, float]) -> Made:
+def made(folded: Folded, used: ContextMap, measured: Measured, cost: Mapping[str, float], trial: TrialRef | None = None) -> Made:
     """Return the version that a fold is."""
     policy, state = folded.page.policy, folded.page.policy.dump()
     origin = Origin(
@@ -85,6 +85,7 @@ def made(folded: Folded, used: ContextMap, measured: Measured, cost: Mapping[str
         metrics=measured.metrics,
         not_estimated=measured.not_estimated,
         cost=dict(cost),
+        trial=trial,
     )
     return Made(origin, state)
 

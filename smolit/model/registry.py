@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from events.model import Alias, Origin
+from events.model import Alias, Origin, TrialRef
 from events.registry import Model, Registry, evolve
 from events.request import JudgeModel, PromoteModel, RegisterModel, Request, RollBackModel
 from events.topics import MODELS
@@ -35,6 +35,7 @@ from smolit.model.fold import Folded, Scope, fold
 from smolit.model.judge import Verdict, contexts_of, judge
 from smolit.recompute import sort_log
 from smolit.replay import ContextMapMissing
+from smolit.search.again import scored_again
 
 Told = Callable[[str], None]
 
@@ -42,13 +43,14 @@ Told = Callable[[str], None]
 class Wanted(Struct, frozen=True):
     """What is to be registered: a policy on a scope's examples up to an offset (None: all there are now), and what it follows.
 
-    `parent` names a version of the scope; None means the champion, if there is one.
+    `parent` names a version of the scope; None means the champion, if there is one. `trial` is the one that found the settings.
     """
 
     scope: Scope
     key: PolicyKey
     upto: int | None = None
     parent: str | None = None
+    trial: TrialRef | None = None
 
 
 def folder_of(desk: Desk) -> Path:
@@ -97,7 +99,7 @@ async def prepare(desk: Desk, wanted: Wanted, told: Told = lambda _said: None) -
     told(f"{folded.page.sequence:,} examples folded; measuring what it would have earned")
     measured = measure(sort_log(records, networks=networks), context_maps(), wanted.scope, folded)
     cost = {"cpu_s": time.process_time() - began[0], "wall_s": time.perf_counter() - began[1]}
-    version = made(folded, used, measured, {name: round(seconds, 3) for name, seconds in cost.items()})
+    version = made(folded, used, measured, {name: round(seconds, 3) for name, seconds in cost.items()}, wanted.trial)
     own = version.origin.id_in(*wanted.scope)
     known = registry.models.get(own)
     follows = known.parent if known else parent.id if parent else None
@@ -163,7 +165,12 @@ async def examine(desk: Desk, model: Model, told: Told = lambda _said: None) -> 
     except ArtefactUnusable as error:
         return Verdict(False, str(error))
     told("the artefact is whole; reading the log")
-    return _refolded(policy, model, await whole_log(desk), shelf(desk))
+    records = await whole_log(desk)
+    verdict = _refolded(policy, model, records, shelf(desk))
+    if not verdict.fine or model.origin.trial is None:
+        return verdict
+    told("making its trial again")
+    return await scored_again(desk, model, policy, records, verdict)
 
 
 async def judged(desk: Desk, model: Model, verdict: Verdict) -> None:

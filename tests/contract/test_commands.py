@@ -14,17 +14,18 @@ READS = {
     "experiment show", "events tail", "events trace",
     "events catalog", "events export", "plot learning", "plot agents", "plot cost", "projection list", "projection verify",
     "projection lag", "dlq list", "dlq inspect", "model list", "model show", "model compare", "model lineage", "model history",
-    "model served-at",
+    "model served-at", "policy searches",
 }  # fmt: skip
 CHANGES = {
     "down", "task cancel", "task forget", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume",
     "agent retire", "policy set", "policy calibrate",
     "experiment start", "experiment stop", "projection rebuild", "projection drop",
     "dlq replay", "dlq purge", "restore", "model register", "model validate", "model promote", "model rollback", "model prune",
+    "model track", "policy search",
 }  # fmt: skip
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
-    "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
+    "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore", "bench search",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]

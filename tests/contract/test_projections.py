@@ -96,7 +96,7 @@ async def test_the_naive_fold_stops_where_the_tables_stand(dsn: str) -> None:
 @EVERY
 async def test_a_read_model_that_misses_a_fact_is_caught(dsn: str, projection: Projection) -> None:
     """Whichever read model forgets one fact of its own, the comparison names it and no other."""
-    records = history(seed=29)  # its last task is a copy, so that every read model loses something
+    records = history(seed=19)  # its last task is a copy, so that every read model loses something
     forgetful = [_forgetting(one) if one is projection else one for one in PROJECTIONS]
     live = await remember(dsn, [records], forgetful)
 

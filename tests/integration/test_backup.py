@@ -18,6 +18,7 @@ from bus.refill import FILLER_HEADER, Refill, commit_offsets, group_offsets
 from events.event import Event, Fact
 from events.topics import DEFAULT_TENANT, REQUESTS, TASKS, Names
 from events.wire import Incoming, Outgoing, encode
+from learning.artefact import read
 from projections.runner import Projector
 from projections.verify import verify
 from smolit.cli import app
@@ -27,6 +28,7 @@ from smolit.stack.local import Endpoints
 from store.claim import Hold
 from store.migrate import upgrade
 from store.postgres import connect
+from tests.artefacts import artefact
 from tests.builders import life, registered, spec
 from tests.integration import bus_kit as kit
 from tests.integration.hands_kit import task_id
@@ -164,6 +166,7 @@ def test_what_is_restored_is_what_was_there(
     (request,) = asyncio.run(publish(home, [Outgoing(home.names.requests_of(DEFAULT_TENANT), b"k", (), b"{}")]))
     asyncio.run(commit_offsets(home.settings.kafka, group, {(home.names.of(TASKS), 1): 2}))
     fill(home, request)
+    version = artefact(home.settings.data_dir / "models", 1)
     first = said(capsys, "backup", str(folder), "--json")
     asyncio.run(publish(home, facts(home, *life(task_id(9)))))
     second = said(capsys, "backup", str(folder), "--json")
@@ -175,6 +178,11 @@ def test_what_is_restored_is_what_was_there(
     asyncio.run(kit.delete(home.settings.kafka, *home.names.all([DEFAULT_TENANT])))
     home.settle(monkeypatch, home.spare)
     dry = said(capsys, "restore", str(folder), "--dry-run")
+    (kept,) = (folder / "models" / version.model_id).glob("state.bin")
+    state = kept.read_bytes()
+    kept.write_bytes(b"torn")
+    torn = said(capsys, "restore", str(folder), "--dry-run")
+    kept.write_bytes(state)
     restored = said(capsys, "restore", str(folder))
     assert (dry[0], restored[0]) == (0, 0), restored[2]
     again = said(capsys, "restore", str(folder))
@@ -185,6 +193,8 @@ def test_what_is_restored_is_what_was_there(
     assert (json.loads(second[1])["records"], json.loads(second[1])["number"]) == (32, 2)
     assert [one.name for one in sorted(folder.glob("tables-*"))] == ["tables-2"]
     assert (proven[0], json.loads(proven[1])["equal"]) == (0, True)
+    assert (torn[0], "missing or damaged" in torn[2]) == (1, True)
+    assert read(home.spare.data_dir / "models", version).settings["gain"] == 1.0
     assert occupied[0] == 1
     assert "restore into an empty one" in occupied[2]
     assert again[0] == 1

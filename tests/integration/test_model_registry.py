@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 
 from learning.artefact import MANIFEST, STATE
@@ -27,6 +30,7 @@ from tests.processes import all_running
 from tests.said import Said, Smolit, redirected, until
 
 AGENTS = ("adder", "sums")
+SWITCHES = ("promoted", "rolled_back", "set", "given_back")
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 
 
@@ -294,6 +298,54 @@ def test_old_artefacts_go_but_not_the_best_nor_what_serves(smolit: Smolit, setti
     assert smolit("model", "restore", gone[0]).code == 0
     assert (folder / gone[0] / STATE).exists()
     assert not [name for name in os.listdir(folder) if name.startswith(".")]
+
+
+def test_the_tracker_has_every_switch_and_nothing_waits_for_it(smolit: Smolit, settings: Settings) -> None:
+    """What was promoted and rolled back is in MLflow's tables; while they are locked a promotion goes on, and is caught up."""
+    learned(smolit, "tracked", 1)
+    version(smolit, "tracked", "ridge_igw", "--alias", "champion")
+    second = version(smolit, "tracked", "uniform", "--alias", "challenger")["model"]
+    assert smolit("model", "track").code == 0
+    with psycopg.connect(settings.postgres.get_secret_value()) as connection, ThreadPoolExecutor(1) as pool:
+        connection.execute("lock table mlflow.runs, mlflow.model_versions, mlflow.experiment_tags in access exclusive mode")
+        waiting = pool.submit(in_a_child, "model", "track")
+        promoted = smolit("model", "promote", second, "--scope", "tracked", "--reason", "while the tracker stood still")
+        served_by = choice(smolit, done(smolit, "tracked"))["policy_model"]
+        stood_still = not waiting.done()
+        connection.rollback()
+        assert waiting.result() == 0
+    assert smolit("model", "rollback", "--scope", "tracked", "--reason", "worse").code == 0
+    assert smolit("model", "track").code == 0
+    found = smolit("model", "track", "--verify", "--json").json
+    history = smolit("model", "history", "--scope", "tracked", "--json").json
+    query = """select value from mlflow.registered_model_tags
+        where name = 'default tracked' and key like 'smolit.switch.%' order by key"""
+    with psycopg.connect(settings.postgres.get_secret_value()) as connection:
+        told = [json.loads(text) for (text,) in connection.execute(query)]
+
+    assert (promoted.code, served_by, stood_still) == (0, second, True)
+    assert (found["equal"], found["behind"]) == (True, 0)
+    in_the_log = [(one["change"], one["reason"], one["happened_at"]) for one in history if one["change"] in SWITCHES]
+    assert [(one["what"], one["reason"], one["at"]) for one in told] == in_the_log[::-1]
+    assert len(told) == 4
+
+
+def test_the_tracker_made_anew_holds_the_same(smolit: Smolit) -> None:
+    """Its content is a fold of the facts; what cannot be meant is refused."""
+    assert smolit("model", "track").code == 0
+    before = smolit("model", "track", "--verify", "--json").json
+    dry, anew = smolit("model", "track", "--rebuild", "--dry-run"), smolit("model", "track", "--rebuild", "--json")
+    after = smolit("model", "track", "--verify", "--json").json
+
+    assert (dry.code, anew.code) == (0, 0), anew
+    assert (after["equal"], after["tracker_sha256"]) == (True, before["tracker_sha256"])
+    assert smolit("model", "track", "--address").out.startswith("postgresql+psycopg://")
+    assert smolit("model", "track", "--verify", "--follow").code == 2
+
+
+def in_a_child(*words: str) -> int:
+    """Run a command in a process of its own, and return how it ended."""
+    return subprocess.run([sys.executable, "-m", "smolit", *words], check=False, timeout=120).returncode
 
 
 def test_everything_is_in_the_read_models_and_true(smolit: Smolit, story: Story) -> None:
