@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from events.wire import Incoming
 from store.follow import Source
 
+_PIECE = 100  # records that are fetched at a time
 Prepare = Callable[[Sequence[Incoming]], Awaitable[Sequence[Incoming]]]
 
 
@@ -35,5 +36,12 @@ class Ahead:
             await asyncio.gather(waiting, return_exceptions=True)  # what it failed with meets whoever fetches next
 
     async def _read(self, limit: int, wait_ms: int) -> Sequence[Incoming]:
-        """Fetch and work out."""
-        return await self._prepare(await self._source.fetch(limit, wait_ms))
+        """Fetch and work out, a piece at a time: in between, whoever waits for Postgres may go on."""
+        records = list(await self._source.fetch(min(limit, _PIECE), wait_ms))
+        while 0 < len(records) < limit and len(records) % _PIECE == 0:  # else no more is there
+            await asyncio.sleep(0)
+            more = await self._source.fetch(min(limit - len(records), _PIECE), 0)
+            if not more:
+                break
+            records += more
+        return await self._prepare(records)
