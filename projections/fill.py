@@ -8,7 +8,7 @@ from msgspec import Struct
 from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
 from events.wire import Incoming
-from projections.ahead import Ahead
+from projections.ahead import Ahead, Piecewise
 from projections.fold import ProjectionFold
 from store.fold import DurableFold
 from store.follow import apply_batch
@@ -64,7 +64,7 @@ class Filler:
             GenerationMoved, Fenced: the generation is no longer ours to fill.
             LogChanged: the log ends before a mark.
         """
-        ahead = Ahead(self._reader, memory.prepare)
+        ahead = Ahead(Piecewise(self._reader), memory.prepare)
         try:
             await self._upto(marks, memory, ahead)
         finally:
