@@ -30,6 +30,7 @@ class PartitionReader:
         self._kafka = kafka
         self._client_id = client_id
         self._consumer: AIOKafkaConsumer | None = None
+        self._next: dict[Place, int] = {}  # what `fetch` would return, as far as it can be told
         self.logs: dict[str, str] = {}
 
     async def start(self, positions: Mapping[Place, int], remembered: Mapping[str, str] | None = None) -> None:
@@ -96,10 +97,11 @@ class PartitionReader:
         """Read only these partitions from now on, each from its position; the others rest."""
         consumer = self._connected()
         consumer.pause(*consumer.assignment())
-        for (topic, partition), position in positions.items():
-            place = TopicPartition(topic, partition)
-            consumer.seek(place, position)
-            consumer.resume(place)
+        for place, position in positions.items():
+            if self._next.get(place) != position:  # a seek throws away what was asked for ahead
+                consumer.seek(TopicPartition(*place), position)
+                self._next[place] = position
+            consumer.resume(TopicPartition(*place))
 
     async def rest(self, seconds: float) -> None:
         """Let records gather: nothing is asked for meanwhile, not even ahead, so that the next fetch brings all of them."""
@@ -138,6 +140,7 @@ class PartitionReader:
             raise self._named(error) from error
         if not fetched:
             await self._assert_still_there(consumer)
+        self._next |= {(at.topic, at.partition): records[-1].offset + 1 for at, records in fetched.items()}
         return [incoming(record) for records in fetched.values() for record in records]
 
     async def _connect(self, positions: Mapping[Place, int]) -> None:
@@ -152,6 +155,7 @@ class PartitionReader:
         for place, partition in partitions.items():
             _assert_within(place, positions[place], first[partition], last[partition])
             consumer.seek(partition, positions[place])
+        self._next = dict(positions)
 
     async def _assert_still_there(self, consumer: AIOKafkaConsumer) -> None:
         """Refuse silence from a topic that is gone. The client's own view is asked first: it costs nothing."""

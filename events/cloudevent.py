@@ -29,11 +29,6 @@ _HEADERS = {
     _TRACE_HEADER: _TRACE_HEADER,
     _CONTENT_TYPE: _CONTENT_TYPE,
 }
-# Our own records have exactly these, in this order, and perhaps a trace behind them.
-_OURS_TOLD = ("specversion", "id", "type", "source", "subject", "time", "dataschema", "correlationid", "causationid")
-_OURS = tuple(f"{_PREFIX}{name}" for name in _OURS_TOLD)
-_AFTER = ((_CONTENT_TYPE,), (_CONTENT_TYPE, _TRACE_HEADER))
-_JSON = b"application/json"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -51,9 +46,6 @@ def read(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> tuple[Att
     Raises:
         NotAnEvent: the envelope is broken; the message names the attribute.
     """
-    headers = tuple(headers)
-    if (ours := _ours(headers)) is not None:
-        return ours, value or b""
     own = _own(headers)
     content_type = own.pop(_CONTENT_TYPE, b"")
     if not is_structured(content_type):
@@ -68,25 +60,6 @@ def read(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> tuple[Att
 def traceparent(text: str | None) -> str | None:
     """Return a W3C trace parent, or None when it is not one: tracing never refuses an event."""
     return text if text and _TRACEPARENT.fullmatch(text) else None
-
-
-def _ours(headers: tuple[tuple[str, bytes], ...]) -> Attributes | None:
-    """Return the attributes of a record that looks as we write it, read at once; None: it has to be looked at one by one."""
-    names, contents = tuple([name for name, _ in headers]), [content for _, content in headers]
-    if names[9:] not in _AFTER or names[:9] != _OURS or contents[9] != _JSON or None in contents:
-        return None
-    try:
-        texts = b"\n".join(contents[:9]).decode().split("\n")
-    except UnicodeDecodeError:
-        return None
-    told = "".join(texts)
-    if len(texts) != 9 or len(told) > MAX_ATTRIBUTE_CHARS or not told.isprintable():
-        return None
-    attributes = dict(zip(_OURS_TOLD, texts, strict=True))
-    del attributes["dataschema"]
-    if len(contents) > 10 and contents[10]:
-        attributes[_TRACE_HEADER] = contents[10].decode("ascii", "replace")
-    return attributes
 
 
 def _own(headers: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:

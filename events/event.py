@@ -91,7 +91,7 @@ def upcast(name: str, *, from_version: int) -> Callable[[Callable[[Payload], Pay
     return declare
 
 
-class Envelope(Struct, frozen=True, kw_only=True):
+class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     """CloudEvents 1.0 attributes of one event, and our two extensions that tie a story together.
 
     `correlation_id` is the task (or the request); `causation_id` is the event just before. `time` is UTC.
@@ -106,7 +106,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
 
 
-class Event(Struct, Generic[F], frozen=True):
+class Event(Struct, Generic[F], frozen=True, gc=False):
     """A fact in its envelope."""
 
     envelope: Envelope

@@ -10,7 +10,26 @@ from collections.abc import Awaitable, Callable, Sequence
 from events.wire import Incoming
 from store.follow import Source
 
+_PIECE = 100  # records that are fetched at a time
 Prepare = Callable[[Sequence[Incoming]], Awaitable[Sequence[Incoming]]]
+
+
+class Piecewise:
+    """A source that fetches a piece at a time: in between, whoever waits for Postgres may go on. A fetch given up is lost."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def fetch(self, limit: int = 500, wait_ms: int = 200) -> Sequence[Incoming]:
+        """Return the next records, in order within each partition; empty when nothing came in time."""
+        records = list(await self._source.fetch(min(limit, _PIECE), wait_ms))
+        while 0 < len(records) < limit and len(records) % _PIECE == 0:  # else no more is there
+            await asyncio.sleep(0)
+            more = await self._source.fetch(min(limit - len(records), _PIECE), 0)
+            if not more:
+                break
+            records += more
+        return records
 
 
 class Ahead:

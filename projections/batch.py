@@ -15,7 +15,7 @@ from projections.statement import Statement
 class Chunk(Struct, frozen=True):
     """As much of a batch as fits into one statement.
 
-    `facts` holds each id once, the first in the log; `block` is what `COPY` takes in of them. `statements` write read models if
+    `facts` holds each id once, the first in the log; `block` is what `COPY` takes in of them. `statements` write all the rest if
     every one of the facts is new, as nearly always; else they are made again from those that are.
     """
 

@@ -1,6 +1,6 @@
 """The event log: every fact once, by id; it is the inbox of the projections, so read models see only what it took in."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import lru_cache
@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from psycopg.errors import UniqueViolation
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -22,6 +21,7 @@ from store.postgres import Connection
 
 PARTITIONS = 8
 _ENCODER = msgspec.json.Encoder()
+TakeIn = Callable[[Connection, AbstractSet[str], bytes], Awaitable[AbstractSet[str]]]  # connection, ids, block
 LogRow = bytes  # as COPY reads it
 
 
@@ -103,24 +103,20 @@ def block_of(facts: Mapping[str, LogRow]) -> bytes:
 
 
 async def take_in(connection: Connection, event_ids: AbstractSet[str], block: bytes) -> AbstractSet[str]:
-    """Add a block of facts with these ids, and return those that are new; call it inside the step.
+    """Add a block of facts with these ids, and return those that are new: all of them; call it inside the step.
 
-    Nearly always all of them are: they are copied straight into the log, and only if one was there already another way is taken.
+    Raises:
+        UniqueViolation: one was there already, which is rare; nothing is written, and `take_in_unknown` takes another way.
     """
-    if not event_ids:
-        return event_ids
-    try:
-        async with connection.transaction():
-            await _copy(connection, _COPY, block)
-    except UniqueViolation:
-        return await _add_unknown(connection, block)
+    if event_ids:
+        await _copy(connection, _COPY, block)
     return event_ids
 
 
-async def _add_unknown(connection: Connection, told: bytes) -> set[str]:
-    """Add the rows whose ids are not in the log, and return those ids."""
+async def take_in_unknown(connection: Connection, _event_ids: AbstractSet[str], block: bytes) -> AbstractSet[str]:
+    """Add those of a block whose ids are not in the log, and return these; call it inside the step."""
     await connection.execute(_ASIDE.encode())
-    await _copy(connection, _COPY_ASIDE, told)
+    await _copy(connection, _COPY_ASIDE, block)
     cursor = await connection.execute(_INSERT.encode())
     fresh = {event_id for (event_id,) in await cursor.fetchall()}
     await connection.execute(b"drop table told_aside")

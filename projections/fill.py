@@ -1,20 +1,22 @@
 """Filling a generation: the log is folded into it up to a mark, and no further."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
-from projections.ahead import Ahead
+from events.wire import Incoming
+from projections.ahead import Ahead, Piecewise
 from projections.fold import ProjectionFold
 from store.fold import DurableFold
 from store.follow import apply_batch
 
 # Kafka answers well within this; a log that ends before a mark never will.
 _SILENCE_S = 30.0
-_BATCH = 4_000  # nobody waits for its rows, and what a transaction costs by itself is shared by more of them
+# Nobody waits for these rows, and what a transaction costs by itself is shared by more of them; but Postgres waits for the first.
+_FIRST, _BATCH = 500, 4_000
 
 
 class Pace(Struct, frozen=True):
@@ -62,7 +64,7 @@ class Filler:
             GenerationMoved, Fenced: the generation is no longer ours to fill.
             LogChanged: the log ends before a mark.
         """
-        ahead = Ahead(self._reader, memory.prepare)
+        ahead = Ahead(Piecewise(self._reader), memory.prepare)
         try:
             await self._upto(marks, memory, ahead)
         finally:
@@ -71,14 +73,14 @@ class Filler:
     async def _upto(self, marks: Mapping[Place, int], memory: ProjectionFold, ahead: Ahead) -> None:
         behind = self._behind(marks)
         self._reader.turn_to(behind)
-        heard = time.monotonic()
+        heard, size = time.monotonic(), _FIRST
         while behind:
             begun = time.monotonic()
-            fetched = await ahead.fetch(_BATCH)
-            wanted = [record for record in fetched if record.offset < marks.get((record.topic, record.partition), 0)]
+            fetched = await ahead.fetch(size)
+            size = min(2 * size, _BATCH)
+            wanted = _before(marks, fetched)
             if wanted:
-                whole = len(wanted) == len(fetched)  # what was worked out is of all of them
-                await apply_batch(self._fold, self.positions, fetched if whole else wanted, memory.apply)
+                await apply_batch(self._fold, self.positions, wanted, memory.apply)
                 self._say(len(wanted), marks, begun)
                 heard = time.monotonic()
             elif time.monotonic() - heard > _SILENCE_S:
@@ -97,3 +99,11 @@ class Filler:
     def _behind(self, marks: Mapping[Place, int]) -> dict[Place, int]:
         """Return where we stand in each partition whose mark is ahead."""
         return {place: at for place, at in self.positions.items() if at < marks.get(place, 0)}
+
+
+def _before(marks: Mapping[Place, int], records: Sequence[Incoming]) -> Sequence[Incoming]:
+    """Return the records before the marks; nearly always all of them are, and what was worked out of them stays with them."""
+    ends = {(record.topic, record.partition): record.offset for record in records}
+    if all(end < marks.get(place, 0) for place, end in ends.items()):
+        return records
+    return [record for record in records if record.offset < marks.get((record.topic, record.partition), 0)]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from psycopg import DataError
+from psycopg.errors import UniqueViolation
 
 from events.topics import Names
 from events.wire import Incoming
@@ -12,7 +13,7 @@ from projections.catalog import PROJECTIONS
 from projections.column import SCHEMA
 from projections.dead_letter import park
 from projections.errors import GenerationMoved
-from projections.event_log import LogRow, block_of, take_in
+from projections.event_log import LogRow, TakeIn, block_of, take_in, take_in_unknown
 from projections.projection import Logged, Projection
 from projections.sorting import Parked, SortedRecord, chunks, sorted_of
 from projections.statement import Statement, run
@@ -70,23 +71,27 @@ class ProjectionFold:
                 parked.append(one.found)
             elif one.found.event.id not in facts:
                 facts[one.found.event.id], rows[one.found.event.id] = one.found, one.row
-        return Chunk(read, facts, parked, block_of(rows), await self._plan(list(facts.values())))
+        return Chunk(read, facts, parked, block_of(rows), await self._plan(read, list(facts.values()), parked))
 
-    async def _plan(self, facts: Sequence[Logged]) -> list[Statement]:
-        """Return what every read model makes of facts."""
+    async def _plan(self, records: Sequence[Incoming], facts: Sequence[Logged], parked: Sequence[Parked]) -> list[Statement]:
+        """Return what every read model makes of the facts that are new, and what is set aside and counted."""
         statements: list[Statement] = []
         kinds = {type(logged.event.fact) for logged in facts}
         for projection in self._projections:
             if not kinds.isdisjoint(projection.reads):
                 statements += projection.plan(facts)
                 await asyncio.sleep(0)
-        return statements
+        return [*statements, *park(parked), *count(records, facts, parked)]
 
-    async def _apply(self, connection: Connection, chunk: Chunk) -> None:
+    async def _apply(self, connection: Connection, chunk: Chunk, way: TakeIn = take_in) -> None:
         """Write a chunk; if Postgres cannot hold a value in it, halve it until that record is alone, and park it."""
         try:
             async with connection.transaction():
-                await self._write(connection, chunk)
+                await self._write(connection, chunk, way)
+        except UniqueViolation:  # something in it was told before
+            if way is take_in_unknown:
+                raise
+            await self._apply(connection, chunk, take_in_unknown)
         except DataError as error:
             if len(chunk.records) == 1:
                 await self._park(connection, chunk.records[0], error)
@@ -95,13 +100,14 @@ class ProjectionFold:
             await self._apply(connection, await self._chunk(chunk.records[:middle]))
             await self._apply(connection, await self._chunk(chunk.records[middle:]))
 
-    async def _write(self, connection: Connection, chunk: Chunk) -> None:
+    async def _write(self, connection: Connection, chunk: Chunk, way: TakeIn) -> None:
         """Write the log, every read model, the dead letters and the tally."""
-        new = await take_in(connection, chunk.facts.keys(), chunk.block)
-        fresh = [logged for event_id, logged in chunk.facts.items() if event_id in new]
-        told = chunk.statements if len(fresh) == len(chunk.facts) else await self._plan(fresh)
+        new, statements = await way(connection, chunk.facts.keys(), chunk.block), chunk.statements
+        if len(new) < len(chunk.facts):
+            fresh = [logged for event_id, logged in chunk.facts.items() if event_id in new]
+            statements = await self._plan(chunk.records, fresh, chunk.parked)
         async with connection.pipeline():
-            await run(connection, [*told, *park(chunk.parked), *count(chunk.records, fresh, chunk.parked)])
+            await run(connection, statements)
 
     async def _park(self, connection: Connection, record: Incoming, error: DataError) -> None:
         """Set one record aside that Postgres refuses."""

@@ -16,7 +16,7 @@ from store.postgres import Connection
 R = TypeVar("R")
 
 
-class Logged(Struct, frozen=True):
+class Logged(Struct, frozen=True, gc=False):
     """A fact with its place in the log: the first with its id."""
 
     event: Event[Fact]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from bus.reader import MakeReader, PartitionReader, Place
 from events.topics import FACT_TOPICS, Names
 from events.wire import Incoming
-from projections.ahead import Ahead
+from projections.ahead import Ahead, Piecewise
 from projections.catalog import PROJECTIONS
 from projections.errors import GenerationMoved
 from projections.fold import ProjectionFold
@@ -104,7 +104,7 @@ class Projector:
         memory = ProjectionFold(self._names, self._projections, generation.name, shape=generation.shape)
         positions = await fold.positions(self._places)
         self._reader = self._make_reader(self._kafka, generation.consumer)
-        ahead = Ahead(Gathering(self._reader), memory.prepare)
+        ahead = Ahead(Gathering(Piecewise(self._reader)), memory.prepare)
         try:
             await self._reader.start(positions)
             self._positions = positions

@@ -34,7 +34,7 @@ class Parked(Struct, frozen=True):
     detail: str
 
 
-class SortedRecord(Incoming, frozen=True):
+class SortedRecord(Incoming, frozen=True, gc=False):
     """A record that was read out: what it is, and, if it is a fact, its row in the event log as JSON."""
 
     found: "Logged | Parked"

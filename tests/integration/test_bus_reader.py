@@ -64,6 +64,24 @@ async def test_what_gathers_while_a_reader_rests_comes_at_once(kafka: str) -> No
         assert len(await source.fetch(wait_ms=5_000)) == 3
 
 
+async def test_a_reader_turned_back_reads_again_and_a_resting_partition_is_silent(kafka: str) -> None:
+    """What was fetched and not wanted comes again, once; where it stands already, nothing that was asked for ahead is lost."""
+    async with kit.a_topic(kafka, partitions=2) as topic:
+        await kit.publish(kafka, kit.records(topic, 20, key=b"task"))
+
+        async with kit.reader(kafka, {(topic, 0): 0, (topic, 1): 0}) as source:
+            place = next(place for place, end in (await source.ends()).items() if end)
+            other = (topic, 1 - place[1])
+            source.turn_to({place: 0})
+            first = await kit.read(source, 20)
+            source.turn_to({place: 5})
+            again = await kit.read(source, 15)
+            source.turn_to({other: 0})
+            silent = await source.fetch(wait_ms=300)
+
+    assert (first, again, silent) == (list(range(20)), list(range(5, 20)), [])
+
+
 async def test_partitions_are_those_of_the_broker(kafka: str) -> None:
     """Partition numbers are asked for, and a topic that is not there has none."""
     async with kit.a_topic(kafka, partitions=3) as topic:

@@ -7,7 +7,7 @@ import pytest
 
 from bus.errors import LogChanged
 from events.wire import Incoming
-from projections.ahead import Ahead
+from projections.ahead import Ahead, Piecewise
 from projections.batch import Batch
 from projections.fold import ProjectionFold
 from tests.builders import NAMES
@@ -80,3 +80,30 @@ async def test_a_failure_meets_whoever_fetches_next() -> None:
 
     with pytest.raises(LogChanged):
         await ahead.fetch()
+
+
+class Tap:
+    """A source that has so many records at once, and remembers how many were asked for at a time."""
+
+    def __init__(self, records: Sequence[Incoming]) -> None:
+        self._left, self.asked = list(records), list[tuple[int, int]]()
+
+    async def fetch(self, limit: int = 500, wait_ms: int = 200) -> list[Incoming]:
+        """Return as many as are asked for, or what is left."""
+        self.asked.append((limit, wait_ms))
+        given, self._left = self._left[:limit], self._left[limit:]
+        return given
+
+
+@pytest.mark.parametrize("there", [0, 1, 99, 100, 101, 250, 260])
+async def test_pieces_are_all_that_is_there_and_no_more_than_was_asked_for(there: int) -> None:
+    """Only the first piece is waited for, and a piece that is not full is the last."""
+    records = (history(1) + history(2))[:there]
+    tap = Tap(records)
+
+    got = await Piecewise(tap).fetch(250, 200)
+
+    assert got == records[:250]
+    assert len(records) == there
+    assert [wait for _, wait in tap.asked] == [200, *[0] * (len(tap.asked) - 1)]
+    assert sum(limit for limit, _ in tap.asked) <= max(250, 100 + there)
