@@ -12,11 +12,11 @@ from bench.selection.learner import Entry
 from bench.selection.rank import Rank, rank
 from bench.selection.recurring import Recurring, Trials, trials
 from bench.selection.report import Row, Spread, rows_of
-from bench.selection.variant import LEARNED, NO_MEMORY, variants
+from bench.selection.variant import FIXED, LEARNED, NO_MEMORY, variants
 from smolit.cli import out
 
 BESIDE = (Entry("ridge_igw (default)", "ridge_igw"), Entry("shared_forest", "shared_forest"))
-DIFFERENCE = "difference"
+MINUS = "learned weights minus "  # what follows is another learner's label
 
 
 class Ablated(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Ablated(msgspec.Struct, frozen=True):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """Texts that come again: with memory, without, and the difference of the two, for each figure of `Trials`."""
+    """Texts that come again: each learner, and what learned weights do beyond it, for each figure of `Trials`."""
 
     until_proven: dict[str, Spread]
     failed: dict[str, Spread]
@@ -58,13 +58,13 @@ def ablated(course: Course, seeds: Sequence[int], jobs: int) -> dict[str, Ablate
 
 def saved(recurring: Recurring, seeds: Sequence[int], jobs: int) -> Saved:
     """Return what memory saves where texts come again."""
-    found: dict[str, list[Trials]] = _each(trials, recurring, (LEARNED, NO_MEMORY), seeds, jobs)
+    found: dict[str, list[Trials]] = _each(trials, recurring, (LEARNED, NO_MEMORY, FIXED), seeds, jobs)
     return Saved(*(_beside(found, figure) for figure in Trials._fields))
 
 
 def fallen(course: Course, seeds: Sequence[int], jobs: int) -> dict[str, Fallen]:
     """Return how soon an agent that fails loses its rank, by policy."""
-    found: dict[str, list[Rank]] = _each(rank, course, (LEARNED, *BESIDE), seeds, jobs)
+    found: dict[str, list[Rank]] = _each(rank, course, (LEARNED, FIXED, *BESIDE), seeds, jobs)
     return {label: _fallen(ranks) for label, ranks in found.items()}
 
 
@@ -85,8 +85,10 @@ def _each(
 
 
 def _beside(found: dict[str, list[Trials]], figure: str) -> dict[str, Spread]:
-    with_it, without = ([getattr(one, figure) for one in found[entry.label]] for entry in (LEARNED, NO_MEMORY))
-    return {LEARNED.label: Spread.of(with_it), NO_MEMORY.label: Spread.of(without), DIFFERENCE: Spread.of(with_it, without)}
+    values = {label: [float(getattr(one, figure)) for one in each] for label, each in found.items()}
+    spreads = {label: Spread.of(each) for label, each in values.items()}
+    others = {MINUS + label: Spread.of(values[LEARNED.label], each) for label, each in values.items() if label != LEARNED.label}
+    return {**spreads, **others}
 
 
 def _fallen(ranks: Sequence[Rank]) -> Fallen:

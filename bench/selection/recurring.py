@@ -39,8 +39,9 @@ class Trials(NamedTuple):
 
 
 def same(stream: Routing, texts: int = TEXTS, visits: int = VISITS) -> Recurring:
-    """Return the first texts of a set, the same at each visit."""
-    return Recurring((stream.rows(np.arange(min(texts, len(stream.keys)))),) * visits)
+    """Return some texts of a set, the same at each visit."""
+    some = np.random.default_rng(0).permutation(len(stream.keys))[:texts]
+    return Recurring((stream.rows(some),) * visits)
 
 
 def changed(

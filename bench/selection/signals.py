@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from bench.make_sample import SAMPLE_SET
-from bench.selection.ablation import DIFFERENCE, Ablated, Fallen, Saved, ablated, fallen, saved
+from bench.selection.ablation import MINUS, Ablated, Fallen, Saved, ablated, fallen, saved
 from bench.selection.command import SAMPLE, Agents, Data, HoldOut, Jobs, Json, Set, named
 from bench.selection.course import Course
 from bench.selection.recurring import TEXTS, VISITS, changed, same
@@ -106,8 +106,7 @@ def _ablated(found: Report) -> Iterator[tuple[str, ...]]:
 def _saved(found: Report) -> Iterator[tuple[str, ...]]:
     for texts, one in found.memory.items():
         for learner in one.failed:
-            scale = 1 if learner != DIFFERENCE else 1000
-            reward = f"{one.reward[learner].mean:.4f}" if scale == 1 else _told(one.reward[learner], scale)
+            reward = _told(one.reward[learner], 1000) if learner.startswith(MINUS) else f"{one.reward[learner].mean:.4f}"
             yield texts, learner, _plain(one.until_proven[learner]), _plain(one.failed[learner]), reward
 
 

@@ -7,6 +7,9 @@ NEVER_MOVED = 1e9  # examples' worth of trust in the weights at first
 
 LEARNED = Entry("learned weights", ThreeSignals.name)
 NO_MEMORY = Entry("memory off", ThreeSignals.name, {"memory": 0.0})
+FIXED = Entry(
+    "fixed .3/.4/.3", ThreeSignals.name, {"match": 0.3, "learned": 0.4, "history": 0.3, "memory": 0.3, "firmness": NEVER_MOVED}
+)
 _OFF = {"match": {"match": 0.0}, "learned score": {"learned": 0.0}, "history": {"history": 0.0}}
 _ALONE = {
     "match": {"learned": 0.0, "history": 0.0, "memory": 0.0},
@@ -17,10 +20,9 @@ _ALONE = {
 
 def variants() -> list[Entry]:
     """Return all of them, the one with learned weights first."""
-    fixed = {"match": 0.3, "learned": 0.4, "history": 0.3, "memory": 0.3, "firmness": NEVER_MOVED}
     return [
         LEARNED,
-        Entry("fixed .3/.4/.3", ThreeSignals.name, dict(fixed)),
+        FIXED,
         *(Entry(f"{name} alone", ThreeSignals.name, dict(settings)) for name, settings in _ALONE.items()),
         *(Entry(f"{name} off", ThreeSignals.name, dict(settings)) for name, settings in _OFF.items()),
         NO_MEMORY,
