@@ -69,8 +69,7 @@ def rows(question: str, *given: Any) -> list[Any]:
 
 def wait_for(count: int, question: str, *given: Any) -> list[Any]:
     """Return rows once there are so many."""
-    found: list[Any] = []
-    until(lambda: Said(0, str(found := rows(question, *given)) and str(len(found)), ""), lambda said: int(said.out) >= count)
+    until(lambda: Said(0, str(len(rows(question, *given))), ""), lambda said: int(said.out) >= count)
     return rows(question, *given)
 
 
