@@ -37,9 +37,9 @@ class TrialRef(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Bin(Struct, frozen=True, forbid_unknown_fields=True):
     """Held-out attempts whose chance of success was told alike: what was told in the mean, what came, how many there are."""
 
-    told: Annotated[float, Meta(ge=0.0, le=1.0)]
-    came: Annotated[float, Meta(ge=0.0, le=1.0)]
-    count: Count
+    told: Annotated[float, Meta(ge=0.0, le=1.0), says("Mean chance of success that was told.")]
+    came: Annotated[float, Meta(ge=0.0, le=1.0), says("Share that succeeded.")]
+    count: Annotated[Count, says("How many attempts these are.")]
 
 
 class Trained(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,8 @@ from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRol
 from projections.naive import Key, Seen, Table
 
 _JUDGED = ("verdict", "why", "judged_at", "judged_offset")
-_OF_ORIGIN = [name for name in Origin.__struct_fields__ if name != "width"]  # how wide its contexts are is not told
+# How wide its contexts are, and how its network was trained, is not told.
+_OF_ORIGIN = [name for name in Origin.__struct_fields__ if name not in ("width", "trained")]
 _KINDS: dict[type[Any], tuple[str, str]] = {
     ModelRegistered: ("registered", "registered_by"),
     ModelValidated: ("validated", "judged_by"),

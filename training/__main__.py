@@ -76,7 +76,7 @@ def train(folder: Path, here: Ranks, resume: bool) -> None:
 
 def _finish(folder: Path, job: Job, fitted: Fitted, validation: Part, began: float) -> None:
     """Calibrate, export, prove, and write."""
-    scales = _scales(fitted, job, validation)
+    scales = scales_of(fitted, job, validation)
     graph = export(fitted.net, scales, job)
     parity = check_parity(fitted.net, scales, graph, job, validation)
     at = fitted.position
@@ -96,7 +96,7 @@ def _finish(folder: Path, job: Job, fitted: Fitted, validation: Part, began: flo
     (folder / RESULT).write_bytes(msgspec.json.encode(result))
 
 
-def _scales(fitted: Fitted, job: Job, validation: Part) -> Scales:
+def scales_of(fitted: Fitted, job: Job, validation: Part) -> Scales:
     """Return what makes probabilities of the logits of reward and success, fitted on the validation rows."""
     roster = torch.arange(1, len(job.agents) + 1).expand(len(validation.agents), -1)
     with torch.no_grad():

@@ -29,12 +29,13 @@ class Linear(nn.Module):
 
     def __init__(self, width: int, agents: int, _hidden: int) -> None:
         super().__init__()
-        self.slopes = nn.Parameter(torch.zeros(len(TARGETS), agents + 1, width))
+        self.slopes = nn.ModuleList(nn.Embedding(agents + 1, width) for _ in TARGETS)
+        for each in self.slopes:
+            nn.init.zeros_(each.weight)
 
     def forward(self, contexts: Tensor, agents: Tensor) -> Outputs:
         """Return the three targets."""
-        slopes = self.slopes[:, agents]
-        return Outputs(*(slopes * contexts[None, :, None, :]).sum(-1).unbind(0))
+        return Outputs(*((slopes(agents) * contexts[:, None, :]).sum(-1) for slopes in self.slopes))
 
 
 class Pair(nn.Module):

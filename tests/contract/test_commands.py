@@ -10,7 +10,8 @@ from tests.cli_docs import documented, parsers, reference
 READS = {
     "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "agent rewards",
     "policy show",
-    "policy explain", "policy verify", "policy replay", "policy calibrations", "experiment list",
+    "policy explain", "policy verify", "policy replay", "policy due", "policy calibrations", "plot reliability",
+    "experiment list",
     "experiment show", "events tail", "events trace",
     "events catalog", "events export", "plot learning", "plot agents", "plot cost", "projection list", "projection verify",
     "projection lag", "dlq list", "dlq inspect", "model list", "model show", "model compare", "model lineage", "model history",
@@ -18,7 +19,7 @@ READS = {
 }  # fmt: skip
 CHANGES = {
     "down", "task cancel", "task forget", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume",
-    "agent retire", "policy set", "policy calibrate",
+    "agent retire", "policy set", "policy calibrate", "policy retrain",
     "experiment start", "experiment stop", "projection rebuild", "projection drop",
     "dlq replay", "dlq purge", "restore", "model register", "model validate", "model promote", "model rollback", "model prune",
     "model track", "policy search",

@@ -17,6 +17,7 @@ from learning.policy import Policy
 from smolit.recompute import Log, Report, sort_log, verify
 from tests import builders
 from tests.choosing import AGENTS, SECRET, choice, example, features
+from tests.networks import MODEL, network, only
 
 KEY = PolicyKey.of("ridge_igw", {})
 
@@ -66,7 +67,9 @@ def test_true_choices_pass(context_map: ContextMap) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind.name != "fixed"], ids=lambda kind: kind.name)
 def test_choices_of_every_policy_pass(kind: type[Policy], context_map: ContextMap) -> None:
     """Over some eighty examples, in which forests are planted, each policy's choices are made again to the bit."""
-    page, choices, examples = Page(PolicyKey.of(kind.name, {}).make(context_map.width)), [], []
+    settings: dict[str, float | str] = {"model": MODEL, "trained": 30.0} if kind.name == "neural" else {}
+    networks = only(network(5, AGENTS[:2], context_map.width))
+    page, choices, examples = Page(PolicyKey.of(kind.name, settings).make(context_map.width, networks)), [], []
     for number in range(1, 82):
         fact = replace(example(number, (number % 5) / 4), agent=AGENTS[number % 3], fit=0.1 * (number % 4))
         page.take_in(fact, number, lambda seen: context_map.apply(seen.embedding, seen.surface))
@@ -74,7 +77,7 @@ def test_choices_of_every_policy_pass(kind: type[Policy], context_map: ContextMa
         if number % 20 == 1:
             choices.append(choice(page, context_map, 100 + number))
 
-    report = checked(Log({("default", "default"): examples}, choices, 0), context_map)
+    report = checked(Log({("default", "default"): examples}, choices, 0, networks=networks), context_map)
     assert (report.equal, report.choices, report.mismatches) == (True, 5, ())
 
 
