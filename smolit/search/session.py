@@ -124,7 +124,6 @@ async def _arms(desk: Desk, known: Known, log: Log, client: Client, told: Told) 
 
     started = known.started
     scorer, _ = scorers(started, log)
-    storage = open_storage(address(desk.endpoints.postgres, SCHEMA))
     default = default_in(started.policy, started.space)
     first = default if all(holds(one, default[one.name]) for one in started.space) else None
     found: dict[Arm, list[Trial]] = {}
@@ -134,7 +133,7 @@ async def _arms(desk: Desk, known: Known, log: Log, client: Client, told: Told) 
         await client.effect(Ask(_trial(started, trial), request_id))
         told(trial, started.budget.trials)
 
-    with Crew(scorer, started.budget.workers) as crew:
+    with open_storage(address(desk.endpoints.postgres, SCHEMA)) as storage, Crew(scorer, started.budget.workers) as crew:
         for arm in ARMS:
             study = Study(storage, f"{started.tenant}/{started.search_id}", arm, started.space, started.seed, first)
             found[arm] = await run_arm(arm, started.budget, study, in_threads(crew), known.of(arm), written)
