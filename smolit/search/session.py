@@ -97,6 +97,7 @@ async def run(desk: Desk, known: Known, told: Told, enough: bool = False) -> Out
     trials: dict[Arm, list[Trial]] = {arm: known.of(arm) for arm in ARMS}
     if not enough:
         with _alone(desk, started):
+            known = await need(desk, started.tenant, started.search_id)  # whoever ran it last may have gone on meanwhile
             async with _writing(desk, started) as client:
                 trials = await _arms(desk, known, log, client, told)
     outcome = _outcome(started, trials, log, "stopped" if enough else "budget_spent")
