@@ -134,7 +134,7 @@ def judge(scorer: OnRecorded, best: Mapping[str, Any], random: Mapping[str, Any]
 async def _arms(scorer: OnRecorded, space: Any, seed: int, budget: Budget) -> dict[Arm, list[Trial]]:
     from smolit.search.study import Study, open_storage  # Optuna takes a second to import: only a search needs it
 
-    storage, default = open_storage(None), default_in(scorer.policy, space)
+    default = default_in(scorer.policy, space)
     first = default if all(holds(one, default[one.name]) for one in space) else None
     found: dict[Arm, list[Trial]] = {}
 
@@ -142,7 +142,7 @@ async def _arms(scorer: OnRecorded, space: Any, seed: int, budget: Budget) -> di
         came = f"{trial.scored.score:.4f}" if trial.scored.score is not None else f"{trial.scored.state}: {trial.scored.reason}"
         out.say(f"{trial.arm} trial {trial.number + 1} of {budget.trials}: {came} in {trial.scored.seconds:.1f} s")
 
-    with Crew(scorer, budget.workers) as crew:
+    with open_storage(None) as storage, Crew(scorer, budget.workers) as crew:
         for arm in ARMS:
             study = Study(storage, "bench", arm, space, seed, first)
             found[arm] = await run_arm(arm, budget, study, in_threads(crew), [], written)

@@ -97,6 +97,7 @@ async def run(desk: Desk, known: Known, told: Told, enough: bool = False) -> Out
     trials: dict[Arm, list[Trial]] = {arm: known.of(arm) for arm in ARMS}
     if not enough:
         with _alone(desk, started):
+            known = await need(desk, started.tenant, started.search_id)  # whoever ran it last may have gone on meanwhile
             async with _writing(desk, started) as client:
                 trials = await _arms(desk, known, log, client, told)
     outcome = _outcome(started, trials, log, "stopped" if enough else "budget_spent")
@@ -124,7 +125,6 @@ async def _arms(desk: Desk, known: Known, log: Log, client: Client, told: Told) 
 
     started = known.started
     scorer, _ = scorers(started, log)
-    storage = open_storage(address(desk.endpoints.postgres, SCHEMA))
     default = default_in(started.policy, started.space)
     first = default if all(holds(one, default[one.name]) for one in started.space) else None
     found: dict[Arm, list[Trial]] = {}
@@ -134,7 +134,7 @@ async def _arms(desk: Desk, known: Known, log: Log, client: Client, told: Told) 
         await client.effect(Ask(_trial(started, trial), request_id))
         told(trial, started.budget.trials)
 
-    with Crew(scorer, started.budget.workers) as crew:
+    with open_storage(address(desk.endpoints.postgres, SCHEMA)) as storage, Crew(scorer, started.budget.workers) as crew:
         for arm in ARMS:
             study = Study(storage, f"{started.tenant}/{started.search_id}", arm, started.space, started.seed, first)
             found[arm] = await run_arm(arm, started.budget, study, in_threads(crew), known.of(arm), written)

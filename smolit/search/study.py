@@ -5,7 +5,8 @@ and whatever was killed meanwhile: it depends on the trials before it alone.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -24,14 +25,25 @@ _STATES = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "faile
 _STARTUP = 8  # trials that are drawn at random before the sampler guides
 
 
-def open_storage(address: str | None) -> BaseStorage:
-    """Return where studies lie: an address of Postgres, or this process's memory; raises StudyUnusable."""
+@contextmanager
+def open_storage(address: str | None) -> Iterator[BaseStorage]:
+    """Yield where studies lie: an address of Postgres, or this process's memory; raises StudyUnusable."""
     if address is None:
-        return InMemoryStorage()
+        yield InMemoryStorage()
+        return
     try:
-        return RDBStorage(address)
+        storage = RDBStorage(address)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise StudyUnusable(f"Optuna's tables cannot be used: {str(error).partition(chr(10))[0]}") from error
+    try:
+        yield storage
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise StudyUnusable(
+            f"Optuna's tables were lost on the way; --resume goes on: {str(error).partition(chr(10))[0]}"
+        ) from error
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 class Study:

@@ -49,8 +49,7 @@ def catch_up(dsn: str, told: Sequence[Told], said: Said = lambda _: None, anew: 
         PostgresUnreachable, TrackerUnusable: it cannot be written to now.
     """
     end = told[-1].offset + 1 if told else 0
-    with held_alone(dsn, anew):
-        keeper = Keeper.open(address(dsn, SCHEMA))
+    with held_alone(dsn, anew), Keeper.open(address(dsn, SCHEMA)) as keeper:
         since = keeper.position()
         _assert_log(since, end)
         wanted = content(fold(told))
@@ -71,8 +70,7 @@ def verify(dsn: str, told: Sequence[Told]) -> Verified:
     """
     if not exists(dsn, f"{SCHEMA}.experiments"):
         raise TrackerUnusable("nothing was tracked yet; `smolit model track` begins")
-    with held_alone(dsn):
-        keeper = Keeper.open(address(dsn, SCHEMA))
+    with held_alone(dsn), Keeper.open(address(dsn, SCHEMA)) as keeper:
         position, held = keeper.position(), keeper.held()
     wanted = wanted_at(told, position)
     different = differences(wanted, held)

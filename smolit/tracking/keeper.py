@@ -37,15 +37,21 @@ class Keeper:
         self._lib, self._runs, self._models = lib, runs, models
 
     @classmethod
-    def open(cls, address: str) -> Self:
-        """Open the stores; they make their tables where there are none.
+    @contextmanager
+    def open(cls, address: str) -> Iterator[Self]:
+        """Open the stores, and close them again; they make their tables where there are none.
 
         Raises:
             TrackingLibraryMissing: MLflow is not installed.
         """
         lib = library()
         with _named_errors(lib):
-            return cls(lib, lib.runs(address, ARTEFACTS), lib.models(address))
+            runs, models = lib.runs(address, ARTEFACTS), lib.models(address)
+        try:
+            yield cls(lib, runs, models)
+        finally:
+            for store in (runs, models):
+                store.engine.dispose()
 
     def position(self) -> int:
         """Return the offset of the next fact that was not tracked yet; 0: none was."""

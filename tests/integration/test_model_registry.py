@@ -343,6 +343,21 @@ def test_the_tracker_made_anew_holds_the_same(smolit: Smolit) -> None:
     assert smolit("model", "track", "--verify", "--follow").code == 2
 
 
+def test_the_tracker_is_followed(smolit: Smolit) -> None:
+    """Facts that come while somebody follows are tracked without being asked for."""
+    with subprocess.Popen([sys.executable, "-m", "smolit", "model", "track", "--follow"], stderr=subprocess.DEVNULL) as follower:
+        try:
+            version(smolit, "followed", "uniform", "--alias", "shadow")
+            verify = partial(smolit, "model", "track", "--verify", "--json")
+            found = until(verify, lambda said: said.code == 0 and not said.json["behind"])
+        finally:
+            follower.terminate()
+
+    assert found.json["equal"]
+    assert found.json["facts"] >= 3
+    assert found.json["scopes"] >= 1
+
+
 def in_a_child(*words: str) -> int:
     """Run a command in a process of its own, and return how it ended."""
     return subprocess.run([sys.executable, "-m", "smolit", *words], check=False, timeout=120).returncode

@@ -215,27 +215,27 @@ def test_a_trial_whose_process_is_killed_has_failed_and_the_search_goes_on(smoli
     """The worker is replaced; the fact says what happened."""
     argv = [sys.executable, "-m", "smolit", *words(settings, "hurt", trials=6)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as one:
-        victim = _busy_worker(one.pid)
-        os.kill(victim, signal.SIGKILL)
+        os.kill(_worker(one.pid), signal.SIGKILL)
         told, _ = one.communicate(timeout=200)
     found = json.loads(told)
     failed = [each for each in found["trials"] if each["scored"]["state"] == "failed"]
 
     assert one.returncode == 0
-    assert [each["scored"]["reason"] for each in failed] == ["its process ended: killed by signal 9"]
+    assert len(failed) == 1
+    assert failed[0]["scored"]["reason"].startswith(("its process ended: killed by signal 9", "its process could not be reached"))
     assert len(found["trials"]) == 12
     assert found["ended"]["best"] is not None
 
 
-def _busy_worker(parent: int) -> int:
-    """Return a worker of a search once it has begun to score."""
+def _worker(parent: int) -> int:
+    """Return a worker of a search as soon as there is one: it was given its first trial, and is not ready yet."""
     end = time.monotonic() + 120
     while time.monotonic() < end:
         for one in psutil.Process(parent).children(recursive=True):
-            if "spawn_main" in " ".join(one.cmdline()) and one.cpu_times().user > 0.5:
+            if "spawn_main" in " ".join(one.cmdline()):
                 return one.pid
-        time.sleep(0.05)
-    raise AssertionError("no worker came to work")
+        time.sleep(0.01)
+    raise AssertionError("no worker came")
 
 
 def test_the_budget_in_seconds_ends_it_and_what_cannot_be_meant_is_refused(smolit: Smolit, settings: Settings) -> None:

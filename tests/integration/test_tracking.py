@@ -163,8 +163,8 @@ def test_tables_that_are_gone_are_said_to_be(tracked: str) -> None:
     """A broken store ends with one sentence, not with a stack of SQL."""
     with psycopg.connect(tracked, autocommit=True) as connection:
         connection.execute("drop table mlflow.model_versions cascade")
-    with held_alone(tracked), pytest.raises(TrackerUnusable) as raised:
-        Keeper.open(address(tracked, SCHEMA)).held()
+    with held_alone(tracked), pytest.raises(TrackerUnusable) as raised, Keeper.open(address(tracked, SCHEMA)) as keeper:
+        keeper.held()
 
     assert "\n" not in str(raised.value)
 

@@ -17,9 +17,11 @@ from learning.book import Page, PolicyKey
 from learning.features import ContextMap
 from learning.hashed import HashedEncoder
 from learning.policies import create
-from smolit.errors import NothingFound, UsageInvalid
+from smolit.cli import app
+from smolit.errors import NothingFound, SearchLibraryMissing, UsageInvalid
 from smolit.model.fold import Scope
 from smolit.recompute import Log
+from smolit.search import session
 from smolit.search.course import Asked, run_arm
 from smolit.search.crew import Crew, Work
 from smolit.search.judge import judge_on_log
@@ -316,3 +318,12 @@ def test_the_judgement_says_what_the_figures_say(log: Log, used: ContextMap) -> 
     word = "which it beats" if low > 0 else "to which it loses" if high < 0 else "no difference that can be told"
     assert word in none.verdict
     assert none.figures["choices"] == 120
+
+
+def test_where_optuna_is_not_installed_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read or begun, on recorded outcomes too."""
+    monkeypatch.setattr(session, "find_spec", lambda _name: None)
+
+    with pytest.raises(SearchLibraryMissing, match="make install-search"):
+        session.require_library()
+    assert app.run(["bench", "search", "--policy", "ridge_igw"]) == 1

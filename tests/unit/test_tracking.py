@@ -3,10 +3,13 @@
 import random
 
 import msgspec
+import pytest
 
 from events.event import Event, Fact
 from events.model import TrialRef
 from smolit.apart import address
+from smolit.errors import TrackingLibraryMissing
+from smolit.tracking import library
 from smolit.tracking.content import differences, digest
 from smolit.tracking.fold import Told, changed, content, fold, name_of
 from tests.builders import (
@@ -168,3 +171,11 @@ def test_the_address_keeps_what_the_setting_says() -> None:
     assert "search_path%3Dmlflow" in url
     assert "jit%3Doff" in url
     assert "sslmode=require" in url
+
+
+def test_where_mlflow_is_not_installed_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the command that installs it."""
+    monkeypatch.setattr(library, "find_spec", lambda _name: None)
+
+    with pytest.raises(TrackingLibraryMissing, match="make install-tracking"):
+        library.library()
