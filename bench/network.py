@@ -23,9 +23,9 @@ from bench.make_sample import SAMPLE_SET
 from bench.selection.routing import POOLS, Routing, open_set
 from learning.draw import sample
 from learning.encoders import open_encoder
+from learning.inverse_gap import inverse_gap_weights
 from learning.network import Graph, open_graph
 from learning.policies import create
-from learning.policies.ridge_igw import inverse_gap_weights
 from learning.policy import Example, Policy, choose
 from learning.reliability import brier, calibration_error, groups
 from learning.statistics import paired_difference
@@ -169,7 +169,8 @@ def vote(_: Combined, told: Matrix) -> Matrix:
     """Return the share of members whose favourite each agent is; the mean score, a thousandth of it, breaks ties."""
     votes = np.zeros(told.shape[1])
     np.add.at(votes, told.argmax(axis=1), 1.0 / len(told))
-    return votes + told.mean(axis=0) / 1000.0
+    mixed: Matrix = votes + told.mean(axis=0) / 1000.0
+    return mixed
 
 
 def stack(one: Combined, told: Matrix) -> Matrix:
