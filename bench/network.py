@@ -169,8 +169,8 @@ def vote(_: Combined, told: Matrix) -> Matrix:
     """Return the share of members whose favourite each agent is; the mean score, a thousandth of it, breaks ties."""
     votes = np.zeros(told.shape[1])
     np.add.at(votes, told.argmax(axis=1), 1.0 / len(told))
-    mixed: Matrix = votes + told.mean(axis=0) / 1000.0
-    return mixed
+    votes += told.mean(axis=0) / 1000.0
+    return votes
 
 
 def stack(one: Combined, told: Matrix) -> Matrix:

@@ -39,14 +39,15 @@ class Entry(msgspec.Struct, frozen=True):
 def ours(asked: Sequence[str]) -> list[Entry]:
     """Return the policies to measure, the default first: those asked for as NAME or NAME:{settings}, else all that choose.
 
-    `fixed` is not among them unless asked for: it is the line "best single" with another name.
+    `fixed` is not among them unless asked for: it is the line "best single" with another name. Nor is `neural`, which needs a
+    network that somebody trained: `bench.network` measures it.
 
     Raises:
         UnknownPolicy, InvalidPolicySetting: no such policy, or what follows its name is no JSON object.
     """
     default = Entry(f"{DEFAULT} (default)", DEFAULT)
     if not asked:
-        names = [policy.name for policy in POLICIES if policy.name not in (DEFAULT, "fixed")]
+        names = [policy.name for policy in POLICIES if policy.name not in (DEFAULT, "fixed", "neural")]
         return [default, *(Entry(name, name) for name in names)]
     return [default, *(entry for entry in map(_entry, asked) if (entry.kind, entry.settings) != (DEFAULT, {}))]
 

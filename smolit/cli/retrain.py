@@ -20,7 +20,7 @@ from smolit.model import registry
 from smolit.model.fold import Scope as Place
 from smolit.retrain.child import Epoch
 from smolit.retrain.judge import Judged
-from smolit.retrain.retrain import Asked, Retrained, keep
+from smolit.retrain.retrain import Asked, Retrained, done, keep
 from smolit.retrain.retrain import retrain as train_again
 from smolit.retrain.split import Bound, Range
 from training.job import Kind, Words
@@ -78,6 +78,7 @@ def retrain(
     if not dry_run:
         keep(desk, found)
         model = asyncio.run(registry.register(desk, asked.scope, found.version, found.request))
+        done(found)
     if as_json:
         out.json(_as_json(found, None if model is None else model.id, None if model is None else model.number))
         return

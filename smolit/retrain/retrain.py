@@ -1,6 +1,7 @@
 """From the log to a version that serves by a network: read, split, train, prove, judge; then it is registered like any other."""
 
 import hashlib
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,8 +51,12 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class Retrained(Struct, frozen=True):
-    """A version that is not registered yet: its network, its origin and state, what it is worth, and how the training went."""
+    """A version that is not registered yet: its network, its origin and state, what it is worth, and how the training went.
 
+    `folder` holds the rows and checkpoints.
+    """
+
+    folder: Path
     graph: bytes
     version: Made
     request: RegisterModel
@@ -89,7 +94,7 @@ async def retrain(desk: Desk, asked: Asked, told: Told, told_epoch: ToldEpoch) -
     own = version.origin.id_in(*asked.scope)
     follows = parent.id if parent and parent.id != own else None
     request = RegisterModel(scope=asked.scope.name, origin=version.origin, parent=follows)
-    return Retrained(trained.graph, version, request, judged, trained.result)
+    return Retrained(folder_of(desk, job), trained.graph, version, request, judged, trained.result)
 
 
 async def again(desk: Desk, scope: Scope, origin: Origin, told: Told = lambda _said: None) -> None:
@@ -115,6 +120,12 @@ async def again(desk: Desk, scope: Scope, origin: Origin, told: Told = lambda _s
     if hashlib.sha256(found.graph).hexdigest() != origin.parameters["model"]:
         raise CheckFailed("the network was not restored: this machine, or release, trains to other bytes than were registered")
     write_network(networks_in(desk.settings.data_dir), found.graph)
+    shutil.rmtree(folder_of(desk, job))
+
+
+def done(found: Retrained) -> None:
+    """Remove what only the training needed: its version is registered."""
+    shutil.rmtree(found.folder, ignore_errors=True)
 
 
 def keep(desk: Desk, found: Retrained) -> str:

@@ -93,7 +93,8 @@ class Story(NamedTuple):
 def story(smolit: Smolit) -> Story:
     """A scope is learned, two networks are trained, and the first is put in force."""
     learned(smolit, SCOPE, TASKS)
-    made = [smolit("policy", "retrain", *WORDS, "--seed", str(seed)) for seed in (0, 1)]
+    several = ("--processes", "2", "--accumulate", "2")
+    made = [smolit("policy", "retrain", *WORDS, "--seed", str(seed), *(several if seed else ())) for seed in (0, 1)]
     assert [said.code for said in made] == [0, 0], made
     for number in ("1", "2"):
         said = smolit("model", "validate", number, "--scope", SCOPE)
@@ -224,10 +225,13 @@ def test_it_is_told_when_to_train_again(smolit: Smolit, story: Story) -> None:
 
 
 def test_a_dry_run_registers_nothing(smolit: Smolit, story: Story) -> None:
-    """It trains and judges, and that is all."""
+    """It trains and judges, and that is all; taken up again it ends where it did, without an epoch more."""
     before = len(smolit("model", "list", "--scope", SCOPE, "--json").json)
-    said = smolit("policy", "retrain", *WORDS, "--seed", "7", "--dry-run")
+    said, again = (smolit("policy", "retrain", *WORDS, "--seed", "7", "--dry-run", *more) for more in ((), ("--resume",)))
 
-    assert said.code == 0, said
+    assert (said.code, again.code) == (0, 0), (said, again)
     assert said.json["model"] is None
+    assert "epoch 1:" in said.err
+    assert "epoch 1:" not in again.err
+    assert again.json["origin"]["parameters"] == said.json["origin"]["parameters"]
     assert len(smolit("model", "list", "--scope", SCOPE, "--json").json) == before

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from events.event import Event, Fact
-from events.task import AgentChosen
+from events.task import AgentChosen, Candidate
 from events.wire import Incoming
 from learning.features import ContextMap
 from learning.hashed import HashedEncoder
@@ -49,7 +49,9 @@ def story(used: ContextMap, tasks: int = TASKS, fails: Sequence[int] = (), unjud
         agent, at = ("bert" if number % 3 == 0 else "anna"), 10.0 * number
         seen = context(features=features(f"question {number}"))
         ref = policy_ref(upto=10 * sequence if sequence else -1)
-        told.append(chosen(agent, task(number), at=at, context=seen, context_map=used.digest, policy=ref))
+        offered = (Candidate(agent, 0.5, {}, 0.5), Candidate("anna" if agent == "bert" else "bert", 0.5, {}, 0.5))
+        fields: dict[str, Any] = {"context": seen, "context_map": used.digest, "policy": ref}
+        told.append(chosen(agent, task(number), at=at, candidates=offered, propensity=0.5, **fields))
         outcome = "failed" if number in fails else "completed"
         told.append(attempt_ended(outcome, agent, task(number), at=at + 1, duration_us=1000 * (1 + number % 50)))
         if number not in unjudged:
