@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 
 from learning.errors import InvalidPolicySetting, UnknownPolicy
 from learning.policies.fixed import Fixed
+from learning.policies.joint_thompson import JointThompson
 from learning.policies.ridge_igw import RidgeIgw
 from learning.policies.shared_forest import SharedForest
 from learning.policies.uniform import Uniform
 from learning.policy import Policy
 
-POLICIES: tuple[type[Policy], ...] = (RidgeIgw, SharedForest, Uniform, Fixed)
-DEFAULT = RidgeIgw.name
+POLICIES: tuple[type[Policy], ...] = (JointThompson, RidgeIgw, SharedForest, Uniform, Fixed)
+DEFAULT = JointThompson.name
 
 
 def create(name: str, width: int, settings: Mapping[str, float | str] | None = None) -> Policy:

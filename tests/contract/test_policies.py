@@ -28,7 +28,7 @@ SETTINGS: dict[str, dict[str, float | str]] = {"fixed": {"agent": AGENTS[3]}}
 
 every_policy = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.name)
 exploring_policy = pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind.explores], ids=lambda kind: kind.name)
-learning_policy = pytest.mark.parametrize("name", ["ridge_igw", "shared_forest"])
+learning_policy = pytest.mark.parametrize("name", ["joint_thompson", "ridge_igw", "shared_forest"])
 
 
 def fresh(kind: type[Policy], width: int = WIDTH) -> Policy:
