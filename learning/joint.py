@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
@@ -19,11 +20,21 @@ SHARED_LEVEL, SHARED_SLOPE = 0.2**2, 0.3**2  # prior variances: of what all agen
 OWN_LEVEL, OWN_SLOPE = 0.14**2, 0.1**2  # ... and of what is an agent's own
 
 
+class Own(Struct, frozen=True):
+    """Prior variances of what is an agent's own: of its level, and of each of its slopes."""
+
+    level: float = OWN_LEVEL
+    slope: float = OWN_SLOPE
+
+
+_OWN = Own()
+
+
 class JointRegression:
     """The posterior of u and of every agent met; rows of agents stand in the order of their ids."""
 
-    def __init__(self, width: int, agents: int = 0) -> None:
-        self._own = _diagonal(width, OWN_LEVEL, OWN_SLOPE)
+    def __init__(self, width: int, agents: int = 0, own: Own = _OWN) -> None:
+        self._own = _diagonal(width, own.level, own.slope)
         self._shared = _diagonal(width, SHARED_LEVEL, SHARED_SLOPE)
         self._spread = np.diag(self._shared)  # covariance of u
         self._told = np.zeros(width)  # its information vector
@@ -78,14 +89,22 @@ class JointRegression:
         """Return the expected reward of every agent on a text in the middle of all, the last one never met."""
         return self._slopes[:, 0]
 
+    def common(self) -> bytes:
+        """Return what is kept of all agents together, little-endian as in a state."""
+        return _bytes(self._spread, self._told)
+
+    def of_agent(self, row: int) -> bytes:
+        """Return what is kept of one agent, little-endian as in a state."""
+        return _bytes(self._spreads[row], self._sums[row])
+
     def arrays(self) -> dict[str, Vector]:
         """Return what the regression consists of."""
         return {"spread": self._spread, "told": self._told, "spreads": self._spreads, "sums": self._sums}
 
     @classmethod
-    def of(cls, arrays: Mapping[str, Vector], width: int) -> Self:
+    def of(cls, arrays: Mapping[str, Vector], width: int, own: Own = _OWN) -> Self:
         """Continue from arrays; what they imply is computed as it was, so every bit comes back."""
-        found = cls(width)
+        found = cls(width, own=own)
         found._spread, found._told = arrays["spread"].copy(), arrays["told"].copy()
         found._spreads, found._sums = arrays["spreads"].copy(), arrays["sums"].copy()
         found._refresh()
@@ -114,6 +133,10 @@ class JointRegression:
 
 def _diagonal(width: int, level: float, slope: float) -> Vector:
     return np.array([level, *[slope] * (width - 1)])
+
+
+def _bytes(*parts: Vector) -> bytes:
+    return b"".join(np.asarray(part, dtype="<f8").tobytes() for part in parts)
 
 
 def _inverse(matrix: Vector) -> Vector:

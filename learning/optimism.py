@@ -4,9 +4,11 @@ An agent's value under draw j is mean_a + s_a min(z_ja, c_a): it may look much w
 better, and the less so the more often it was tried. The draws are fixed for ever, so nothing is estimated and a recorded
 probability can be recomputed. s_a = sqrt(.2 / (n_a + l)), c_a^2 = max(0, ln(4 t / (K (n_a + l)))) + .2 with n_a
 examples of the agent, t of all, K candidates, l the examples' worth of trust in what agents have in common.
+There are TURNS sets of draws, whose quantiles interleave: whoever takes one after the other keeps small chances, which a
+single set loses.
 """
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +19,20 @@ Vector = NDArray[np.float64]
 Rows = NDArray[np.intp]
 DRAWS = 256
 NOISE = 0.2  # variance of a reward around its mean
+TURNS = 16  # sets of draws; the first is the one that stands alone
 _SEED = 20
 _UNCLIPPED = 0.2
 _MANY, _FEW = 64, 16  # candidates above which it pays to look first who can win at all, and by how many that is judged
 
 
-def shares(means: Vector, deviations: Vector, clips: Vector) -> Vector:
-    """Return for each row of means the share of the fixed draws in which each candidate is valued most; ties go to the first."""
+def shares(means: Vector, deviations: Vector, clips: Vector, turn: int = 0) -> Vector:
+    """Return for each row of means the share of a set of draws in which each candidate is valued most; ties go to the first."""
     candidates = means.shape[1]
+    draws = fixed_draws(candidates, turn)
     if candidates <= _MANY:
-        return _won(means, deviations * np.minimum(fixed_draws(candidates), clips))
-    rivals, found = _rivals(means, deviations, clips), np.zeros(means.shape)
-    found[:, rivals] = _won(means.take(rivals, axis=1), _noise(rivals, candidates, deviations, clips))
+        return _won(means, deviations * np.minimum(draws, clips))
+    rivals, found = _rivals(means, deviations, clips, draws), np.zeros(means.shape)
+    found[:, rivals] = _won(means.take(rivals, axis=1), _noise(rivals, draws, deviations, clips))
     return found
 
 
@@ -40,21 +44,21 @@ def _won(means: Vector, noise: Vector) -> Vector:
     return found / DRAWS
 
 
-def _rivals(means: Vector, deviations: Vector, clips: Vector) -> Rows:
+def _rivals(means: Vector, deviations: Vector, clips: Vector, draws: Vector) -> Rows:
     """Return all who could be valued most in any draw on any text: those whose best value is not below what somebody always has.
 
     Rounding keeps the order of what is rounded, so nobody who is left out could be first, or tie with whoever is.
     """
     few = np.unique(np.argpartition(means, -_FEW, axis=1)[:, -_FEW:])
-    noise, level = _noise(few, means.shape[1], deviations, clips), means.take(few, axis=1)
+    noise, level = _noise(few, draws, deviations, clips), means.take(few, axis=1)
     always = np.array([(values + noise).max(axis=1).min() for values in level])
-    best = means + deviations * np.minimum(fixed_draws(1).max(), clips)
+    best = means + deviations * np.minimum(draws.max(), clips)
     return np.flatnonzero((best >= always[:, None]).any(axis=0))
 
 
-def _noise(some: Rows, candidates: int, deviations: Vector, clips: Vector) -> Vector:
+def _noise(some: Rows, draws: Vector, deviations: Vector, clips: Vector) -> Vector:
     """Return what the draws add to some candidates' means, one column each."""
-    return deviations.take(some) * np.minimum(fixed_draws(candidates).take(some, axis=1), clips.take(some))
+    return deviations.take(some) * np.minimum(draws.take(some, axis=1), clips.take(some))
 
 
 def clips(counts: Vector, trust: float, total: float, candidates: int, release: float) -> Vector:
@@ -64,11 +68,12 @@ def clips(counts: Vector, trust: float, total: float, candidates: int, release: 
     return np.sqrt(np.maximum(room, 0.0) + _UNCLIPPED + loose)
 
 
-@cache
-def fixed_draws(candidates: int) -> Vector:
-    """Return the draws, one column a candidate: the same 256 normal quantiles, each column in an order of its own."""
-    quantiles = np.array([_quantile((number + 0.5) / DRAWS) for number in range(DRAWS)])
-    raw = np.random.PCG64(_SEED).random_raw((candidates, DRAWS))  # column k is the same whatever the number of candidates
+@lru_cache(maxsize=512)
+def fixed_draws(candidates: int, turn: int = 0) -> Vector:
+    """Return a set of draws, one column a candidate: the same 256 normal quantiles, each column in an order of its own."""
+    offset = (0.5 + turn / TURNS) % 1.0
+    quantiles = np.array([_quantile((number + (offset or 0.5 / TURNS)) / DRAWS) for number in range(DRAWS)])
+    raw = np.random.PCG64(_SEED + turn).random_raw((candidates, DRAWS))  # column k is the same whatever the number of candidates
     columns: Vector = quantiles[np.argsort(raw, axis=1, kind="stable")].T
     return np.ascontiguousarray(columns)
 

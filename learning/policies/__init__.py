@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from learning.errors import InvalidPolicySetting, UnknownPolicy
 from learning.network import Networks, none_here
 from learning.policies.fixed import Fixed
+from learning.policies.joint_thompson import JointThompson
 from learning.policies.neural import Neural
 from learning.policies.ridge_igw import RidgeIgw
 from learning.policies.shared_forest import SharedForest
@@ -12,8 +13,8 @@ from learning.policies.three_signals import ThreeSignals
 from learning.policies.uniform import Uniform
 from learning.policy import Policy
 
-POLICIES: tuple[type[Policy], ...] = (RidgeIgw, SharedForest, ThreeSignals, Neural, Uniform, Fixed)
-DEFAULT = RidgeIgw.name
+POLICIES: tuple[type[Policy], ...] = (JointThompson, RidgeIgw, SharedForest, ThreeSignals, Neural, Uniform, Fixed)
+DEFAULT = JointThompson.name
 
 
 def create(name: str, width: int, settings: Mapping[str, float | str] | None = None, networks: Networks = none_here) -> Policy:

@@ -30,7 +30,7 @@ NETWORKS = only(Flat(AGENTS))  # of any width; tests/unit/test_neural.py has one
 
 every_policy = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.name)
 exploring_policy = pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind.explores], ids=lambda kind: kind.name)
-learning_policy = pytest.mark.parametrize("name", ["ridge_igw", "shared_forest", "three_signals"])
+learning_policy = pytest.mark.parametrize("name", ["joint_thompson", "ridge_igw", "shared_forest", "three_signals"])
 
 
 def fresh(kind: type[Policy], width: int = WIDTH) -> Policy:

@@ -133,8 +133,8 @@ def test_a_version_is_promoted_serves_and_is_gone_back_from(smolit: Smolit, stor
     names = [None, first["model"], second["model"], first["model"], None]
     assert story.in_force["decided by"] == f"version {second['model']}"
     assert [one["policy_model"] for one in chosen] == names
-    assert [one["policy"] for one in chosen] == ["ridge_igw", "ridge_igw", "uniform", "ridge_igw", "uniform"]
-    assert [one["policy_parameters"].get("gain") for one in chosen] == [20.0, 5.0, None, 5.0, None]
+    assert [one["policy"] for one in chosen] == ["joint_thompson", "ridge_igw", "uniform", "ridge_igw", "uniform"]
+    assert [one["policy_parameters"].get("gain") for one in chosen] == [None, 5.0, None, 5.0, None]
     assert [one["model"] for one in told] == names
     assert [one["decided_by"] for one in told] == ["default", "version", "version", "version", "person"]
     for one, made in zip(told, chosen, strict=True):
