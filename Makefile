@@ -11,6 +11,7 @@ INSTALL := $(PIP) install --quiet --require-hashes --no-deps --no-compile --only
 # no Python; they are passed over.
 BYTECODE := $(BIN)/python -m compileall -q -q -j 0
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11
+JOBS ?= 2
 # PYTHON=... names an interpreter; else the first of these that is new enough.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -22,8 +23,7 @@ help: ## list the targets
 
 install: $(VENV)/.project ## create .venv with all that the demo needs
 
-install-test: $(VENV)/.test ## add what tests and checks need
-install-test: $(VENV)/.tracking $(VENV)/.search
+install-test: $(VENV)/.test $(VENV)/.tracking $(VENV)/.search ## add what tests and checks need
 
 install-tracking: $(VENV)/.tracking ## add MLflow's store, which `smolit model track` writes to
 
@@ -36,8 +36,8 @@ install-train: $(VENV)/.train ## add torch, which trains networks (`smolit polic
 demo: install ## start the local stack, run the main job on real input, print the result, stop
 	@$(BIN)/smolit demo
 
-test: install-test ## run every test
-	@$(BIN)/python -m pytest
+test: install-test ## run every test, two at a time (JOBS=N: N at a time)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: install-test ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -89,24 +89,7 @@ $(VENV)/.test: requirements/test.lock $(VENV)/.project
 	@$(BYTECODE) $(VENV)/lib || :
 	@touch $@
 
-$(VENV)/.bench: requirements/bench.lock $(VENV)/.project
-	@echo "installing other people's learners (once)"
-	@$(INSTALL) -r requirements/bench.lock
-	@touch $@
-
-$(VENV)/.train: requirements/train.lock $(VENV)/.project
-	@echo "installing torch (once; 4.6 GB)"
-	@$(INSTALL) -r requirements/train.lock
-	@touch $@
-
-$(VENV)/.tracking: requirements/tracking.lock $(VENV)/.project
-	@echo "installing MLflow's store (once)"
-	@$(INSTALL) -r requirements/tracking.lock
-	@$(BYTECODE) $(VENV)/lib || :
-	@touch $@
-
-$(VENV)/.search: requirements/search.lock $(VENV)/.project
-	@echo "installing Optuna (once)"
-	@$(INSTALL) -r requirements/search.lock
-	@$(BYTECODE) $(VENV)/lib || :
+$(VENV)/.bench $(VENV)/.train $(VENV)/.tracking $(VENV)/.search: $(VENV)/.%: requirements/%.lock $(VENV)/.project
+	@echo "installing requirements/$*.lock (once)"
+	@$(INSTALL) -r requirements/$*.lock
 	@touch $@
