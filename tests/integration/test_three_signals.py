@@ -56,7 +56,9 @@ def done(smolit: Smolit, texts: list[str], tmp_path: Path) -> list[dict[str, Any
     """Submit texts, and return their answers."""
     path = tmp_path / "tasks.jsonl"
     path.write_text("\n".join(json.dumps({"text": text, "kind": SCOPE, "scope": SCOPE}) for text in texts))
-    return [json.loads(line) for line in smolit("task", "submit", "--file", str(path), "--wait").out.splitlines()]
+    said = smolit("task", "submit", "--file", str(path), "--wait", "--json")
+    assert said.code == 0, said
+    return [json.loads(line) for line in said.out.splitlines()]
 
 
 def judge(settings: Settings, worth: Mapping[str, float]) -> None:
@@ -114,6 +116,8 @@ def test_choices_by_three_signals_are_told_learned_from_and_true(smolit: Smolit,
     assert "By what like tasks earned, adda comes first" in told
     assert "Proven on like tasks, by pgvector: adda (1)" in told
 
+    models = smolit("projection", "verify", "--all", "--json", "-")
+    assert (models.code, models.json["equal"]) == (0, True)
     verified = smolit("policy", "verify", "--json", "-")
     assert (verified.code, verified.json["mismatches"]) == (0, [])
     again = smolit("policy", "replay", "--policy", "three_signals", "--scope", SCOPE, "--json").json
