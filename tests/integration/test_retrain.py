@@ -24,7 +24,7 @@ from tests.said import Said, Smolit, redirected, until
 torch = pytest.importorskip("torch", reason="torch is not installed: make install-train", exc_type=ImportError)
 
 AGENTS, SCOPE, TASKS = ("adder", "sums"), "learned", 480
-WORDS = ("--scope", SCOPE, "--kind", "linear", "--epochs", "15", "--hold-out", "0.35", "--json")
+WORDS = ("--scope", SCOPE, "--kind", "linear", "--epochs", "40", "--rate", "0.1", "--batch", "64", "--hold-out", "0.35", "--json")
 pytestmark = pytest.mark.timeout(900)  # each training starts a process that loads torch
 
 
