@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from smolit.cli.desk import Desk, now, open_desk
 from smolit.cli.option import Json, Scope, Tenant, seconds
 from smolit.errors import CheckFailed, UsageInvalid
 from smolit.model.fold import Scope as Place
+
+if TYPE_CHECKING:
+    from smolit.retrain.history import History
 
 Every = Annotated[
     str | None, typer.Option("--every", metavar="SPAN", help="Time, if the last example that is known is so old (7d).")
@@ -50,7 +53,7 @@ def due(
         raise CheckFailed(f"scope {scope} needs no new network yet: {found.judged_since} attempts were judged since the last")
 
 
-async def _known(desk: Desk, place: Place):  # type: ignore[no-untyped-def]  # its types are behind an import that is put off
+async def _known(desk: Desk, place: Place) -> tuple["History", int]:
     """Return what the log knows of the scope, and the last example that its newest network knows."""
     from learning.encoders import context_map
     from smolit.cli.log import whole_log
