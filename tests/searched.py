@@ -40,3 +40,8 @@ def troubled(parameters: Mapping[str, Any], bars: Sequence[float]) -> Scored:
         case 4.0:
             time.sleep(600)
     return hill({"gain": 30.0, "trust": 10.0}, bars)
+
+
+def weighed(_weight: bytes, parameters: Mapping[str, Any], bars: Sequence[float]) -> Scored:
+    """Score like the hill; what it weighs is on the way to the process for some time."""
+    return hill(parameters, bars)

@@ -4,7 +4,8 @@ import math
 import multiprocessing
 import time
 from collections.abc import Mapping, Sequence
-from multiprocessing.connection import Connection, wait
+from contextlib import suppress
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -45,8 +46,9 @@ class Crew:
     def score(self, works: Sequence[Work], seconds: float) -> list[Scored]:
         """Score settings, each in a process of its own, and wait for all of them, or until so many seconds are over."""
         began, found = time.monotonic(), dict[int, Scored]()
+        lines = [self._line(place) for place in range(len(works))]  # all of them begin to load before the first is waited for
         for place, work in enumerate(works):
-            if (failed := self._give(place, work)) is not None:
+            if (failed := self._give(*lines[place], work)) is not None:
                 found[place] = failed
         while len(found) < len(works):
             open_places = [place for place in range(len(works)) if place not in found]
@@ -57,13 +59,21 @@ class Crew:
                     found[place] = _failed("the budget in seconds was spent before it ended", began)
         return [found[place] for place in range(len(works))]
 
-    def _give(self, place: int, work: Work) -> Scored | None:
+    def _line(self, place: int) -> tuple[Any, bool]:
+        """Return the line to a process, and whether it is a new one."""
         hand = self._hands[place]
-        if hand is None or not hand.process.is_alive():
-            self._dismiss(place)
-            hand = self._hands[place] = _hired(self._scorer)
+        if hand is not None and hand.process.is_alive():
+            return hand.line, False
+        self._dismiss(place)
+        made = self._hands[place] = _hired()
+        return made.line, True
+
+    def _give(self, line: Any, new: bool, work: Work) -> Scored | None:
+        """Send a new process how to score, and any process a setting; return what that came to if it cannot be reached."""
         try:
-            hand.line.send(work)
+            if new:
+                line.send(self._scorer)
+            line.send(work)
         except OSError as error:
             return _failed(f"its process could not be reached: {error}", time.monotonic())
         return None
@@ -93,26 +103,26 @@ class Crew:
         return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _hired(scorer: Scorer) -> _Hand:
+def _hired() -> _Hand:
+    """Start a process that knows nothing yet.
+
+    What is large goes over the line: given to `Process` it would be written to a pipe whose other end we hold, too, while the
+    process starts, and whoever is killed then would leave us writing for ever.
+    """
     ours, theirs = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_work, args=(scorer, theirs), daemon=True)
+    process = _SPAWN.Process(target=_work, args=(theirs,), daemon=True)
     process.start()
     theirs.close()
     return _Hand(process, ours)
 
 
-def _work(scorer: Scorer, line: "Connection[Scored, Work]") -> None:
-    """Score what comes, until nobody is there any more."""
-    while True:
-        try:
+def _work(line: Any) -> None:
+    """Hear how to score, then score what comes, until nobody is there any more."""
+    with suppress(EOFError, OSError):
+        scorer: Scorer = line.recv()
+        while True:
             parameters, bars = line.recv()
-        except (EOFError, OSError):
-            return
-        scored = checked(scorer, parameters, bars)
-        try:
-            line.send(scored)
-        except OSError:
-            return
+            line.send(checked(scorer, parameters, bars))
 
 
 def checked(scorer: Scorer, parameters: Mapping[str, Any], bars: Sequence[float]) -> Scored:

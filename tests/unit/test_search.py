@@ -1,7 +1,12 @@
 """A search: which trial is next, when one is given up, what fails, and that nothing depends on what was killed."""
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +37,7 @@ from smolit.search.trial import Scored, Trial, bars, best_of, is_behind, next_ro
 from smolit.search.window import parts_of, window_of
 from tests.builders import TENANT, search_ended, search_started, trial_ended
 from tests.choosing import offers, simulated
-from tests.searched import SPACE, hill, troubled
+from tests.searched import SPACE, hill, troubled, weighed
 
 BUDGET = Budget(trials=24, seconds=600.0, workers=2)
 PLACE = Scope("default", "default")
@@ -169,6 +174,21 @@ def test_what_crashes_is_killed_or_gives_no_number_has_failed_and_no_more() -> N
     assert [one.state for one in again] == ["completed", "completed", "completed", "failed"]
     assert "seconds" in again[3].reason
     assert (len(before), len(after)) == (3, 3)
+
+
+def test_who_is_killed_while_it_loads_leaves_nobody_waiting() -> None:
+    """A scorer that fits into no pipe is still on its way to a process that is gone: that trial has failed, the next is made."""
+    heavy = partial(weighed, b"x" * 4_000_000)
+    with Crew(heavy, 1) as crew, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(crew.score, [({"gain": 9.0}, ())], 60.0)
+        while not crew.pids():
+            time.sleep(0.001)
+        os.kill(crew.pids()[0], signal.SIGKILL)
+        (failed,), (fine,) = waiting.result(timeout=30), crew.score([({"gain": 9.0, "trust": 1.0}, ())], 60.0)
+
+    assert failed.state == "failed"
+    assert "its process" in failed.reason
+    assert fine.state == "completed"
 
 
 def test_a_search_is_a_fold_of_its_facts() -> None:
