@@ -1,4 +1,4 @@
-"""The default: ridge heads say who is good at a text like this, inverse-gap weighting says how often to doubt it."""
+"""One ridge head per agent: they say who is good at a text like this, inverse-gap weighting says how often to doubt it."""
 
 import math
 from collections.abc import Mapping, Sequence
