@@ -26,5 +26,5 @@ def variants() -> list[Entry]:
         *(Entry(f"{name} alone", ThreeSignals.name, dict(settings)) for name, settings in _ALONE.items()),
         *(Entry(f"{name} off", ThreeSignals.name, dict(settings)) for name, settings in _OFF.items()),
         NO_MEMORY,
-        Entry("ridge_igw (default)", "ridge_igw"),
+        Entry("ridge_igw", "ridge_igw"),
     ]
