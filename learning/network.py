@@ -123,8 +123,8 @@ class Shelf:
             ArtefactMissing: there is none here.
             ArtefactUnusable: it is not whole, not what it is named after, or not what we run.
         """
+        manifest, graph = _read(self.folder, digest)  # each time: what one process has open, another may look for in vain
         if digest not in self._open:
-            manifest, graph = _read(self.folder, digest)
             self._open[digest] = _opened(graph, manifest)
         return self._open[digest]
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,20 @@ def test_one_that_is_not_there_is_missed_by_name(tmp_path: Path) -> None:
     """The message says how to have it again."""
     with pytest.raises(ArtefactMissing, match=r"abababababab.*smolit model restore"):
         Shelf(tmp_path)("ab" * 32)
+
+
+def test_one_that_was_open_is_missed_all_the_same(tmp_path: Path) -> None:
+    """Whoever is to put it in force hears that it is gone, though it runs here still."""
+    digest = write(tmp_path, graph(SLOPES, card()))
+    shelf = Shelf(tmp_path)
+    shelf(digest)
+    (tmp_path / digest / GRAPH).unlink()
+    with pytest.raises(ArtefactUnusable, match=digest[:12]):
+        shelf(digest)
+
+    shutil.rmtree(tmp_path / digest)
+    with pytest.raises(ArtefactMissing, match=digest[:12]):
+        shelf(digest)
 
 
 def _external(made: Any) -> None:
