@@ -62,7 +62,7 @@ def store(folder: Path, job: str, position: Position, tensors: dict[str, Tensor]
     manifest = Manifest(job=job, position=position, sha256=hashlib.sha256(state).hexdigest())
     _write(draft / MANIFEST, msgspec.json.encode(manifest))
     if here.exists():
-        shutil.rmtree(here)
+        _remove(here)
     draft.rename(here)
     _prune(folder, manifest)
     return here
@@ -111,9 +111,17 @@ def _prune(folder: Path, last: Manifest) -> None:
     there = _all(folder)
     ended = [one for one in there[:-KEPT] if not _is_best(one, last.position)]
     for one in ended:
-        shutil.rmtree(one)
-    for draft in folder.glob(".new-*"):
-        shutil.rmtree(draft, ignore_errors=True)
+        _remove(one)
+    for rest in (*folder.glob(".new-*"), *folder.glob(".old-*")):
+        shutil.rmtree(rest, ignore_errors=True)
+
+
+def _remove(here: Path) -> None:
+    """Take a checkpoint's name away first: killed in the middle, what is left of it is no checkpoint."""
+    aside = here.with_name(f".old-{here.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    here.rename(aside)
+    shutil.rmtree(aside)
 
 
 def _is_best(here: Path, position: Position) -> bool:

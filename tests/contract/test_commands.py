@@ -26,7 +26,8 @@ CHANGES = {
 }  # fmt: skip
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
-    "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore", "bench search",
+    "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
+    "bench search", "bench signals",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]
