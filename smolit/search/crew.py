@@ -48,7 +48,7 @@ class Crew:
         began, found = time.monotonic(), dict[int, Scored]()
         lines = [self._line(place) for place in range(len(works))]  # all of them begin to load before the first is waited for
         for place, work in enumerate(works):
-            if (failed := self._give(*lines[place], work)) is not None:
+            if (failed := self._give(place, *lines[place], work)) is not None:
                 found[place] = failed
         while len(found) < len(works):
             open_places = [place for place in range(len(works)) if place not in found]
@@ -68,14 +68,15 @@ class Crew:
         made = self._hands[place] = _hired()
         return made.line, True
 
-    def _give(self, line: Any, new: bool, work: Work) -> Scored | None:
+    def _give(self, place: int, line: Any, new: bool, work: Work) -> Scored | None:
         """Send a new process how to score, and any process a setting; return what that came to if it cannot be reached."""
         try:
             if new:
                 line.send(self._scorer)
             line.send(work)
         except OSError as error:
-            return _failed(f"its process could not be reached: {error}", time.monotonic())
+            # Its end of the line may close some time before it is gone: who is not dismissed now could be taken to be alive.
+            return _failed(f"its process could not be reached ({error}): {self._dismiss(place)}", time.monotonic())
         return None
 
     def _hear(self, places: Sequence[int], found: dict[int, Scored], left: float, began: float) -> bool:
