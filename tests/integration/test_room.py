@@ -193,6 +193,7 @@ async def test_a_ring_that_comes_before_the_offer_is_seen_is_made_up_for(namespa
         await asyncio.gather(pump, return_exceptions=True)
         await own.close()
         await looking.close()
+        assert await hall.value("select count(*) from ops.work_attempt where epoch > 0") == 1
 
 
 async def test_work_does_not_wait_for_a_dead_worker(namespace: Namespace) -> None:
