@@ -1,8 +1,14 @@
 """Ports: what agents ask of the house, so that a pipeline knows neither Postgres nor Kafka."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
 
 from agents.errors import AgentFailed
+
+Role = Literal["system", "user", "assistant", "tool"]
 
 
 class Blobs(Protocol):
@@ -34,3 +40,80 @@ class NoBlobs:
 
 
 NO_BLOBS = NoBlobs()
+
+
+class Message(Struct, frozen=True):
+    """One message to a language model."""
+
+    role: Role
+    content: str
+
+
+class Ask(Struct, frozen=True):
+    """What a language model is asked.
+
+    `model` None: the first that the settings name. `schema`: a JSON Schema that the answer has to fit. `purpose` is what
+    the call is accounted under, such as `answer` or `plan`.
+    """
+
+    messages: tuple[Message, ...]
+    deadline: datetime
+    tenant: str
+    agent: str
+    task_id: str
+    purpose: str = "answer"
+    model: str | None = None
+    max_tokens: int = 256
+    temperature: float = 0.0
+    schema: dict[str, Any] | None = None
+
+
+class Said(Struct, frozen=True):
+    """What a language model answered.
+
+    `model` is the one that really answered and `backend` where it runs; `fallback`: an earlier one of the chain was
+    wanted and did not. `data` is the answer as JSON where a schema was asked for.
+    """
+
+    text: str
+    model: str
+    backend: str
+    fallback: bool
+    tokens_in: int
+    tokens_out: int
+    cost_microusd: int | None
+    duration_us: int
+    cached: bool = False
+    data: Any = None
+
+
+class Language(Protocol):
+    """Access to language models: a chain of back ends of which the last runs here."""
+
+    async def complete(self, ask: Ask) -> Said:
+        """Return an answer.
+
+        Raises:
+            AgentFailed: nobody answered by the deadline, or a budget does not allow the call.
+        """
+        ...
+
+
+class Passage(Struct, frozen=True):
+    """One chunk of a document that was found: where it stands, what it says, and how well it fits (higher is better)."""
+
+    domain: str
+    document_id: str
+    version: int
+    chunk: int
+    title: str
+    text: str
+    score: float
+
+
+class Shelf(Protocol):
+    """Knowledge: what was taken in, to be searched."""
+
+    async def search(self, tenant: str, query: str, domains: Sequence[str], most: int) -> tuple[Passage, ...]:
+        """Return the passages of these domains that fit best, best first."""
+        ...
