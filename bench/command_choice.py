@@ -31,7 +31,7 @@ from smolit.errors import UsageInvalid
 from smolit.settings import PROJECT
 from streams.choice import Due, Served, choose_agents, wanted_first
 
-POLICIES = ("joint_thompson", "ridge_igw", "shared_forest", "three_signals")
+POLICIES = ("joint_thompson", "ridge_igw", "three_signals")
 _SEED = 1
 
 Agents = Annotated[str, typer.Option("--agents", metavar="N,N,...", help="Numbers of agents that could be chosen.")]

@@ -3,7 +3,7 @@
 `python -m bench.network [--data DIR --set NAME --agents POOL --orders N --tasks N]`, after `make install-train`. In each order
 `ridge_igw` serves the first half and learns; networks are trained on what it logged, and exported. Then each policy serves the
 second half and learns on: the online ones with all they know, networks with their corrections, and three combinations of
-`ridge_igw`, `shared_forest` and the network for all targets: their mean, a vote of their favourites, and a stack that learns
+`joint_thompson`, `ridge_igw` and the network for all targets: their mean, a vote of their favourites, and a stack that learns
 how much each of them says. All of them choose by the same rule (inverse-gap weighting), with the same draws.
 """
 
@@ -38,7 +38,7 @@ from training.ranks import Ranks
 
 Matrix = NDArray[np.float64]
 SAMPLE = Path(__file__).parent / "data"
-ONLINE = ("ridge_igw", "shared_forest")
+ONLINE = ("joint_thompson", "ridge_igw")
 VALIDATION = 0.15
 GAIN, FLOOR = 20.0, 0.002
 

@@ -15,7 +15,7 @@ from bench.selection.report import Row, Spread, rows_of
 from bench.selection.variant import FIXED, LEARNED, NO_MEMORY, variants
 from smolit.cli import out
 
-BESIDE = (Entry("ridge_igw", "ridge_igw"), Entry("shared_forest", "shared_forest"))
+BESIDE = (Entry("ridge_igw", "ridge_igw"), Entry("joint_thompson", "joint_thompson"))
 MINUS = "learned weights minus "  # what follows is another learner's label
 
 

@@ -8,12 +8,11 @@ from learning.policies.fixed import Fixed
 from learning.policies.joint_thompson import JointThompson
 from learning.policies.neural import Neural
 from learning.policies.ridge_igw import RidgeIgw
-from learning.policies.shared_forest import SharedForest
 from learning.policies.three_signals import ThreeSignals
 from learning.policies.uniform import Uniform
 from learning.policy import Policy
 
-POLICIES: tuple[type[Policy], ...] = (JointThompson, RidgeIgw, SharedForest, ThreeSignals, Neural, Uniform, Fixed)
+POLICIES: tuple[type[Policy], ...] = (JointThompson, RidgeIgw, ThreeSignals, Neural, Uniform, Fixed)
 DEFAULT = JointThompson.name
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learning.errors import InvalidPolicySetting, UnlearnableExample, UnreadableState
 from learning.joint import NOISE, JointRegression, Own, Vector
-from learning.memory import Whole
 from learning.optimism import TURNS, clips, shares
 from learning.policy import (
     NO_FITS,
@@ -27,6 +27,7 @@ from learning.policy import (
 from learning.state import State, pack, unpack
 from learning.watch import Outcome, Watch
 
+Whole = NDArray[np.int64]
 _MAY_BE_ZERO = {"alarm", "release"}
 
 

@@ -20,13 +20,6 @@ SPACES: Mapping[str, tuple[Dimension, ...]] = {
         Dimension(name="gain", low=1.0, high=400.0, log=True),
         Dimension(name="floor", low=0.001, high=0.02, log=True),
     ),
-    "shared_forest": (
-        Dimension(name="trees", low=4, high=32, whole=True),
-        Dimension(name="least", low=5, high=80, log=True, whole=True),
-        Dimension(name="blend", low=0.0, high=1.0),
-        Dimension(name="optimism", low=0.1, high=4.0, log=True),
-        Dimension(name="floor", low=0.0001, high=0.005, log=True),
-    ),
 }
 
 

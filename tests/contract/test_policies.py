@@ -30,7 +30,7 @@ NETWORKS = only(Flat(AGENTS))  # of any width; tests/unit/test_neural.py has one
 
 every_policy = pytest.mark.parametrize("kind", POLICIES, ids=lambda kind: kind.name)
 exploring_policy = pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind.explores], ids=lambda kind: kind.name)
-learning_policy = pytest.mark.parametrize("name", ["joint_thompson", "ridge_igw", "shared_forest", "three_signals"])
+learning_policy = pytest.mark.parametrize("name", ["joint_thompson", "ridge_igw", "three_signals"])
 
 
 def fresh(kind: type[Policy], width: int = WIDTH) -> Policy:
@@ -291,7 +291,7 @@ def test_a_context_of_another_width_is_refused(kind: type[Policy]) -> None:
 def test_revising_equals_learning_the_corrected_reward(kind: type[Policy]) -> None:
     """A reward corrected later leaves the policy where it would be had it been right at once (within 1e-9).
 
-    A forest learns of it when it is planted anew: 60 examples later at most, with as many as here.
+    What is fitted anew now and then, such as weights of signals, follows with the next examples.
     """
     revised, right = fresh(kind), fresh(kind)
     for number, example in enumerate(examples(200)):

@@ -139,7 +139,7 @@ def test_a_policy_is_put_in_force_and_given_back(smolit: Smolit) -> None:
     assert (put.code, shown["decided by"], shown["policy"]) == (0, "a person", "uniform")
     assert (back.code, after["decided by"]) == (0, "default")
     assert wrong.code == 1
-    assert "joint_thompson, ridge_igw, shared_forest, three_signals, neural, uniform, fixed" in wrong.err
+    assert "joint_thompson, ridge_igw, three_signals, neural, uniform, fixed" in wrong.err
 
 
 def test_an_experiment_starts_assigns_and_stops(smolit: Smolit) -> None:

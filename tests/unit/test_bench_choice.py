@@ -20,7 +20,7 @@ def test_both_ways_are_timed_for_each_policy(capsys: pytest.CaptureFixture[str],
     assert said.code == 0
     assert (found["batch"], found["learned"], found["rounds"]) == (4, 80, 2)
     assert [(one["policy"], one["agents"]) for one in found["costs"]] == [
-        (policy, agents) for policy in ("joint_thompson", "ridge_igw", "shared_forest", "three_signals") for agents in (3, 70)
+        (policy, agents) for policy in ("joint_thompson", "ridge_igw", "three_signals") for agents in (3, 70)
     ]  # fmt: skip
     for one in found["costs"]:
         for what in ("decision", "choice"):
@@ -28,7 +28,7 @@ def test_both_ways_are_timed_for_each_policy(capsys: pytest.CaptureFixture[str],
             most = one[f"{what}_us"]["high"] / one[f"{what}_alone_us"]["low"]
             assert 0 < least <= one[f"{what}_ratio"]["value"] <= most
         assert one["choice_alone_us"]["value"] > one["decision_alone_us"]["low"]
-    assert all(policy in said.out for policy in ("joint_thompson", "ridge_igw", "shared_forest", "three_signals"))
+    assert all(policy in said.out for policy in ("joint_thompson", "ridge_igw", "three_signals"))
 
 
 @pytest.mark.parametrize("agents", ["0", "3,", "many", "1001"])

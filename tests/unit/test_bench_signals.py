@@ -104,7 +104,7 @@ def test_the_command_prints_its_tables_and_writes_every_figure(tmp_path: Path, c
     assert list(found["signals"]) == sorted(one.label for one in variants())
     assert found["signals"]["learned weights"]["row"]["over_default"] == {"mean": 0.0, "half": 0.0}
     assert set(found["memory"]) == {"the same text", "changed texts"}
-    assert set(found["rank"]) == {"learned weights", "fixed .3/.4/.3", "ridge_igw", "shared_forest"}
+    assert set(found["rank"]) == {"learned weights", "fixed .3/.4/.3", "ridge_igw", "joint_thompson"}
     assert set(found["memory"]["changed texts"]["failed"]) >= {"memory off", "learned weights minus memory off"}
     for part in ("fixed .3/.4/.3", "changed texts", "until proven", "had it back"):
         assert part in told

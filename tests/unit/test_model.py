@@ -108,7 +108,7 @@ def judged(records: list[Incoming], used: ContextMap, of: Made, state: bytes | N
     return judge(policy, of.origin, again, contexts_of(sort_log(records).choices, PLACE, used))
 
 
-@pytest.mark.parametrize("key", [RIDGE, UNIFORM, PolicyKey.of("shared_forest", {})], ids=lambda key: key.name)
+@pytest.mark.parametrize("key", [RIDGE, UNIFORM, PolicyKey.of("joint_thompson", {})], ids=lambda key: key.name)
 def test_what_it_says_it_is_is_validated(records: list[Incoming], context_map: ContextMap, key: PolicyKey) -> None:
     """Folded again it has the same bytes, and chooses alike in recorded contexts."""
     found = judged(records, context_map, version(records, context_map, key))

@@ -66,7 +66,7 @@ def test_true_choices_pass(context_map: ContextMap) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind.name != "fixed"], ids=lambda kind: kind.name)
 def test_choices_of_every_policy_pass(kind: type[Policy], context_map: ContextMap) -> None:
-    """Over some eighty examples, in which forests are planted, each policy's choices are made again to the bit."""
+    """Over some eighty examples each policy's choices are made again to the bit."""
     settings: dict[str, float | str] = {"model": MODEL, "trained": 30.0} if kind.name == "neural" else {}
     networks = only(network(5, AGENTS[:2], context_map.width))
     page, choices, examples = Page(PolicyKey.of(kind.name, settings).make(context_map.width, networks)), [], []

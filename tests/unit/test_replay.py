@@ -70,7 +70,7 @@ def test_the_policy_that_served_chooses_as_it_did(ridge_log: Log, context_map: C
     assert found.ips.value == pytest.approx(found.logged_reward.value)
 
 
-@pytest.mark.parametrize("name", ["ridge_igw", "shared_forest"])
+@pytest.mark.parametrize("name", ["ridge_igw", "joint_thompson"])
 def test_a_candidate_never_sees_what_was_not_known_yet(uniform_log: Log, context_map: ContextMap, name: str) -> None:
     """Rewards turned round change nothing at choices that were made before they were known, and something after."""
     known = uniform_log.examples[SCOPE][EVERY // 2][0]
