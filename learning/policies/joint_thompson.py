@@ -2,7 +2,6 @@
 
 import bisect
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
@@ -24,11 +23,12 @@ from learning.policy import (
     check_reward,
     ranked,
 )
+from learning.setting import positive
 from learning.state import State, pack, unpack
 from learning.watch import Outcome, Watch
 
 Whole = NDArray[np.int64]
-_MAY_BE_ZERO = {"alarm", "release"}
+_MAY_BE_ZERO = frozenset({"alarm", "release"})
 
 
 class JointThompson:
@@ -56,10 +56,7 @@ class JointThompson:
         floor: float = 0.0005,
     ) -> None:
         given = {"level": level, "slope": slope, "optimism": optimism, "release": release, "alarm": alarm, "floor": floor}
-        self._width, self._settings = width, {name: float(value) for name, value in given.items()}
-        for name, value in self._settings.items():
-            if not (math.isfinite(value) and (value > 0.0 or (value == 0.0 and name in _MAY_BE_ZERO))):
-                raise InvalidPolicySetting(f"joint_thompson: {name} must be a positive number, not {value!r}")
+        self._width, self._settings = width, positive(self.name, given, _MAY_BE_ZERO)
         self._own = Own(self._settings["level"] ** 2, self._settings["slope"] ** 2)
         self._trust = NOISE / self._own.level
         self._agents: list[str] = []

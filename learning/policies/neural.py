@@ -23,6 +23,7 @@ from learning.policy import (
     check_reward,
     ranked,
 )
+from learning.setting import positive
 from learning.state import pack, unpack
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -56,10 +57,7 @@ class Neural:
     ) -> None:
         if not isinstance(model, str) or not _DIGEST.fullmatch(model):
             raise InvalidPolicySetting(f"neural: model must be the sha256 of a network, not {model!r}")
-        figures = {"ridge": float(ridge), "trust": float(trust), "gain": float(gain), "floor": float(floor)}
-        for name, value in figures.items():
-            if not (math.isfinite(value) and value > 0.0):
-                raise InvalidPolicySetting(f"neural: {name} must be a positive number, not {value!r}")
+        figures = positive(self.name, {"ridge": ridge, "trust": trust, "gain": gain, "floor": floor})
         if not (float(trained) >= 0.0 and float(trained).is_integer()):
             raise InvalidPolicySetting(f"neural: trained must be a number of examples, not {trained!r}")
         self._width, self._model, self._figures, self._trained = width, model, figures, float(trained)

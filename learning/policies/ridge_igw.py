@@ -19,6 +19,7 @@ from learning.policy import (
     check_reward,
     ranked,
 )
+from learning.setting import positive
 from learning.state import State, pack, unpack
 
 
@@ -38,10 +39,7 @@ class RidgeIgw:
 
     def __init__(self, width: int, ridge: float = 12.0, trust: float = 10.0, gain: float = 20.0, floor: float = 0.002) -> None:
         self._width = width
-        self._settings = {"ridge": float(ridge), "trust": float(trust), "gain": float(gain), "floor": float(floor)}
-        for name, value in self._settings.items():
-            if not (math.isfinite(value) and value > 0.0):
-                raise InvalidPolicySetting(f"ridge_igw: {name} must be a positive number, not {value!r}")
+        self._settings = positive(self.name, {"ridge": ridge, "trust": trust, "gain": gain, "floor": floor})
         self._heads = RidgeHeads(width, self._settings["ridge"], self._settings["trust"])
 
     @property

@@ -21,10 +21,11 @@ from learning.policy import (
     check_reward,
     ranked,
 )
+from learning.setting import positive
 from learning.signals import NAMES, Habits, Signals
 from learning.state import State, pack, unpack
 
-_MAY_BE_ZERO = {*NAMES, "alarm", "least"}
+_MAY_BE_ZERO = frozenset({*NAMES, "alarm", "least"})
 _MOST_KEPT = 20_000
 
 
@@ -63,7 +64,7 @@ class ThreeSignals:
         self._width = width
         start = {"match": match, "learned": learned, "history": history, "memory": memory, "firmness": firmness}
         model = {"ridge": ridge, "trust": trust, "keep": keep, "least": least, "held": held, "alarm": alarm}
-        self._settings = {name: float(value) for name, value in {**start, **model, "gain": gain, "floor": floor}.items()}
+        self._settings = positive(self.name, {**start, **model, "gain": gain, "floor": floor}, _MAY_BE_ZERO)
         _check_settings(self._settings)
         self._signals = Signals(width, self._habits())
 
@@ -150,9 +151,6 @@ class ThreeSignals:
 
 
 def _check_settings(settings: Mapping[str, float]) -> None:
-    for name, value in settings.items():
-        if not (math.isfinite(value) and (value > 0.0 or (value == 0.0 and name in _MAY_BE_ZERO))):
-            raise InvalidPolicySetting(f"three_signals: {name} must be a positive number, not {value!r}")
     if not any(settings[name] for name in NAMES):
         raise InvalidPolicySetting("three_signals: one of its signals must have a weight")
     if not 1.0 <= settings["keep"] <= _MOST_KEPT or settings["least"] >= 1.0:
