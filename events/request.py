@@ -42,6 +42,19 @@ class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of everything that an outsider may ask for; unknown fields are refused."""
 
 
+FileName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$(?!\n)")]
+MediaType = Annotated[str, Meta(max_length=127, pattern=r"^[a-z0-9][a-z0-9!#&^_.+-]*/[a-z0-9][a-z0-9!#&^_.+-]*$(?!\n)")]
+
+
+class GivenFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that comes with a task: its bytes, or the sha256 of one that its tenant brought before."""
+
+    name: Annotated[FileName, says("What the file is called, without folders and no dot first.")]
+    media_type: Annotated[MediaType, says("What it is, as in `application/pdf`; its first bytes must agree.")]
+    content: Annotated[bytes | None, says("Its bytes, base64; null: `sha256` names a file that was brought before.")] = None
+    sha256: Annotated[Sha256 | None, says("Digest of its bytes; beside `content` it is checked.")] = None
+
+
 @event("task.submit", version=1, topic=REQUESTS, key="scope")
 class SubmitTask(Request, frozen=True, kw_only=True):
     """Do this task. `input` goes to the agent as it is; no policy sees it. `unit` is what experiments assign by."""
@@ -67,6 +80,7 @@ class SubmitTask(Request, frozen=True, kw_only=True):
     copy_of: Annotated[
         CopyOf | None, says("The task that a calibration does again with this one; null: it is a task of its own.")
     ] = None
+    files: Annotated[tuple[GivenFile, ...], Meta(max_length=16), says("Files for the agent alone, each by another name.")] = ()
 
     def __post_init__(self) -> None:
         """Refuse a deadline that has no place in UTC; msgspec makes a refusal of the error."""

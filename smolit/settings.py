@@ -153,6 +153,9 @@ class Settings(BaseSettings):
     blob_threshold_bytes: int = Field(
         default=64_000, ge=1, description="Texts above this many bytes go to the blob store and are referenced."
     )
+    file_limit_bytes: int = Field(
+        default=20_000_000, ge=1, le=2**29, description="Largest file that a task may come with, in bytes."
+    )
 
     @field_validator("data_dir", "cache", "root_dir")
     @classmethod

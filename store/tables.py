@@ -2,7 +2,7 @@
 
 from sqlalchemy import Table
 
-from store.blob import blob
+from store.blob import blob, tenant_file
 from store.fold import fold_inbox, fold_position
 from store.generation import read_generation
 from store.held import held_record
@@ -35,6 +35,7 @@ TABLES: tuple[Table, ...] = (
     learning_sequence,
     effect,
     blob,
+    tenant_file,
     known_log,
     restored,
 )

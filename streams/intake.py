@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from bus.producer import Publisher
 from events.aside import dead_letter
@@ -39,6 +40,7 @@ from streams.change import CHANGES, control_fact
 from streams.chooser import Chooser
 from streams.claiming import claimed
 from streams.errors import BatchBefore
+from streams.files import take_in
 from streams.inspection import Healthy, Sick, inspect
 from streams.outgoing import refusal
 from streams.positions import Positions
@@ -74,6 +76,7 @@ class Intake:
         reader: Reader,
         feel: Feel,
         inline_limit_bytes: int,
+        file_limit_bytes: int,
         clock: Callable[[], datetime],
         connect: Callable[[], Awaitable[Connection]],
         publisher: Publisher,
@@ -84,7 +87,7 @@ class Intake:
         self.outcomes: Counter[str] = Counter()
         self._names, self._rules, self._clock = names, rules, clock
         self._reader, self._feel = reader, feel
-        self._inline_limit = inline_limit_bytes
+        self._inline_limit, self._file_limit = inline_limit_bytes, file_limit_bytes
         self._connect, self._publisher, self._make_fold = connect, publisher, fold
         self._chooser, self._control = chooser, chooser.control
         self._admitting = Admitting(chooser, reader, rules, clock)
@@ -205,7 +208,7 @@ class Intake:
             return one
         match one.asked.request:
             case SubmitTask() as request:
-                return await self._kept(submitted[one.record.origin], request)
+                return await self._kept(submitted[one.record.origin], one, request)
             case CancelTask() | ForgetTask() | GiveFeedback() | ReviseFeedback() as request:
                 return await self._about_task(one, request, foreseen)
             case _:
@@ -221,11 +224,19 @@ class Intake:
         except Refused as error:
             return one.refused(error.reason, str(error))
 
-    async def _kept(self, told: Told, request: SubmitTask) -> Told:
-        """Store a long text once, by its hash, before a fact refers to it."""
-        if isinstance(told, Accepted) and isinstance(first := told.facts[0], TaskSubmitted) and first.text is None:
+    async def _kept(self, told: Told, one: Healthy, request: SubmitTask) -> Told:
+        """Store a long text and files once, by their hash, before a fact refers to them."""
+        if not (isinstance(told, Accepted) and isinstance(first := told.facts[0], TaskSubmitted)):
+            return told
+        if first.text is None:
             await blob.put(self._connection, request.text.encode())
-        return told
+        if not request.files:
+            return told
+        try:
+            files = await take_in(self._connection, one.asked.tenant, request.files, self._file_limit)
+        except Refused as error:
+            return one.refused(error.reason, str(error))
+        return Accepted(one, (replace(first, files=files), *told.facts[1:]))
 
     def _accepted(self, told: Accepted) -> list[Outgoing]:
         self.outcomes["accepted"] += 1

@@ -62,6 +62,9 @@ with asked as (
                     where made.task_id = task.task_id and made.tenant = task.tenant)
     and not exists (select from public.events as forgotten
                     where forgotten.correlation_id = task.task_id and forgotten.type = 'task.forgotten')
+    and not exists (select from public.events as filed
+                    where filed.correlation_id = task.task_id and filed.type = 'task.submitted'
+                      and jsonb_array_length(coalesce(filed.payload -> 'files', '[]')) > 0)
   order by task.text_sha256, task.kind, task.submitted_at desc, task.task_id
 ), newest as (select * from asked order by submitted_at desc, task_id limit %(pool)s),
 done as (
@@ -100,7 +103,7 @@ order by said.task_id, said.value desc nulls last, said.given_at desc, said.rate
 async def past_tasks(connection: Connection, tenant: str, scope: str, only: list[str] | None = None) -> list[Past]:
     """Return the newest past tasks of a scope with different texts, or those that are named, as far as they can be done again.
 
-    A text that lies in the blob store is left out.
+    A text that lies in the blob store is left out, and so is a task with files: its text does not say what was asked.
     """
     found = await fetch(connection, _Told, _PAST, {"tenant": tenant, "scope": scope, "pool": POOL, "only": only})
     return [_past(one) for one in found]

@@ -4,6 +4,7 @@ from smolit.cli.command import Command
 
 NOUNS: dict[str, str] = {
     "task": "Ask for work, and see what became of it.",
+    "blob": "Files that are larger than a request may hold.",
     "feedback": "Say what you think of a result; the next choices learn from it.",
     "agent": "Who works, and since when.",
     "policy": "What chooses the agent, why it chose so, and whether that is true.",
@@ -34,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("task cancel", "smolit.cli.task_change:cancel"),
     Command("task similar", "smolit.cli.similar:similar"),
     Command("task forget", "smolit.cli.task_change:forget"),
+    Command("blob put", "smolit.cli.blob:put"),
     Command("feedback give", "smolit.cli.task_change:give"),
     Command("feedback revise", "smolit.cli.task_change:revise"),
     Command("agent list", "smolit.cli.agent:list_agents"),

@@ -10,11 +10,12 @@ import typer
 from events.answer import AnswerGiven
 from events.request import SubmitTask
 from events.topics import ANSWERS, DEFAULT_TENANT
-from smolit.cli import out
+from smolit.cli import attach, out
 from smolit.cli.desk import Desk, now, open_desk
 from smolit.cli.option import Json, Scope, Tenant, moment
 from smolit.client import Ask, Sent, from_here
 from smolit.errors import UsageInvalid
+from smolit.settings import load_settings
 
 _CHUNK = 500  # requests sent together
 
@@ -43,21 +44,30 @@ def submit(
     reply_to: Annotated[str | None, typer.Option(help="Topic that the answer also goes to; it must be allowed.")] = None,
     agent: Annotated[str | None, typer.Option(help="Who is to do it, and nobody else; else a policy chooses.")] = None,
     request_id: Annotated[str | None, typer.Option(help="Id of the request: sent twice under one id, it counts once.")] = None,
-    file: Annotated[Path | None, typer.Option(metavar="BATCH.jsonl", help="Submit every line of a file instead.")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Option("--file", metavar="PATH", help="File for the agent; may be repeated.")
+    ] = None,
+    stored: Annotated[
+        list[str] | None, typer.Option("--stored", metavar="NAME=SHA256", help="File from `blob put`; may be repeated.")
+    ] = None,
+    lines: Annotated[
+        Path | None, typer.Option("--batch", metavar="BATCH.jsonl", help="Submit every line of a file instead.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer and print it.")] = False,
     tenant: Tenant = DEFAULT_TENANT,
     as_json: Json = False,
 ) -> None:
     """Submit a task, or a file of tasks, and print its id, or its answer with --wait."""
-    if (text is None) == (file is None):
-        raise UsageInvalid("say what is to be done: either TEXT or --file")
+    given_files = attach.given(files or (), stored or ())
+    if (text is None and not given_files) == (lines is None):
+        raise UsageInvalid("say what is to be done: TEXT, a --file or both, or else a --batch")
     if (costs or 0.0) + (latency or 0.0) > 1.0:
         raise UsageInvalid("--costs and --latency weigh more than 1 together; quality has what they leave")
-    if file is not None:
-        asks = batch(file)
+    if lines is not None:
+        asks = batch(lines)
     else:
         request = SubmitTask(
-            text=typer.get_text_stream("stdin").read() if text == "-" else text or "",
+            text=typer.get_text_stream("stdin").read() if text == "-" else text or attach.named(given_files),
             kind=kind,
             scope=scope,
             input=_object(given),
@@ -69,7 +79,9 @@ def submit(
             costs=costs,
             latency=latency,
             agent=agent,
+            files=given_files,
         )
+        attach.check_size(request, load_settings().inline_limit_bytes)
         asks = [Ask(request, request_id)]
     desk = open_desk()
     done = asyncio.run(_submit_and_wait(desk, tenant, asks, as_json) if wait else _submit(desk, tenant, asks, as_json))

@@ -77,10 +77,10 @@ def test_a_file_of_tasks_is_answered_line_by_line(smolit: Smolit, tmp_path: Path
     lines = [{"text": f"{number} + 1", "kind": "arithmetic"} for number in range(5)]
     path.write_text("\n".join(json.dumps(line) for line in lines))
 
-    said = smolit("task", "submit", "--file", str(path), "--wait")
+    said = smolit("task", "submit", "--batch", str(path), "--wait")
     with path.open("a") as file:
         file.write('\n{"text": "no", "kind": "astronaut"}')
-    failed = smolit("task", "submit", "--file", str(path), "--wait")
+    failed = smolit("task", "submit", "--batch", str(path), "--wait")
 
     assert said.code == 0
     assert sorted(json.loads(line)["output"]["value"] for line in said.out.splitlines()) == ["1", "2", "3", "4", "5"]
@@ -317,7 +317,7 @@ def add_up(smolit: Smolit, numbers: Iterable[int], tmp_path: Path, scope: str = 
     """Submit additions for whoever serves the scope, and return their answers."""
     path = tmp_path / "tasks.jsonl"
     path.write_text("\n".join(json.dumps({"text": f"{n} + 1", "kind": scope, "scope": scope}) for n in numbers))
-    return [json.loads(line) for line in smolit("task", "submit", "--file", str(path), "--wait").out.splitlines()]
+    return [json.loads(line) for line in smolit("task", "submit", "--batch", str(path), "--wait").out.splitlines()]
 
 
 def judge(settings: Settings, worth: Mapping[str, float]) -> None:

@@ -1,6 +1,7 @@
 """Intake on a real Kafka and a real Postgres: a task comes with its choice, and nothing overtakes what failed."""
 
 import asyncio
+import hashlib
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,10 +10,11 @@ import pytest
 
 from bus.errors import KafkaUnreachable
 from bus.producer import Published, Publisher
+from events.answer import RequestRefused
 from events.event import Event, Fact
-from events.request import GiveFeedback, RegisterAgent, Request, SubmitTask
+from events.request import GiveFeedback, GivenFile, RegisterAgent, Request, SubmitTask
 from events.task import AgentChosen, TaskAdmitted, TaskEnded, TaskSubmitted
-from events.topics import TASKS, Names
+from events.topics import ANSWERS, TASKS, Names, Topic
 from events.wire import Incoming, Outgoing, decode
 from smolit.client import Client, Origin
 from smolit.process.parts import intake
@@ -20,7 +22,8 @@ from smolit.process.place import Place
 from smolit.process.ports import Ports, utc_now
 from smolit.process.prepare import make_topics
 from smolit.stack.local import Endpoints
-from store import migrate
+from store import blob, migrate
+from store.postgres import connect
 from streams.errors import BatchBefore
 from streams.intake import Intake
 from tests.builders import spec
@@ -28,6 +31,7 @@ from tests.integration import bus_kit as kit
 from tests.stacks import Namespace
 
 SUMS = spec("sums", skills=("sums",))
+TEXT = hashlib.sha256(b"hello").hexdigest()
 
 
 class Refusing(Publisher):
@@ -57,9 +61,9 @@ class Desk:
         outgoing = [self._client.record(request, request_id) for request_id, request in requests]
         return [Incoming(one.topic, 0, next(self._offsets), one.key, one.headers, one.value) for one in outgoing]
 
-    async def facts(self, count: int) -> list[Event[Fact]]:
-        """Return the first facts about tasks, in order within each partition."""
-        places = {(self.names.of(TASKS), partition): 0 for partition in range(TASKS.partitions)}
+    async def facts(self, count: int, topic: Topic = TASKS) -> list[Event[Fact]]:
+        """Return the first facts about tasks, or records of another topic, in order within each partition."""
+        places = {(self.names.of(topic), partition): 0 for partition in range(topic.partitions)}
         async with kit.reader(self._kafka, places) as reader:
             records: list[Incoming] = []
             async with asyncio.timeout(20):
@@ -135,3 +139,41 @@ async def test_nobody_waits_for_feedback(namespace: Namespace, request_id: str, 
         (record,) = lent.batch((request_id, asked[request_id]))
 
         assert lent.intake.foresee(record) is awaited
+
+
+async def test_files_are_kept_once_and_named_by_what_facts_say(namespace: Namespace) -> None:
+    """What came with one task may be named by the next of the tenant, and by nobody else's; garbage is refused by its field."""
+    text, large = GivenFile("a.txt", "text/plain", content=b"hello"), b"%PDF-" + b"x" * 2_000_000
+    async with desk(namespace) as lent:
+        connection = await connect(namespace.postgres, "tests")
+        digest = await blob.bring(connection, "default", large)
+        foreign = await blob.bring(connection, "acme", b"theirs")
+        kept = GivenFile("b.pdf", "application/pdf", sha256=digest)
+        asks = (
+            ("one", SubmitTask(text="x", kind="sums", files=(text, kept))),
+            ("two", SubmitTask(text="x", kind="sums", files=(GivenFile("c.txt", "text/plain", sha256=TEXT),))),
+            ("bad", SubmitTask(text="x", kind="sums", files=(GivenFile("a.png", "image/png", content=b"hello"),))),
+            ("theirs", SubmitTask(text="x", kind="sums", files=(GivenFile("d.txt", "text/plain", sha256=foreign),))),
+        )
+        await lent.intake.process(lent.batch(("join", RegisterAgent(spec=SUMS))))
+        for ask in asks:
+            await lent.intake.process(lent.batch(ask))
+        facts = [one.fact for one in await lent.facts(6)]
+        refusals = [one.fact for one in await lent.facts(2, ANSWERS)]
+        stored = await blob.get(connection, TEXT)
+        counted = await (await connection.execute("select count(*) from ops.blob where sha256 = %s", (TEXT,))).fetchone()
+        await connection.close()
+
+    submitted = {fact.request_id: fact.files for fact in facts if isinstance(fact, TaskSubmitted)}
+    assert [(one.name, one.sha256, one.size) for one in submitted["one"]] == [
+        ("a.txt", TEXT, 5),
+        ("b.pdf", digest, len(large)),
+    ]
+    assert [one.sha256 for one in submitted["two"]] == [TEXT]
+    assert (stored, counted) == (b"hello", (1,))
+    said = {fact.request_id: (fact.reason, fact.detail) for fact in refusals if isinstance(fact, RequestRefused)}
+    assert said["bad"] == (
+        "file_not_what_it_says",
+        "files[0].media_type: 'a.png' is no image/png: it begins like no kind that is known",
+    )
+    assert said["theirs"][0] == "file_missing"

@@ -57,7 +57,7 @@ def done(smolit: Smolit, texts: list[str], tmp_path: Path) -> list[dict[str, Any
     """Submit texts, and return their answers."""
     path = tmp_path / "tasks.jsonl"
     path.write_text("\n".join(json.dumps({"text": text, "kind": SCOPE, "scope": SCOPE}) for text in texts))
-    said = smolit("task", "submit", "--file", str(path), "--wait", "--json")
+    said = smolit("task", "submit", "--batch", str(path), "--wait", "--json")
     assert said.code == 0, said
     return [json.loads(line) for line in said.out.splitlines()]
 

@@ -30,6 +30,7 @@ def processor(place: Place) -> Intake:
         reader=ports.texts(lambda: text_reader(settings)),
         feel=CommentReader().feel,
         inline_limit_bytes=settings.inline_limit_bytes,
+        file_limit_bytes=settings.file_limit_bytes,
         clock=ports.clock,
         connect=place.connect("smolit-intake"),
         publisher=ports.publisher(place.endpoints.kafka, "intake"),
