@@ -53,20 +53,16 @@ _PRCTL, _PRLIMIT = {"x86_64": 157, "aarch64": 167}, {"x86_64": 302, "aarch64": 2
 Rule = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
 
-def known(machine: str) -> bool:
-    """Say whether the filter knows the numbers of this architecture."""
-    return machine in _MACHINES
-
-
 def program(machine: str, pid: int) -> list[Rule]:
     """Return the filter for a process of this number, as instructions of the kernel's packet filter.
 
     Raises:
         KeyError: the architecture is not known.
     """
+    wanted = _MACHINES[machine]
     column = list(_MACHINES).index(machine)
     numbers = [pair[column] for pair in _PLAIN.values()]
-    rules: list[Rule] = [(_LD, 0, 0, _MACHINE), (_JEQ, 1, 0, _MACHINES[machine]), (_RET, 0, 0, _KILL), (_LD, 0, 0, _NUMBER)]
+    rules: list[Rule] = [(_LD, 0, 0, _MACHINE), (_JEQ, 1, 0, wanted), (_RET, 0, 0, _KILL), (_LD, 0, 0, _NUMBER)]
     rules += [(_JGE, 0, 1, _X32), (_RET, 0, 0, _KILL)]
     for number in numbers:
         rules += [] if number is None else [(_JEQ, 0, 1, number), (_RET, 0, 0, _ALLOW)]
