@@ -7,14 +7,16 @@ import msgspec
 from agents.errors import AgentFailed, PipelineUnknown
 from agents.pipeline import Pipeline, Toolbox
 from agents.pipelines.arithmetic import Arithmetic
+from agents.pipelines.code import Code
 from agents.pipelines.finance import Finance
 from agents.pipelines.hashing import Hashing
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.sentiment import Sentiment
+from agents.pipelines.tools import Tools
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Finance)
+PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Finance, Tools, Code)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:

@@ -10,18 +10,21 @@ AgentError
 └── PipelineUnknown     no pipeline has this name
 """
 
+from events.task import Step
+
 
 class AgentError(Exception):
     """Something is wrong with an agent."""
 
 
 class AgentFailed(AgentError):
-    """An attempt has no result: `reason` is a code, `detail` a sentence for people."""
+    """An attempt has no result: `reason` is a code, `detail` a sentence for people, `steps` what was done before."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, steps: tuple[Step, ...] = ()) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.steps = steps
 
 
 class EffectUnknown(AgentFailed):

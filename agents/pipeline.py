@@ -1,20 +1,27 @@
 """What an agent is made of: a pipeline does one attempt and says how long each step took."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import httpx
 from msgspec import Struct
 
-from agents.port import NO_BLOBS, Blobs
+from agents.port import NO_BLOBS, Blobs, Language, Shelf
+from agents.tool_server import ToolServer
 from events.agent import AgentSpec
 from events.task import FileRef, Step
 from learning.outcomes import Outcomes
 
 Timer = Callable[[], float]  # seconds, monotonic
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the time of this machine's clock."""
+    return datetime.now(UTC)
 
 
 class Work(Struct, frozen=True):
@@ -66,13 +73,22 @@ class Effects(Protocol):
 
 
 class Toolbox(Struct, frozen=True):
-    """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes."""
+    """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes.
+
+    `language` and `shelf` None: there is no language model, no knowledge here. `keys` returns the key of a service by the
+    name of its environment variable. `servers` are the servers of foreign tools that the operator named.
+    """
 
     root: Path
     hosts: frozenset[str]
     http: httpx.AsyncClient
     recordings: Callable[[Path], Outcomes]
     blobs: Blobs = NO_BLOBS
+    language: Language | None = None
+    shelf: Shelf | None = None
+    clock: Clock = utc_now
+    keys: Mapping[str, str] = {}
+    servers: Mapping[str, ToolServer] = {}
 
 
 class Pipeline(Protocol):

@@ -13,6 +13,10 @@ class Tool(Struct, frozen=True):
 
     `parameters` and `returns` are JSON Schemas. `effect` says whether a call changes anything outside; such a call goes
     through the ledger, once. `run` gets arguments that fit, and raises `AgentFailed` where there is no result.
+
+    `targets` are the arguments that say where a call goes (an address, a path, a command): an agent's spec has to allow
+    each value of theirs, since whoever reads texts of strangers may have been told to name another. `foreign`: name,
+    description and schemas were written by somebody else, such as a tool server, and are data like the results.
     """
 
     name: str
@@ -21,3 +25,5 @@ class Tool(Struct, frozen=True):
     returns: dict[str, Any]
     run: Callable[[dict[str, Any], Work], Awaitable[Any]]
     effect: bool = False
+    targets: tuple[str, ...] = ()
+    foreign: bool = False

@@ -194,7 +194,10 @@ class AttemptStarted(Fact, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True):
-    """One step of an agent's pipeline: how long it took, and what it used. Absent figures were not measured."""
+    """One step of an agent's pipeline: how long it took, and what it used. Absent figures were not measured.
+
+    A call of a tool is a step, too, with the digests of what went in and came out; `error` says why it brought nothing.
+    """
 
     name: str
     duration_us: int
@@ -202,6 +205,9 @@ class Step(Struct, frozen=True):
     tokens_in: int | None = None
     tokens_out: int | None = None
     cost_microusd: int | None = None
+    arguments_sha256: str | None = None
+    result_sha256: str | None = None
+    error: str | None = None
 
 
 @event("attempt.ended", version=1, topic=TASKS, key="task_id")

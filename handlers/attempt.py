@@ -66,7 +66,8 @@ def _error(task: "asyncio.Future[Result]") -> BaseException | None:
 def _failed(claimed: Claimed, error: BaseException, took_us: int) -> Tried:
     """Return a failure; an error that has no name of ours is a defect of the agent."""
     if isinstance(error, AgentFailed):
-        return Tried(Finish(claimed, "failed", took_us, reason=error.reason, detail=_clean(error.detail)))
+        detail = _clean(error.detail)
+        return Tried(Finish(claimed, "failed", took_us, reason=error.reason, detail=detail, steps=error.steps))
     detail = _clean(f"{type(error).__name__}: {error}")
     return Tried(Finish(claimed, "failed", took_us, reason="agent_broken", detail=detail))
 

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Hosts (name or name:port) that agents may call, separated by commas; empty: none."
     )
+    tool_servers: Path | None = Field(
+        default=None, description="YAML file that names servers of tools (MCP) that agents may be granted; empty: none."
+    )
     worker_capacity: int = Field(default=8, ge=1, description="Attempts that one worker does at a time.")
     snapshot_every: int = Field(
         default=500, ge=1, description="Examples of a learning partition between two snapshots of its policy states."
@@ -163,10 +166,10 @@ class Settings(BaseSettings):
         """Make a folder independent of where a process happens to stand."""
         return path.expanduser().absolute()
 
-    @field_validator("kafka_ca")
+    @field_validator("kafka_ca", "tool_servers")
     @classmethod
-    def _certificates(cls, path: Path | None) -> Path | None:
-        """Refuse a file that is not there now, and not at the first connection."""
+    def _there(cls, path: Path | None) -> Path | None:
+        """Refuse a file that is not there now, and not at the first use."""
         if path is None:
             return None
         if not (found := path.expanduser().absolute()).is_file():

@@ -1,1 +1,1 @@
-"""Tools that agents may be granted, by subject."""
+"""Tools that agents may be granted: one module is one subject; `agents/tools/catalog.py` lists them."""

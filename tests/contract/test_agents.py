@@ -28,6 +28,8 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "webhook": ("go", {}, {"url": "http://hooks.test/", "idempotent": True}),
     "hashing": ("seed", {}, {"rounds": 1}),
     "finance": ("Monthly payment of a loan of 10,000 at 5 % over 3 years", {}, {}),
+    "tools": ("What is 2 + 2?", {}, {}),
+    "code": ("Count.", {"code": "print(sum(range(5)))"}, {}),
 }
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
 
@@ -53,8 +55,9 @@ def toolbox(online: bool = True) -> Toolbox:
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any]) -> Result:
-    """Do one attempt."""
-    return await agent.run(Work("t", "task", 1, "a", None, text, given, moment(9)), PlainEffects(), perf_counter)
+    """Do one attempt, as an agent that is granted a tool."""
+    spec = AgentSpec("a", "d", ("s",), agent.name, tools=("calculator",))
+    return await agent.run(Work("t", "task", 1, "a", None, text, given, moment(9), spec=spec), PlainEffects(), perf_counter)
 
 
 def first_prompt() -> str:
@@ -119,7 +122,7 @@ async def test_a_listed_agent_does_its_sample_task(spec: AgentSpec) -> None:
     assert result.output is not None
 
 
-def test_the_shipped_agents_are_the_pool_and_two_that_really_work() -> None:
+def test_the_shipped_agents_are_the_pool_and_those_that_really_work() -> None:
     """Nine recorded models answer questions; arithmetic and sentiment are done for real."""
     recorded = [spec for spec in SPECS if spec.pipeline == "recorded"]
 

@@ -15,7 +15,7 @@ READS = {
     "experiment show", "events tail", "events trace",
     "events catalog", "events export", "plot learning", "plot agents", "plot cost", "projection list", "projection verify",
     "projection lag", "dlq list", "dlq inspect", "model list", "model show", "model compare", "model lineage", "model history",
-    "model served-at", "policy searches",
+    "model served-at", "policy searches", "tool list", "tool show",
 }  # fmt: skip
 CHANGES = {
     "down", "task cancel", "task forget", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume",
@@ -27,7 +27,7 @@ CHANGES = {
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
     "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
-    "bench search", "bench signals",
+    "bench search", "bench signals", "tool call",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]

@@ -2,20 +2,28 @@
 
 import asyncio
 import functools
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agents.pipeline import Toolbox
 from handlers import workshop
 from handlers.count import Count
 from handlers.worker import Shift
 from learning.outcomes import Outcomes
+from smolit.keys import agent_keys
 from smolit.process.hand import HandProcess
 from smolit.process.place import Place
+from smolit.process.ports import Ports
 from smolit.process.roads import roads_of
 from smolit.process.runnable import Runnable
-from smolit.settings import PROJECT
+from smolit.settings import PROJECT, Settings
+from smolit.tool_servers import tool_servers
+
+if TYPE_CHECKING:
+    import httpx
 
 
 def build(place: Place) -> Runnable:
@@ -33,7 +41,7 @@ def build(place: Place) -> Runnable:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
         async with ports.http() as http:
-            toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings())
+            toolbox = toolbox_of(settings, ports, http)
             await workshop.run(
                 kafka,
                 dsn,
@@ -49,6 +57,19 @@ def build(place: Place) -> Runnable:
             )
 
     return HandProcess("worker", body)
+
+
+def toolbox_of(settings: Settings, ports: Ports, http: "httpx.AsyncClient") -> Toolbox:
+    """Return what pipelines may use, as the settings name it; keys of services come from this process's environment."""
+    return Toolbox(
+        PROJECT,
+        frozenset(settings.webhook_hosts),
+        http,
+        recordings(),
+        clock=ports.clock,
+        keys=agent_keys(os.environ),
+        servers=tool_servers(settings.tool_servers),
+    )
 
 
 def recordings() -> Callable[[Path], Outcomes]:

@@ -1,0 +1,73 @@
+"""The worker with tools: plans, calls, looks at what came, and answers; within steps, time and money."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+from agents.errors import AgentFailed
+from agents.pipeline import Effects, Result, Timer, Toolbox, Work
+from agents.tools.call import Caller, Grant, as_data
+from agents.tools.catalog import opened
+from agents.tooluse.loop import Solved, limits_of, solve
+from agents.tooluse.model import ModelPlanner
+from agents.tooluse.rules import RulePlanner, knows
+from agents.tooluse.story import Planner, Story
+
+
+class ToolSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who plans, how far, and where calls may go.
+
+    `planner` auto: the rules where they know the shape of a task, else the language model. `targets` names, for each tool
+    and each of its target arguments, the values that are allowed; one that ends in `*` stands for all that begin so.
+    """
+
+    planner: Literal["auto", "rules", "model"] = "auto"
+    moves: Annotated[int, Meta(ge=1, le=50)] = 8
+    seconds: Annotated[float, Meta(gt=0)] = 60.0
+    targets: dict[str, dict[str, tuple[str, ...]]] = {}
+
+
+class Tools:
+    """Does tasks of several steps with the tools that its spec grants, and with no others."""
+
+    name: ClassVar[str] = "tools"
+    Settings: ClassVar[type[Struct]] = ToolSettings
+
+    def __init__(self, settings: ToolSettings, toolbox: Toolbox) -> None:
+        self._settings = settings
+        self._toolbox = toolbox
+
+    async def run(self, work: Work, effects: Effects, timer: Timer) -> Result:
+        """Work until there is an answer.
+
+        Raises:
+            AgentFailed: a limit is reached, or nobody knows how to go on.
+        """
+        spec, settings = work.spec, self._settings
+        limits = limits_of(settings.moves, settings.seconds, spec.budget if spec else None)
+        grant = Grant(frozenset(spec.tools if spec else ()), settings.targets, limits.moves)
+        async with opened(self._toolbox, grant.tools) as tools:
+            caller = Caller(tools, grant, work, effects, timer)
+            story = Story(work, caller.granted)
+            planner = self._planner(story)
+            solved = await solve(story, planner, caller, limits, timer)
+        return Result(output_of(solved, planner), solved.steps, solved.cost_microusd)
+
+    def _planner(self, story: Story) -> Planner:
+        """Return who plans this task."""
+        wanted, language = self._settings.planner, self._toolbox.language
+        if wanted == "model" and language is None:
+            raise AgentFailed("no_language", "there is no language model here, and the spec wants one to plan")
+        if wanted == "rules" or language is None or (wanted == "auto" and knows(story)):
+            return RulePlanner()
+        return ModelPlanner(language)
+
+
+def output_of(solved: Solved, planner: Planner) -> dict[str, Any]:
+    """Return the answer with what it rests on: who planned, and every call with what it brought."""
+    return {
+        "answer": solved.answer.text,
+        "citations": list(solved.answer.citations),
+        "planner": planner.name,
+        "calls": [{"tool": seen.tool, "seen": as_data(seen)} for _, seen in solved.story.seen],
+    }

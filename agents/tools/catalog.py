@@ -1,0 +1,21 @@
+"""The table of contents: every tool, listed once."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+from agents.pipeline import Toolbox
+from agents.tool import Tool
+from agents.tools import calculator, code, house
+
+# Tools that need nothing but their arguments.
+TOOLS: tuple[Tool, ...] = (*calculator.TOOLS, *code.TOOLS)
+
+
+@asynccontextmanager
+async def opened(toolbox: Toolbox, wanted: Collection[str] | None) -> AsyncIterator[dict[str, Tool]]:
+    """Yield the tools that this house can offer, by name; `wanted` None: all of them.
+
+    Which of them an agent may call is said by its spec. Servers of foreign tools are started only for tools of theirs.
+    """
+    own = {tool.name: tool for tool in (*TOOLS, *house.tools_of(toolbox))}
+    yield {name: tool for name, tool in own.items() if wanted is None or name in wanted}

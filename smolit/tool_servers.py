@@ -1,0 +1,29 @@
+"""The operator's file of tool servers: `name: {command: [...]}` or `name: {url: ...}`."""
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from agents.tool_server import ToolServer
+from smolit.errors import SettingInvalid
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+def tool_servers(path: Path | None) -> dict[str, ToolServer]:
+    """Return the servers by name; a tool of theirs is called `server/tool`.
+
+    Raises:
+        SettingInvalid: the file says something else.
+    """
+    if path is None:
+        return {}
+    try:
+        found = msgspec.yaml.decode(path.read_bytes(), type=dict[str, ToolServer])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SettingInvalid(f"SMOLIT_TOOL_SERVERS: {path.name} cannot be used: {error}") from error
+    for name, server in found.items():
+        if not _NAME.fullmatch(name) or bool(server.command) == bool(server.url):
+            raise SettingInvalid(f"SMOLIT_TOOL_SERVERS: {name!r} needs a plain name, and a command or a url, not both")
+    return found
