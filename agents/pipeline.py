@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import httpx
 from msgspec import Struct
 
-from agents.port import NO_BLOBS, Blobs
+from agents.port import NO_BLOBS, Blobs, Language, Shelf
 from events.agent import AgentSpec
 from events.task import FileRef, Step
 from learning.outcomes import Outcomes
@@ -66,13 +66,18 @@ class Effects(Protocol):
 
 
 class Toolbox(Struct, frozen=True):
-    """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes."""
+    """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes.
+
+    `shelf`: knowledge; None: there is none here. `language`: language models; None: there are none here.
+    """
 
     root: Path
     hosts: frozenset[str]
     http: httpx.AsyncClient
     recordings: Callable[[Path], Outcomes]
     blobs: Blobs = NO_BLOBS
+    shelf: Shelf | None = None
+    language: Language | None = None
 
 
 class Pipeline(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agents.pipeline import Toolbox
+from agents.vectors import Encoders
 from handlers import workshop
 from handlers.count import Count
 from handlers.worker import Shift
@@ -16,6 +17,7 @@ from smolit.process.place import Place
 from smolit.process.roads import roads_of
 from smolit.process.runnable import Runnable
 from smolit.settings import PROJECT
+from smolit.shelf import PostgresShelf
 
 
 def build(place: Place) -> Runnable:
@@ -33,7 +35,8 @@ def build(place: Place) -> Runnable:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
         async with ports.http() as http:
-            toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings())
+            shelf = PostgresShelf(place.connect("smolit-shelf"), Encoders(settings.cache / "encoder"))
+            toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings(), shelf=shelf)
             await workshop.run(
                 kafka,
                 dsn,
