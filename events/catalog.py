@@ -13,6 +13,22 @@ from events.errors import MissingUpcaster, UnknownEventType, UnknownEventVersion
 from events.event import EventType, Fact, Message, Payload, Upcast
 from events.experiment import ExperimentConcluded, ExperimentStarted
 from events.heartbeat import WorkerSeen
+from events.knowledge import (
+    ChunksEmbedded,
+    ClearingRequested,
+    DocumentAdded,
+    DocumentChunked,
+    DocumentRefused,
+    DocumentRemoved,
+    DocumentSubmitted,
+    DomainCleared,
+    DomainCreated,
+    IndexSwitched,
+    ReindexBegun,
+    ReindexRequested,
+    RemovalRequested,
+)
+from events.knowledge_request import AddDocument, ClearDomain, CreateDomain, Reindex, RemoveDocument
 from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublished
 from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated, PolicySet
 from events.request import (
@@ -74,6 +90,11 @@ REQUESTS: tuple[type[Request], ...] = (
     StartSearch,
     EndTrial,
     EndSearch,
+    AddDocument,
+    RemoveDocument,
+    CreateDomain,
+    ClearDomain,
+    Reindex,
 )
 FACTS: tuple[type[Fact], ...] = (
     TaskSubmitted,
@@ -107,6 +128,19 @@ FACTS: tuple[type[Fact], ...] = (
     SearchStarted,
     TrialEnded,
     SearchEnded,
+    DocumentSubmitted,
+    RemovalRequested,
+    DomainCreated,
+    ClearingRequested,
+    ReindexRequested,
+    ReindexBegun,
+    DocumentChunked,
+    DocumentAdded,
+    DocumentRefused,
+    DocumentRemoved,
+    DomainCleared,
+    ChunksEmbedded,
+    IndexSwitched,
 )
 NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)
 UPCASTS: tuple[Upcast, ...] = (given_from_1, revised_from_1)

@@ -53,6 +53,7 @@ class Message(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Fact(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that happened, written by us alone."""
 
+    unlogged: ClassVar[frozenset[str]] = frozenset()  # fields that the event log in Postgres leaves out: long, or to be forgotten
     tenant: Annotated[str, says("Whose it is.")]
 
     def slot(self) -> tuple[str | int, ...]:

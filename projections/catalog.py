@@ -14,6 +14,7 @@ from projections.example import EXAMPLES
 from projections.experiment import EXPERIMENTS
 from projections.feature import TASK_FEATURES
 from projections.feedback import FEEDBACK
+from projections.knowledge import KNOWLEDGE
 from projections.model import MODEL_HISTORY, MODELS
 from projections.performance import AGENT_PERFORMANCE
 from projections.policy import POLICY_HISTORY
@@ -42,6 +43,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     MODEL_HISTORY,
     SEARCHES,
     TRIALS,
+    KNOWLEDGE,
     DEAD_LETTERS,
 )
 

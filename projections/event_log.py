@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
-from events.event import EventType
+from events.event import EventType, Fact
 from projections.column import TIME, metadata
 from projections.projection import Compared, Logged, fetch
 from projections.view import view_of
@@ -167,9 +167,16 @@ def row_of(logged: Logged, value: bytes) -> LogRow:
         copied.text(envelope.causation_id),
         copied.time(envelope.time),
         copied.NULL if trace is None else copied.text(trace),
-        copied.jsonb(_ENCODER.encode(fact)),
+        copied.jsonb(_payload(fact)),
         copied.binary(sha256(value).digest()),
     )
+
+
+def _payload(fact: Fact) -> bytes:
+    """Return a fact as JSON, without what its class keeps out of the log."""
+    if not fact.unlogged:
+        return _ENCODER.encode(fact)
+    return _ENCODER.encode({name: getattr(fact, name) for name in fact.__struct_fields__ if name not in fact.unlogged})
 
 
 @lru_cache(maxsize=1_024)

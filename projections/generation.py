@@ -122,7 +122,7 @@ async def remove(connection: Connection, one: Generation) -> None:
 async def take_over(connection: Connection, old: str, new: str, tables: Iterable[Table]) -> None:
     """Copy tables from one generation, which nobody folds into meanwhile, into another one."""
     for table in tables:
-        names = ", ".join(column.name for column in table.columns)
+        names = ", ".join(column.name for column in table.columns if column.computed is None)
         target = f"{new}.{table.name}"
         copy = f"insert into {target} ({names}) select {names} from {old}.{table.name}"  # noqa: S608 the names are ours
         await _run(connection, [f"truncate {target}", copy])

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from bus.reader import MakeReader, PartitionReader, Place
 from events.topics import FACT_TOPICS, Names
 from events.wire import Incoming
+from projections import knowledge_index
 from projections.ahead import Ahead, Piecewise
 from projections.catalog import PROJECTIONS
 from projections.errors import GenerationMoved
@@ -108,7 +110,8 @@ class Projector:
         try:
             await self._reader.start(positions)
             self._positions = positions
-            async with tended(lambda: self._connect(self._dsn, f"{OWNER}.index"), generation.name):
+            index = partial(self._connect, self._dsn, f"{OWNER}.index")
+            async with tended(index, generation.name), knowledge_index.tended(index, generation.name):
                 await follow(ahead, fold, positions, memory.apply, stopped, BATCH)
         except GenerationMoved:
             return  # another one serves now, or this one was migrated: nothing of this step was written

@@ -22,7 +22,16 @@ from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
 from events.topics import Names
 from events.wire import Incoming
-from projections import naive, naive_agent, naive_calibration, naive_model, naive_search, naive_similar, naive_task
+from projections import (
+    naive,
+    naive_agent,
+    naive_calibration,
+    naive_knowledge,
+    naive_model,
+    naive_search,
+    naive_similar,
+    naive_task,
+)
 from projections.catalog import COMPARED, PROJECTIONS
 from projections.column import SCHEMA
 from projections.projection import Compared, Projection
@@ -51,6 +60,12 @@ MODELS: Mapping[str, naive.Model] = {
     "policy_history": naive_agent.policy_history,
     "models": naive_model.models,
     "model_history": naive_model.model_history,
+    "knowledge_domains": naive_knowledge.domains,
+    "knowledge_documents": naive_knowledge.documents,
+    "knowledge_chunks": naive_knowledge.chunks,
+    "knowledge_vectors": naive_knowledge.vectors,
+    "knowledge_encoders": naive_knowledge.encoders,
+    "knowledge_refused": naive_knowledge.refused,
 }
 # Kafka answers well within this; a log that ends before our position never will.
 _SILENCE_S = 30.0

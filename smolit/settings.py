@@ -68,6 +68,10 @@ class Settings(BaseSettings):
         default="static",
         description="What turns texts into vectors: the table of token vectors, the sentence encoder, or hashed words.",
     )
+    knowledge_encoder: Literal["static", "minilm", "hashed"] = Field(
+        default="static",
+        description="What turns documents into vectors for a tenant that has none yet; `smolit knowledge reindex` changes it.",
+    )
     reply_topics: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Topics besides the common one that a request may name for its answer, separated by commas."
     )

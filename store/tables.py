@@ -7,6 +7,7 @@ from store.fold import fold_inbox, fold_position
 from store.generation import read_generation
 from store.held import held_record
 from store.intake import request_claim
+from store.knowledge import knowledge_document, knowledge_domain, knowledge_encoder
 from store.known_log import known_log
 from store.lease import relay_lease
 from store.ledger import effect
@@ -36,6 +37,9 @@ TABLES: tuple[Table, ...] = (
     effect,
     blob,
     tenant_file,
+    knowledge_domain,
+    knowledge_document,
+    knowledge_encoder,
     known_log,
     restored,
 )

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from bus.producer import Publisher
 from events.aside import dead_letter
 from events.event import Event, Fact
+from events.knowledge_request import AddDocument, ClearDomain, CreateDomain, Reindex, RemoveDocument
 from events.request import CancelTask, ForgetTask, GiveFeedback, ReviseFeedback, SubmitTask
 from events.stamp import stamp
 from events.task import Features, Sentiment, TaskAdmitted, TaskEnded, TaskSubmitted
@@ -34,6 +35,7 @@ from store import intake as claims
 from store.fold import DurableFold
 from store.postgres import Connection
 from store.snapshot import newest
+from streams.about_knowledge import KnowledgeRequest, knowledge_fact
 from streams.admission import Reading, Refused, Rules, facts_about_task, wants_sentiment
 from streams.admitting import Accepted, Admitting, Reader, Submission, Told
 from streams.change import CHANGES, control_fact
@@ -211,6 +213,8 @@ class Intake:
                 return await self._kept(submitted[one.record.origin], one, request)
             case CancelTask() | ForgetTask() | GiveFeedback() | ReviseFeedback() as request:
                 return await self._about_task(one, request, foreseen)
+            case AddDocument() | RemoveDocument() | CreateDomain() | ClearDomain() | Reindex() as request:
+                return await self._about_knowledge(one, request)
             case _:
                 return one.refused("unknown_request", f"{one.asked.request.event_type.name} cannot be asked for")
 
@@ -237,6 +241,16 @@ class Intake:
         except Refused as error:
             return one.refused(error.reason, str(error))
         return Accepted(one, (replace(first, files=files), *told.facts[1:]))
+
+    async def _about_knowledge(self, one: Healthy, request: KnowledgeRequest) -> Told:
+        """Return the fact of a request about knowledge, once its bytes are stored, or why there is none."""
+        try:
+            fact = knowledge_fact(one.asked, request)
+        except Refused as error:
+            return one.refused(error.reason, str(error))
+        if isinstance(request, AddDocument) and request.content is not None:
+            await blob.put(self._connection, request.content)
+        return Accepted(one, (fact,))
 
     def _accepted(self, told: Accepted) -> list[Outgoing]:
         self.outcomes["accepted"] += 1

@@ -10,14 +10,14 @@ from pydantic import SecretStr
 from smolit.process import record
 from smolit.settings import PREFIX, Settings
 
-PROCESSES: tuple[str, ...] = ("intake", "selection", "learning", "dispatch", "relay", "worker", "projections")
+PROCESSES: tuple[str, ...] = ("intake", "selection", "learning", "dispatch", "relay", "worker", "ingest", "projections")
 # Those that read through Faust, in a consumer group each.
 BRAINS: tuple[str, ...] = ("intake", "selection", "learning")
 # From the door inwards: what is taken in is finished before those who write it down are stopped.
 STOP_STAGES: tuple[tuple[str, ...], ...] = (
     ("intake",),
     ("selection",),
-    ("dispatch", "worker"),
+    ("dispatch", "worker", "ingest"),
     ("learning",),
     ("relay",),
     ("projections",),
