@@ -10,10 +10,11 @@ from agents.pipelines.arithmetic import Arithmetic
 from agents.pipelines.hashing import Hashing
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.sentiment import Sentiment
+from agents.pipelines.supervise import Supervise
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing)
+PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Supervise)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Protocol
 import httpx
 from msgspec import Struct
 
-from agents.port import NO_BLOBS, Blobs
+from agents.port import NO_BLOBS, Blobs, Language
+from agents.team.splitting import Team
 from events.agent import AgentSpec
 from events.task import FileRef, Step
 from learning.outcomes import Outcomes
@@ -36,11 +37,15 @@ class Work(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """What an attempt brought: an output that JSON can hold, its steps, and the cost where it was measured."""
+    """What an attempt brought: an output that JSON can hold, its steps, and the cost where it was measured.
+
+    `duration_us` None: as long as the run took; a split task says how long it took with its parts.
+    """
 
     output: Any
     steps: tuple[Step, ...]
     cost_microusd: int | None = None
+    duration_us: int | None = None
 
 
 class Effect(Struct, frozen=True):
@@ -66,13 +71,17 @@ class Effects(Protocol):
 
 
 class Toolbox(Struct, frozen=True):
-    """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes."""
+    """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, stored bytes,
+    language models and a team.
+    """
 
     root: Path
     hosts: frozenset[str]
     http: httpx.AsyncClient
     recordings: Callable[[Path], Outcomes]
     blobs: Blobs = NO_BLOBS
+    language: Language | None = None
+    team: Team | None = None
 
 
 class Pipeline(Protocol):

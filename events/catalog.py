@@ -15,6 +15,7 @@ from events.experiment import ExperimentConcluded, ExperimentStarted
 from events.heartbeat import WorkerSeen
 from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublished
 from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated, PolicySet
+from events.plan import PlanEnded, PlanMade, PlanSettled, PlanStepEnded, PlanStepStarted
 from events.request import (
     CancelTask,
     ChangeAgent,
@@ -107,6 +108,11 @@ FACTS: tuple[type[Fact], ...] = (
     SearchStarted,
     TrialEnded,
     SearchEnded,
+    PlanMade,
+    PlanStepStarted,
+    PlanSettled,
+    PlanStepEnded,
+    PlanEnded,
 )
 NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)
 UPCASTS: tuple[Upcast, ...] = (given_from_1, revised_from_1)

@@ -16,7 +16,7 @@ from events.field import Ident, Moment, Name, Sentence, TaskId, says
 from events.model import Alias, Arm, ModelId, Number, Seed, Sha256
 from events.model import Origin as ModelOrigin
 from events.search import Budget, Dimension, Seconds, TrialState, WhyEnded, Window
-from events.task import FeedbackKind
+from events.task import FeedbackKind, FileRef
 from events.topics import REQUESTS
 
 Judged = Annotated[
@@ -67,6 +67,10 @@ class SubmitTask(Request, frozen=True, kw_only=True):
     copy_of: Annotated[
         CopyOf | None, says("The task that a calibration does again with this one; null: it is a task of its own.")
     ] = None
+    avoid: Annotated[tuple[Name, ...], Meta(max_length=64), says("Agents that must not do it: somebody else is wanted.")] = ()
+    attached: Annotated[
+        tuple[FileRef, ...], Meta(max_length=64), says("Files for the agent that lie in the blob store already.")
+    ] = ()
 
     def __post_init__(self) -> None:
         """Refuse a deadline that has no place in UTC; msgspec makes a refusal of the error."""

@@ -104,6 +104,7 @@ def admit_task(
         seen=seen,
         reward=_terms(request, rules.reward[asked.tenant]),
         agent=request.agent,
+        tried=request.avoid,
     )
     admitted = TaskAdmitted(tenant=asked.tenant, task_id=submitted.task_id, language=reading.language, context=context)
     return submitted, admitted
@@ -133,6 +134,7 @@ def _submitted(asked: Asked, request: SubmitTask, rules: Rules, now: datetime) -
         reply_to=request.reply_to,
         agent=request.agent,
         copy_of=request.copy_of,
+        files=request.attached,
     )
 
 
