@@ -12,11 +12,12 @@ from agents.pipelines.finance import Finance
 from agents.pipelines.hashing import Hashing
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.sentiment import Sentiment
+from agents.pipelines.supervise import Supervise
 from agents.pipelines.tools import Tools
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Finance, Tools, Code)
+PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Finance, Tools, Code, Supervise)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:

@@ -10,6 +10,7 @@ import httpx
 from msgspec import Struct
 
 from agents.port import NO_BLOBS, Blobs, Language, Shelf
+from agents.team.splitting import Team
 from agents.tool_server import ToolServer
 from events.agent import AgentSpec
 from events.task import FileRef, Step
@@ -43,11 +44,15 @@ class Work(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """What an attempt brought: an output that JSON can hold, its steps, and the cost where it was measured."""
+    """What an attempt brought: an output that JSON can hold, its steps, and the cost where it was measured.
+
+    `duration_us` None: as long as the run took; a split task says how long it took with its parts.
+    """
 
     output: Any
     steps: tuple[Step, ...]
     cost_microusd: int | None = None
+    duration_us: int | None = None
 
 
 class Effect(Struct, frozen=True):
@@ -77,6 +82,7 @@ class Toolbox(Struct, frozen=True):
 
     `language` and `shelf` None: there is no language model, no knowledge here. `keys` returns the key of a service by the
     name of its environment variable. `servers` are the servers of foreign tools that the operator named.
+    `team` None: nobody can be asked from here.
     """
 
     root: Path
@@ -89,6 +95,7 @@ class Toolbox(Struct, frozen=True):
     clock: Clock = utc_now
     keys: Mapping[str, str] = {}
     servers: Mapping[str, ToolServer] = {}
+    team: Team | None = None
 
 
 class Pipeline(Protocol):

@@ -31,6 +31,7 @@ from events.knowledge import (
 from events.knowledge_request import AddDocument, ClearDomain, CreateDomain, Reindex, RemoveDocument
 from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublished
 from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated, PolicySet
+from events.plan import PlanEnded, PlanMade, PlanSettled, PlanStepEnded, PlanStepStarted
 from events.request import (
     CancelTask,
     ChangeAgent,
@@ -141,6 +142,11 @@ FACTS: tuple[type[Fact], ...] = (
     DomainCleared,
     ChunksEmbedded,
     IndexSwitched,
+    PlanMade,
+    PlanStepStarted,
+    PlanSettled,
+    PlanStepEnded,
+    PlanEnded,
 )
 NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)
 UPCASTS: tuple[Upcast, ...] = (given_from_1, revised_from_1)

@@ -81,6 +81,7 @@ class SubmitTask(Request, frozen=True, kw_only=True):
         CopyOf | None, says("The task that a calibration does again with this one; null: it is a task of its own.")
     ] = None
     files: Annotated[tuple[GivenFile, ...], Meta(max_length=16), says("Files for the agent alone, each by another name.")] = ()
+    avoid: Annotated[tuple[Name, ...], Meta(max_length=64), says("Agents that must not do it: somebody else is wanted.")] = ()
 
     def __post_init__(self) -> None:
         """Refuse a deadline that has no place in UTC; msgspec makes a refusal of the error."""

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from agents.errors import AgentFailed
 from agents.pipeline import Result
+from agents.team.splitting import Delegated, Splitting
 from handlers.ending import Finish
 from store.claim import Claimed
 from store.errors import StoreError
@@ -21,11 +22,18 @@ _UNWIND_S = 5.0
 Timer = Callable[[], float]
 
 
+class Rests(Struct, frozen=True):
+    """An attempt that goes on when others have done parts of it; `splitting` None: they were asked before."""
+
+    splitting: Splitting | None
+
+
 class Tried(Struct, frozen=True):
-    """How an attempt went, and the output's bytes if they are for the blob store."""
+    """How an attempt went, and the output's bytes if they are for the blob store; or that it rests."""
 
     finish: Finish
     blob: bytes | None = None
+    rests: Rests | None = None
 
 
 async def attempt(claimed: Claimed, running: Awaitable[Result], timer: Timer, now: datetime) -> Tried:
@@ -65,6 +73,8 @@ def _error(task: "asyncio.Future[Result]") -> BaseException | None:
 
 def _failed(claimed: Claimed, error: BaseException, took_us: int) -> Tried:
     """Return a failure; an error that has no name of ours is a defect of the agent."""
+    if isinstance(error, Delegated):
+        return Tried(Finish(claimed, "failed", took_us, reason="delegated"), rests=Rests(error.splitting))
     if isinstance(error, AgentFailed):
         detail = _clean(error.detail)
         return Tried(Finish(claimed, "failed", took_us, reason=error.reason, detail=detail, steps=error.steps))
@@ -82,7 +92,7 @@ def _completed(claimed: Claimed, result: Result, took_us: int) -> Tried:
     finish = Finish(
         claimed,
         "completed",
-        took_us,
+        took_us if result.duration_us is None else result.duration_us,
         steps=result.steps,
         output=msgspec.Raw(output) if inline else None,
         cost_microusd=result.cost_microusd,

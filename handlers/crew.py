@@ -9,6 +9,7 @@ from agents.effects import LedgerEffects
 from agents.errors import AgentFailed
 from agents.pipeline import Pipeline, Result, Timer, Toolbox, Work
 from events.agent import AgentSpec
+from handlers.splitting import StoredTeam
 from store import blob
 from store.blob import BlobMissing
 from store.claim import Claimed
@@ -44,7 +45,7 @@ class Crew:
 
     def __init__(self, connection: Connection, toolbox: Toolbox, timer: Timer) -> None:
         self._connection = connection
-        self._toolbox = msgspec.structs.replace(toolbox, blobs=StoredBlobs(connection))
+        self._toolbox = msgspec.structs.replace(toolbox, blobs=StoredBlobs(connection), team=StoredTeam(connection))
         self._timer = timer
         self._building = asyncio.Lock()
         self._pipelines: dict[bytes, Pipeline] = {}

@@ -12,15 +12,16 @@ from events.topics import TASKS
 from events.wire import Outgoing, encode
 from handlers.attempt import Tried
 from handlers.ending import Finish, Roads, finish_facts, judge
+from handlers.splitting import rest
 from store import blob, claim, closing, ledger, outbox, room
 from store.claim import Claimed, Hold
 from store.postgres import Connection
 
-EndOutcome = Literal["completed", "failed", "timed_out", "lost_lease"]
+EndOutcome = Literal["completed", "failed", "timed_out", "lost_lease", "rests"]
 
 
 class Turn(NamedTuple):
-    """What one turn did: how the ends went, in their order, and what was claimed."""
+    """What one turn did: how the ends went, and what was claimed."""
 
     outcomes: list[EndOutcome]
     claimed: list[Claimed]
@@ -43,10 +44,11 @@ class Desk:
         ended, writes nothing: somebody else has ended it, or will.
         """
         async with self._connection.transaction():
-            outcomes, records = await self._end(tried) if tried else ([], [])
+            resting, ending, records = await self._rest(tried)
+            outcomes, ended = await self._end(ending) if ending else ([], [])
             claimed = await self._claim(agents, most) if most > 0 else []
-            await outbox.put(self._connection, [*records, *(self._started(one) for one in claimed)])
-        return Turn(outcomes, claimed)
+            await outbox.put(self._connection, [*records, *ended, *(self._started(one) for one in claimed)])
+        return Turn([*outcomes, *resting], claimed)
 
     async def any_queued(self) -> bool:
         """Say whether anything may be there to take."""
@@ -68,6 +70,16 @@ class Desk:
     async def _claim(self, agents: Sequence[str] | None, most: int) -> list[Claimed]:
         """Take attempts under our lease."""
         return await claim.claim(self._connection, self._worker, agents, most, self._lease_s)
+
+    async def _rest(self, tried: Sequence[Tried]) -> tuple[list[EndOutcome], list[Tried], list[Outgoing]]:
+        """Lay aside what others do parts of; return their outcomes, what has ended, and the records to publish."""
+        resting = [one for one in tried if one.rests is not None]
+        if not resting:
+            return [], list(tried), []
+        await closing.lock_open(self._connection, sorted(_task_id(one) for one in tried))
+        failed, records = await rest(self._connection, self._worker, resting, self._roads, self._clock())
+        ended = [one for one in tried if one.rests is None]
+        return ["rests"] * (len(resting) - len(failed)), [*ended, *failed], records
 
     async def _end(self, tried: Sequence[Tried]) -> tuple[list[EndOutcome], list[Outgoing]]:
         """End attempts, and the tasks for which that was the end; return the outcomes and the records to publish."""

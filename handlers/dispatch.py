@@ -32,7 +32,7 @@ from store.postgres import Connect, Connection, connect
 CONSUMER = "dispatch"  # stored beside the positions
 SOURCE = "smolit/dispatch"
 
-_LOCK = "select pg_try_advisory_lock(hashtextextended('smolit.dispatch.' || %s, 0))"
+_LOCK = "select pg_try_advisory_lock(hashtextextended('smolit.' || %s || '.' || %s, 0))"
 
 
 class Retry(Struct, frozen=True):
@@ -155,10 +155,10 @@ class Dispatcher:
         self._count("dispatch.cancelled_late", len(cancels) - len(first))
 
 
-async def take_turn(connection: Connection, names: Names, stopped: Flag, poll_s: float) -> bool:
-    """Wait until this is the only dispatch; false if told to stop before. The lock lives as long as the connection."""
+async def take_turn(connection: Connection, names: Names, stopped: Flag, poll_s: float, who: str = CONSUMER) -> bool:
+    """Wait until this is the only one of its kind; false if told to stop before. The lock lives as long as the connection."""
     while not stopped.is_set():
-        row = await (await connection.execute(_LOCK, (names.prefix,))).fetchone()
+        row = await (await connection.execute(_LOCK, (who, names.prefix))).fetchone()
         if row and row[0]:
             return True
         await sleep(poll_s)

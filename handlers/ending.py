@@ -59,6 +59,8 @@ def judge(finish: Finish, barred: bool, now: datetime) -> Verdict | None:
         return Verdict("completed")
     if barred or finish.reason == "effect_unknown":
         return Verdict("failed", "effect_unknown", "a side effect may have happened; a person must decide")
+    if finish.reason == "plan_failed":  # its parts were tried again by others already
+        return Verdict("failed", "plan_failed", finish.detail)
     if now >= claimed.task.deadline:
         return Verdict("expired", "deadline", finish.detail)
     if claimed.hold.attempt >= claimed.context.max_attempts:

@@ -16,6 +16,7 @@ from store.outbox import outbox
 from store.restored import restored
 from store.room import work_room
 from store.snapshot import policy_snapshot
+from store.team import team_part, team_plan
 from store.training import learning_memory, learning_sequence
 from store.work import work_agent, work_attempt, work_task
 
@@ -42,5 +43,7 @@ TABLES: tuple[Table, ...] = (
     knowledge_encoder,
     known_log,
     restored,
+    team_plan,
+    team_part,
 )
 METADATA = metadata

@@ -97,9 +97,10 @@ update ops.work_agent set state = %s where tenant = %s and agent_id = %s and sta
 _SERVING = """
 select distinct agent_id from ops.work_agent
 where state <> 'retired' and (%s::text[] is null or agent_id = any(%s::text[])) order by agent_id"""
+_SPECS = "select spec from ops.work_agent where tenant = %s and state <> 'retired' order by agent_id"
 _QUEUED = """
 select agent, count(*), extract(epoch from now() - min(queued_at)) from ops.work_attempt
-where state = 'queued' group by agent order by agent"""
+where state = 'queued' and not_before <= now() group by agent order by agent"""
 _UNCHOSEN = """
 select count(*), extract(epoch from now() - min(queued_at)) from ops.work_task as task
 where state = 'open' and not exists (
@@ -170,6 +171,11 @@ async def serving(connection: Connection, agents: Sequence[str] | None) -> tuple
     named = None if agents is None else list(agents)
     cursor = await connection.execute(_SERVING, (named, named))
     return tuple(row[0] for row in await cursor.fetchall())
+
+
+async def specs(connection: Connection, tenant: str) -> list[bytes]:
+    """Return the specs of a tenant's agents that have not left, as JSON."""
+    return [bytes(row[0]) for row in await (await connection.execute(_SPECS, (tenant,))).fetchall()]
 
 
 async def backlog(connection: Connection) -> list[Backlog]:

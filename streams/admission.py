@@ -104,6 +104,7 @@ def admit_task(
         seen=seen,
         reward=_terms(request, rules.reward[asked.tenant]),
         agent=request.agent,
+        tried=request.avoid,
     )
     admitted = TaskAdmitted(tenant=asked.tenant, task_id=submitted.task_id, language=reading.language, context=context)
     return submitted, admitted

@@ -1,10 +1,10 @@
-"""Dispatch, wired, with the watchdog beside it."""
+"""Dispatch, wired, with the watchdog and the supervisor of split tasks beside it."""
 
 import asyncio
 import random
 import time
 
-from handlers import dispatch, watchdog
+from handlers import dispatch, supervisor, watchdog
 from handlers.count import Count
 from handlers.purge import Keep
 from smolit.process.hand import HandProcess
@@ -28,6 +28,18 @@ def build(place: Place) -> Runnable:
                     dsn,
                     place.names,
                     dispatcher,
+                    stopped,
+                    connect=ports.connect,
+                    make_reader=ports.reader,
+                    make_fold=ports.fold,
+                )
+            )
+            group.create_task(
+                supervisor.run(
+                    kafka,
+                    dsn,
+                    place.names,
+                    supervisor.Supervisor(place.names, ports.clock, count),
                     stopped,
                     connect=ports.connect,
                     make_reader=ports.reader,

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from agents.pipeline import Toolbox
 from agents.vectors import Encoders
 from handlers import workshop
@@ -17,9 +19,10 @@ from learning.outcomes import Outcomes
 from smolit.keys import agent_keys
 from smolit.process.hand import HandProcess
 from smolit.process.place import Place
+from smolit.process.ports import Ports
 from smolit.process.roads import roads_of
 from smolit.process.runnable import Runnable
-from smolit.settings import PROJECT
+from smolit.settings import PROJECT, Settings
 from smolit.shelf import PostgresShelf
 from smolit.tool_servers import tool_servers
 
@@ -42,7 +45,8 @@ def build(place: Place) -> Runnable:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
         async with ports.http() as http:
-            toolbox = toolbox_of(place, http)
+            shelf = PostgresShelf(place.connect("smolit-shelf"), Encoders(settings.cache / "encoder"))
+            toolbox = replace(toolbox_of(settings, ports, http), shelf=shelf)
             await workshop.run(
                 kafka,
                 dsn,
@@ -60,16 +64,14 @@ def build(place: Place) -> Runnable:
     return HandProcess("worker", body)
 
 
-def toolbox_of(place: Place, http: "httpx.AsyncClient") -> Toolbox:
+def toolbox_of(settings: Settings, ports: Ports, http: "httpx.AsyncClient") -> Toolbox:
     """Return what pipelines may use, as the settings name it; keys of services come from this process's environment."""
-    settings = place.settings
     return Toolbox(
         PROJECT,
         frozenset(settings.webhook_hosts),
         http,
         recordings(),
-        shelf=PostgresShelf(place.connect("smolit-shelf"), Encoders(settings.cache / "encoder")),
-        clock=place.ports.clock,
+        clock=ports.clock,
         keys=agent_keys(os.environ),
         servers=tool_servers(settings.tool_servers),
     )

@@ -1,0 +1,107 @@
+"""How a task is split: as whoever asked says, by shapes, or by a language model; whatever it is, it is checked alike."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from agents.errors import AgentFailed
+from agents.pipeline import Work
+from agents.port import Ask, Language, Message
+from agents.team.check import faults
+from agents.team.shape import Shape, instantiated
+from events.plan import Plan, PlanLimits
+
+_FIELD = "plan"  # of a task's input: a plan, or the name of a shape
+_LIMITS = PlanLimits(parts=12, depth=2)  # what a model may have done; it does not set them itself
+_TOLD = """You split a task into steps, each done by one specialist. Skills: {kinds}.
+Answer with JSON: {{"steps": [{{"id": "a", "kind": "<skill>", "text": "<what to do>"}}]}}.
+A step may use what another gave: ${{a.output}} in its text. Use few steps. Invent no skill."""
+
+
+class Planned(Struct, frozen=True):
+    """A plan that was checked, what made it, and why this one."""
+
+    plan: Plan
+    made_by: str
+    why: str
+
+
+class Sketch(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a language model may say: steps with a skill, a text and what they come after, and nothing else."""
+
+    steps: tuple["SketchStep", ...]
+
+
+class SketchStep(Struct, frozen=True, forbid_unknown_fields=True):
+    """One step of a sketch."""
+
+    id: str
+    kind: str
+    text: str
+    after: tuple[str, ...] = ()
+
+
+async def plan(work: Work, shapes: Sequence[Shape], kinds: Collection[str], language: Language | None) -> Planned:
+    """Return the plan of a task.
+
+    Raises:
+        AgentFailed: none fits, or what was given or said by a model is no plan.
+    """
+    asked = work.input.get(_FIELD)
+    if asked is not None:
+        return _asked(asked, shapes, kinds)
+    found, names = instantiated(shapes, work.files, work.input)
+    if found is not None:
+        return _sound(Planned(found, f"shapes:{','.join(names)}", f"what came with it fits {', '.join(names)}"), None)
+    if language is not None:
+        return await _said(work, kinds, language)
+    known = ", ".join(shape.name for shape in shapes) or "none"
+    raise AgentFailed("no_plan", f"nothing that came with it fits a shape ({known}), and no language model is here to plan")
+
+
+def _asked(asked: Any, shapes: Sequence[Shape], kinds: Collection[str]) -> Planned:
+    """Return the plan that the task names or brings along."""
+    if isinstance(asked, str):
+        shape = next((one for one in shapes if one.name == asked), None)
+        if shape is None:
+            raise AgentFailed("no_plan", f"no shape is called {asked!r}; there are {', '.join(one.name for one in shapes)}")
+        return _sound(Planned(shape.plan, f"shapes:{shape.name}/{shape.version}", "it was asked for by name"), None)
+    try:
+        given = msgspec.convert(asked, Plan)
+    except msgspec.ValidationError as error:
+        raise AgentFailed("bad_plan", f"input.plan: {error}") from error
+    return _sound(Planned(given, "given", "whoever asked brought it along"), kinds)
+
+
+async def _said(work: Work, kinds: Collection[str], language: Language) -> Planned:
+    """Ask a language model for a plan, and take it only if it is one."""
+    told = Message("system", _TOLD.format(kinds=", ".join(sorted(kinds))))
+    schema = msgspec.json.schema(Sketch)
+    ask = Ask(
+        messages=(told, Message("user", work.text)),
+        deadline=work.deadline,
+        tenant=work.tenant,
+        agent=work.agent,
+        task_id=work.task_id,
+        purpose="plan",
+        max_tokens=512,
+        schema=schema,
+    )
+    said = await language.complete(ask)
+    try:
+        sketch = msgspec.convert(said.data, Sketch)
+        steps = [{**msgspec.to_builtins(step), "after": list(step.after)} for step in sketch.steps]
+        made = msgspec.convert({"name": "language", "steps": steps, "limits": msgspec.to_builtins(_LIMITS)}, Plan)
+    except msgspec.ValidationError as error:
+        raise AgentFailed("bad_plan", f"{said.model} said no plan: {error}") from error
+    return _sound(Planned(made, f"model:{said.model}", f"{said.model} split it"), kinds)
+
+
+def _sound(planned: Planned, kinds: Collection[str] | None) -> Planned:
+    """Return a plan that nothing is wrong with; raises AgentFailed, which tells everything that is."""
+    wrong = faults(planned.plan, kinds)
+    if wrong:
+        raise AgentFailed("bad_plan", "; ".join(map(str, wrong)))
+    return planned
