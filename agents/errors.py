@@ -10,18 +10,21 @@ AgentError
 └── PipelineUnknown     no pipeline has this name
 """
 
+from events.task import Step
+
 
 class AgentError(Exception):
     """Something is wrong with an agent."""
 
 
 class AgentFailed(AgentError):
-    """An attempt has no result: `reason` is a code, `detail` a sentence for people."""
+    """An attempt has no result: `reason` is a code, `detail` a sentence for people, `steps` those that were done before."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.steps: tuple[Step, ...] = ()
 
 
 class EffectUnknown(AgentFailed):

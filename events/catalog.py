@@ -16,6 +16,9 @@ from events.heartbeat import WorkerSeen
 from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublished
 from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated, PolicySet
 from events.request import (
+    AnnounceWorker,
+    AnswerAttempt,
+    BeatWorker,
     CancelTask,
     ChangeAgent,
     EndCalibration,
@@ -53,6 +56,7 @@ from events.task import (
     revised_from_1,
 )
 from events.text import quoted
+from events.work import DoAttempt, DropAttempt
 
 REQUESTS: tuple[type[Request], ...] = (
     SubmitTask,
@@ -74,6 +78,9 @@ REQUESTS: tuple[type[Request], ...] = (
     StartSearch,
     EndTrial,
     EndSearch,
+    AnnounceWorker,
+    BeatWorker,
+    AnswerAttempt,
 )
 FACTS: tuple[type[Fact], ...] = (
     TaskSubmitted,
@@ -108,7 +115,15 @@ FACTS: tuple[type[Fact], ...] = (
     TrialEnded,
     SearchEnded,
 )
-NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)
+NOTICES: tuple[type[Message], ...] = (
+    AnswerGiven,
+    RequestRefused,
+    DeadLetter,
+    DeadLetterSettled,
+    WorkerSeen,
+    DoAttempt,
+    DropAttempt,
+)
 UPCASTS: tuple[Upcast, ...] = (given_from_1, revised_from_1)
 
 

@@ -27,6 +27,8 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "sentiment": ("I love it", {}, {}),
     "webhook": ("go", {}, {"url": "http://hooks.test/", "idempotent": True}),
     "hashing": ("seed", {}, {"rounds": 1}),
+    "clean": ("a  text", {}, {}),
+    "steps": ("I love it", {}, {"steps": [{"do": "clean"}, {"do": "sentiment", "check": [{"not_empty": {"field": "label"}}]}]}),
 }
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
 
