@@ -7,17 +7,35 @@ import msgspec
 from agents.errors import AgentFailed, PipelineUnknown
 from agents.pipeline import Pipeline, Toolbox
 from agents.pipelines.arithmetic import Arithmetic
+from agents.pipelines.clean import Clean
 from agents.pipelines.code import Code
 from agents.pipelines.finance import Finance
 from agents.pipelines.hashing import Hashing
 from agents.pipelines.recorded import Recorded
+from agents.pipelines.remote import Remote
 from agents.pipelines.sentiment import Sentiment
+from agents.pipelines.steps import Steps
 from agents.pipelines.supervise import Supervise
 from agents.pipelines.tools import Tools
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Finance, Tools, Code, Supervise)
+PIPELINES: tuple[type[Pipeline], ...] = (
+    Recorded,
+    Arithmetic,
+    Sentiment,
+    Webhook,
+    Hashing,
+    Finance,
+    Tools,
+    Code,
+    Supervise,
+    Clean,
+    Steps,
+)
+
+# Of agents that live elsewhere: no worker of ours runs them.
+ELSEWHERE: tuple[type[Pipeline], ...] = (Remote,)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:
@@ -26,10 +44,10 @@ def pipeline_of(name: str) -> type[Pipeline]:
     Raises:
         PipelineUnknown: there is none.
     """
-    for pipeline in PIPELINES:
+    for pipeline in (*PIPELINES, *ELSEWHERE):
         if pipeline.name == name:
             return pipeline
-    known = ", ".join(sorted(pipeline.name for pipeline in PIPELINES))
+    known = ", ".join(sorted(pipeline.name for pipeline in (*PIPELINES, *ELSEWHERE)))
     raise PipelineUnknown(f"no pipeline is called {name!r}; there are {known}")
 
 

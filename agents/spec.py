@@ -5,7 +5,7 @@ Only plain YAML is read: no tags, no anchors, no two keys of one name. So a file
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +13,13 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from agents.catalog import pipeline_of
+from agents.catalog import ELSEWHERE, pipeline_of
 from agents.errors import BadSpecs, PipelineUnknown
+from agents.pipelines.steps import Steps
 from agents.plain_yaml import Fault, Unreadable, at, line, parse, plain, strange_keys, strange_values, values_of
+from agents.schema import faults_of
 from events.agent import AgentSpec
+from events.pool import fits_a_topic
 
 SUFFIX = ".yaml"
 _MISSING = "is missing"
@@ -31,33 +34,43 @@ class Read(NamedTuple):
     id_line: int = 1
 
 
-def load(folder: Path) -> tuple[AgentSpec, ...]:
+class Known(NamedTuple):
+    """What specs may name; None: nobody knows, so it is not looked at."""
+
+    tools: Collection[str] | None = None
+    domains: Collection[str] | None = None
+
+
+_ANYTHING = Known()
+
+
+def load(folder: Path, known: Known = _ANYTHING) -> tuple[AgentSpec, ...]:
     """Return every spec in a folder, by file name.
 
     Raises:
         BadSpecs: with every fault of every file, one a line.
     """
-    specs, faults = lint(folder)
+    specs, faults = lint(folder, known)
     if faults:
         raise BadSpecs("\n".join(str(fault) for fault in faults))
     return specs
 
 
-def lint(folder: Path) -> tuple[tuple[AgentSpec, ...], tuple[Fault, ...]]:
+def lint(folder: Path, known: Known = _ANYTHING) -> tuple[tuple[AgentSpec, ...], tuple[Fault, ...]]:
     """Return the good specs in a folder, and every fault of the others."""
     files = sorted(folder.glob(f"*{SUFFIX}"))
     if not files:
         return (), (Fault(str(folder), 1, f"there is no agent spec (*{SUFFIX})"),)
-    reads = {file.name: read(file.name, file.read_bytes()) for file in files}
+    reads = {file.name: read(file.name, file.read_bytes(), known) for file in files}
     faults = [fault for one in reads.values() for fault in one.faults]
     return tuple(one.spec for one in reads.values() if one.spec), (*faults, *_twins(reads))
 
 
-def read(name: str, content: bytes) -> Read:
+def read(name: str, content: bytes, known: Known = _ANYTHING) -> Read:
     """Return the spec in a file's content, or everything that is wrong with it."""
     try:
         root = parse(name, content)
-        faults = tuple(_check(name, root))
+        faults = tuple(_check(name, root, known))
         if faults:
             return Read(None, faults)
         return Read(msgspec.convert(plain(root), AgentSpec), (), line(values_of(root)["id"]))
@@ -65,14 +78,14 @@ def read(name: str, content: bytes) -> Read:
         return Read(None, error.faults)
 
 
-def _check(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
+def _check(name: str, root: yaml.MappingNode, known: Known) -> Iterator[Fault]:
     """Yield everything that is wrong with a spec."""
     keys = list(strange_keys(name, root))
     yield from keys
     if keys:
         return
     found = [*strange_values(name, root), *_misfits(name, root, AgentSpec, ""), *_empty(name, root)]
-    found += _wrong_settings(name, root)
+    found += [*_wrong_settings(name, root), *_wrong_schemas(name, root), *_unknown_names(name, root, known)]
     said: set[int] = set()
     for fault in sorted(found, key=lambda fault: fault.line):
         if fault.line not in said or fault.what.endswith(_MISSING):
@@ -134,6 +147,63 @@ def _wrong_settings(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
     settings = values.get("settings", yaml.MappingNode("", [], root.start_mark, root.end_mark))
     if isinstance(settings, yaml.MappingNode):
         yield from _misfits(name, settings, pipeline.Settings, "settings.")
+    if isinstance(settings, yaml.MappingNode) and pipeline is Steps:
+        yield from _wrong_steps(name, settings)
+    if pipeline in ELSEWHERE:
+        pool = values.get("pool", wanted)
+        if pool is wanted or not isinstance(pool, yaml.ScalarNode) or not fits_a_topic(pool.value):
+            yield Fault(name, line(pool), "pool: an agent that lives elsewhere names its pool in a-z, 0-9 and hyphens")
+
+
+def _wrong_steps(name: str, settings: yaml.MappingNode) -> Iterator[Fault]:
+    """Yield what the pipelines of the steps, and of what is tried instead, do not take."""
+    for way, path in _ways(values_of(settings).get("steps"), "settings.steps"):
+        wanted = values_of(way).get("do")
+        if not isinstance(wanted, yaml.ScalarNode):
+            continue
+        try:
+            pipeline = pipeline_of(wanted.value)
+        except PipelineUnknown as error:
+            yield Fault(name, line(wanted), f"{path}.do: {error}")
+            continue
+        if pipeline is Steps or pipeline in ELSEWHERE:
+            yield Fault(name, line(wanted), f"{path}.do: {wanted.value!r} cannot be a step")
+            continue
+        given = values_of(way).get("settings", yaml.MappingNode("", [], wanted.start_mark, wanted.end_mark))
+        if isinstance(given, yaml.MappingNode):
+            yield from _misfits(name, given, pipeline.Settings, f"{path}.settings.")
+
+
+def _ways(node: yaml.Node | None, path: str) -> Iterator[tuple[yaml.MappingNode, str]]:
+    """Yield each step and each way that is tried instead, with its place."""
+    for number, item in enumerate(node.value if isinstance(node, yaml.SequenceNode) else ()):
+        if isinstance(item, yaml.MappingNode):
+            yield item, f"{path}[{number}]"
+            yield from _ways(values_of(item).get("otherwise"), f"{path}[{number}].otherwise")
+
+
+def _wrong_schemas(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
+    """Yield what is wrong with the schemas of inputs and outputs."""
+    for field in ("inputs", "outputs"):
+        node = values_of(root).get(field)
+        if isinstance(node, yaml.MappingNode):
+            for wrong in faults_of(plain(node)):
+                yield Fault(name, line(at(node, wrong.path)), f"{field}{wrong.path}: {wrong.what}")
+
+
+def _unknown_names(name: str, root: yaml.MappingNode, known: Known) -> Iterator[Fault]:
+    """Yield tools, domains and tenants that are named twice, and tools and domains that nobody knows."""
+    for field, there in (("tools", known.tools), ("knowledge", known.domains), ("tenants", None)):
+        node = values_of(root).get(field)
+        seen: set[str] = set()
+        for item in node.value if isinstance(node, yaml.SequenceNode) else ():
+            if item.value in seen:
+                yield Fault(name, line(item), f"{field}: {item.value!r} is named twice")
+            elif there is not None and item.value not in there:
+                near = difflib.get_close_matches(str(item.value), there, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(there)) or 'none'}"
+                yield Fault(name, line(item), f"{field}: nobody knows {item.value!r}; {hint}")
+            seen.add(str(item.value))
 
 
 def _twins(reads: Mapping[str, Read]) -> Iterator[Fault]:

@@ -1,8 +1,11 @@
-"""Set a record aside: the dead letter that keeps it whole, with reason and origin."""
+"""Set a record aside: the dead letter that keeps it whole, with reason and origin, and the word to who asked."""
 
 from datetime import datetime
 
+from events.answer import RequestRefused
 from events.dead_letter import DeadLetter, Stage
+from events.event import Envelope
+from events.ids import derived_id, request_key
 from events.stamp import stamp
 from events.text import plain
 from events.topics import Names
@@ -26,3 +29,28 @@ def dead_letter(record: Incoming, stage: Stage, tenant: str, reason: str, detail
     )
     event = stamp(fact, source=f"smolit/{stage}", now=now, correlation=key or record.origin, cause=record.origin)
     return encode(names.dead_letters_of(record.topic), event)
+
+
+def refusal(
+    record: Incoming,
+    tenant: str,
+    envelope: Envelope | None,
+    reason: str,
+    detail: str,
+    names: Names,
+    now: datetime,
+    source: str = "smolit/intake",
+) -> Outgoing:
+    """Return what tells the producer why its request became no fact."""
+    known = request_key(tenant, envelope.source, envelope.id) if envelope else derived_id("refused", record.origin)
+    fact = RequestRefused(
+        tenant=tenant,
+        request_key=known,
+        request_id=envelope.id if envelope else None,
+        requested_by=envelope.source if envelope else None,
+        reason=reason,
+        detail=detail,
+        origin=record.origin,
+    )
+    cause = envelope.id if envelope else record.origin
+    return encode(names.of(fact.event_type.topic), stamp(fact, source=source, now=now, correlation=known, cause=cause))

@@ -15,12 +15,13 @@ from events.dead_letter import DeadLetter
 from events.event import Message
 from events.request import Request, SubmitTask
 from events.schema import DEFS, schema_of
-from events.topics import MAJOR, Names, Topic
+from events.topics import DEFAULT_TENANT, MAJOR, WORK, Names, Topic
 from events.topics import REQUESTS as ASKED
 
 Json = dict[str, Any]
 VERSION = "3.0.0"
 _BINDING = "0.5.0"
+_POOL = "{pool}"
 _ABOUT = """Requests go in, facts and answers come out, all of them CloudEvents 1.0 on Kafka.
 
 Shown is the binary mode of CloudEvents, in which everything is written: attributes in headers, the data alone as the value.
@@ -31,7 +32,7 @@ _WRITTEN = ("ce_subject", "ce_time", "ce_dataschema", "ce_correlationid", "ce_ca
 
 def asyncapi(names: Names, tenants: Sequence[str], release: str) -> Json:
     """Return the document of an installation: its topics by their names, and every message that travels on them."""
-    topics = names.all(tenants)
+    topics = {**names.all(tenants), names.work_of(DEFAULT_TENANT, _POOL): WORK}
     return {
         "asyncapi": VERSION,
         "info": {
@@ -55,8 +56,8 @@ def asyncapi(names: Names, tenants: Sequence[str], release: str) -> Json:
 
 
 def _channel_id(names: Names, address: str) -> str:
-    """Return the name of a channel in the document: the topic's, without prefix and major version."""
-    return address.removeprefix(f"{names.prefix}.").replace(f".{MAJOR}", "")
+    """Return the name of a channel in the document: the topic's, without prefix, major version and the pool that it is for."""
+    return address.replace(f".{_POOL}", "").removeprefix(f"{names.prefix}.").replace(f".{MAJOR}", "")
 
 
 def _on(topic: Topic) -> list[type[Message]]:
@@ -74,9 +75,11 @@ def _channel(address: str, topic: Topic) -> Json:
     """Return one topic: its address, what travels on it, and how the broker keeps it."""
     bound = {name: int(value) for name, value in topic.config.items() if name in _BOUND}
     settings = {"cleanup.policy": [topic.cleanup], **bound}
+    pool = {"pool": {"description": "Pool of the agents; of another tenant than the default one, its name and a dot go before."}}
     return {
         "address": address,
         "description": topic.holds,
+        **({"parameters": pool} if topic is WORK else {}),
         "messages": {
             cls.event_type.wire_name: {"$ref": f"#/components/messages/{cls.event_type.wire_name}"} for cls in _on(topic)
         },

@@ -33,6 +33,9 @@ from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublishe
 from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated, PolicySet
 from events.plan import PlanEnded, PlanMade, PlanSettled, PlanStepEnded, PlanStepStarted
 from events.request import (
+    AnnounceWorker,
+    AnswerAttempt,
+    BeatWorker,
     CancelTask,
     ChangeAgent,
     EndCalibration,
@@ -70,6 +73,7 @@ from events.task import (
     revised_from_1,
 )
 from events.text import quoted
+from events.work import DoAttempt, DropAttempt
 
 REQUESTS: tuple[type[Request], ...] = (
     SubmitTask,
@@ -96,6 +100,9 @@ REQUESTS: tuple[type[Request], ...] = (
     CreateDomain,
     ClearDomain,
     Reindex,
+    AnnounceWorker,
+    BeatWorker,
+    AnswerAttempt,
 )
 FACTS: tuple[type[Fact], ...] = (
     TaskSubmitted,
@@ -148,7 +155,15 @@ FACTS: tuple[type[Fact], ...] = (
     PlanStepEnded,
     PlanEnded,
 )
-NOTICES: tuple[type[Message], ...] = (AnswerGiven, RequestRefused, DeadLetter, DeadLetterSettled, WorkerSeen)
+NOTICES: tuple[type[Message], ...] = (
+    AnswerGiven,
+    RequestRefused,
+    DeadLetter,
+    DeadLetterSettled,
+    WorkerSeen,
+    DoAttempt,
+    DropAttempt,
+)
 UPCASTS: tuple[Upcast, ...] = (given_from_1, revised_from_1)
 
 

@@ -53,6 +53,7 @@ MODELS = Topic(entity="models", partitions=1, holds="which policy serves, the ve
 EXPERIMENTS = Topic(entity="experiments", partitions=1, holds="experiments and calibrations, started and over")
 KNOWLEDGE = Topic(entity="knowledge", partitions=1, holds="documents asked for, taken in and removed, with chunks and vectors")
 AGENTS_LIVE = Topic(entity="agents.live", partitions=1, cleanup="compact", retention_ms="86400000", holds="heartbeats of workers")
+WORK = Topic(entity="work", partitions=4, retention_ms="86400000", holds="attempts for workers elsewhere; a topic for each pool")
 CLOCK = Topic(
     entity="clock",
     partitions=1,
@@ -89,6 +90,11 @@ class Names(Struct, frozen=True):
         """Return the tenant that writes to this request topic: the topic decides, never a header."""
         middle = topic_name.removeprefix(f"{self.prefix}.").removesuffix(f".{MAJOR}")
         return middle.removeprefix(REQUESTS.entity).removeprefix(".") or DEFAULT_TENANT
+
+    def work_of(self, tenant: str, pool: str) -> str:
+        """Return the topic of a pool that lives elsewhere; those of the default tenant are named after the pool alone."""
+        middle = pool if tenant == DEFAULT_TENANT else f"{tenant}.{pool}"
+        return f"{self.prefix}.{WORK.entity}.{middle}.{MAJOR}"
 
     def dead_letters_of(self, topic_name: str) -> str:
         """Return the dead-letter topic beside a topic; what is wrong with a dead letter is told on its own topic."""

@@ -53,7 +53,7 @@ async def attempt(claimed: Claimed, running: Awaitable[Result], timer: Timer, no
         detail = f"{claimed.spec.id} took longer than {left_s:.3f} s"
         return Tried(Finish(claimed, "timed_out", took_us, reason="timed_out", detail=detail))
     error = _error(task)
-    return _failed(claimed, error, took_us) if error else _completed(claimed, task.result(), took_us)
+    return failed(claimed, error, took_us) if error else completed(claimed, task.result(), took_us)
 
 
 async def _unwind(task: "asyncio.Future[Result]") -> None:
@@ -71,23 +71,23 @@ def _error(task: "asyncio.Future[Result]") -> BaseException | None:
     return error
 
 
-def _failed(claimed: Claimed, error: BaseException, took_us: int) -> Tried:
+def failed(claimed: Claimed, error: BaseException, took_us: int) -> Tried:
     """Return a failure; an error that has no name of ours is a defect of the agent."""
     if isinstance(error, Delegated):
         return Tried(Finish(claimed, "failed", took_us, reason="delegated"), rests=Rests(error.splitting))
     if isinstance(error, AgentFailed):
-        detail = _clean(error.detail)
-        return Tried(Finish(claimed, "failed", took_us, reason=error.reason, detail=detail, steps=error.steps))
-    detail = _clean(f"{type(error).__name__}: {error}")
+        detail = clean(error.detail)
+        return Tried(Finish(claimed, "failed", took_us, steps=error.steps, reason=error.reason, detail=detail))
+    detail = clean(f"{type(error).__name__}: {error}")
     return Tried(Finish(claimed, "failed", took_us, reason="agent_broken", detail=detail))
 
 
-def _completed(claimed: Claimed, result: Result, took_us: int) -> Tried:
+def completed(claimed: Claimed, result: Result, took_us: int) -> Tried:
     """Return a success, if JSON can hold the output."""
     try:
         output = msgspec.json.encode(result.output)
     except (TypeError, ValueError, RecursionError) as error:
-        return _failed(claimed, AgentFailed("bad_output", f"JSON cannot hold it: {error}"), took_us)
+        return failed(claimed, AgentFailed("bad_output", f"JSON cannot hold it: {error}"), took_us)
     inline = len(output) <= INLINE_BYTES
     finish = Finish(
         claimed,
@@ -100,6 +100,6 @@ def _completed(claimed: Claimed, result: Result, took_us: int) -> Tried:
     return Tried(finish, None if inline else output)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Return a text that every store and every terminal can hold."""
     return text[:MOST_DETAIL].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from agents.catalog import build
+from agents.contract import accepted, admitted
 from agents.effects import LedgerEffects
 from agents.errors import AgentFailed
 from agents.pipeline import Pipeline, Result, Timer, Toolbox, Work
@@ -70,7 +71,9 @@ class Crew:
             files=task.files,
             spec=claimed.spec,
         )
-        return await pipeline.run(work, LedgerEffects(self._connection, claimed.hold), self._timer)
+        admitted(claimed.spec, task.input)
+        result = await pipeline.run(work, LedgerEffects(self._connection, claimed.hold), self._timer)
+        return accepted(claimed.spec, result)
 
     async def _pipeline(self, spec: AgentSpec) -> Pipeline:
         """Return the pipeline of a spec; loading a model may take a second, so it happens in a thread."""

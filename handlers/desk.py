@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
+from events.pool import HOUSE
 from events.stamp import caused
 from events.task import AttemptStarted
 from events.topics import TASKS
@@ -30,12 +31,21 @@ class Turn(NamedTuple):
 class Desk:
     """Where one worker claims and ends attempts."""
 
-    def __init__(self, connection: Connection, worker: str, roads: Roads, clock: Callable[[], datetime], lease_s: float) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        worker: str,
+        roads: Roads,
+        clock: Callable[[], datetime],
+        lease_s: float,
+        pool: str = HOUSE,
+    ) -> None:
         self._connection = connection
         self._worker = worker
         self._roads = roads
         self._clock = clock
         self._lease_s = lease_s
+        self._pool = pool
 
     async def turn(self, tried: Sequence[Tried], agents: Sequence[str] | None, most: int) -> Turn:
         """Write down how attempts ended, and what that means for their tasks; then take up to `most` new ones.
@@ -47,21 +57,21 @@ class Desk:
             resting, ending, records = await self._rest(tried)
             outcomes, ended = await self._end(ending) if ending else ([], [])
             claimed = await self._claim(agents, most) if most > 0 else []
-            await outbox.put(self._connection, [*records, *ended, *(self._started(one) for one in claimed)])
+            await outbox.put(self._connection, [*records, *ended, *(self.started(one) for one in claimed)])
         return Turn([*outcomes, *resting], claimed)
 
     async def any_queued(self) -> bool:
         """Say whether anything may be there to take."""
-        return await claim.any_queued(self._connection)
+        return await claim.any_queued(self._connection, self._pool)
 
     async def pass_on(self) -> None:
         """Wake others for what waits: we were rung for it, and have no room."""
-        await room.pass_on(self._connection)
+        await room.pass_on(self._connection, self._pool)
 
     async def withdraw(self) -> None:
         """Take back what room was offered; what we were rung for until now goes to others."""
         await room.withdraw(self._connection, self._worker)
-        await room.pass_on(self._connection)
+        await room.pass_on(self._connection, self._pool)
 
     async def give_back(self, holds: Sequence[Hold]) -> int:
         """Queue again what we hold and will not end; return how many."""
@@ -69,7 +79,7 @@ class Desk:
 
     async def _claim(self, agents: Sequence[str] | None, most: int) -> list[Claimed]:
         """Take attempts under our lease."""
-        return await claim.claim(self._connection, self._worker, agents, most, self._lease_s)
+        return await claim.claim(self._connection, self._worker, agents, most, self._lease_s, self._pool)
 
     async def _rest(self, tried: Sequence[Tried]) -> tuple[list[EndOutcome], list[Tried], list[Outgoing]]:
         """Lay aside what others do parts of; return their outcomes, what has ended, and the records to publish."""
@@ -111,7 +121,7 @@ class Desk:
             return one.finish
         return replace(one.finish, output_sha256=await blob.put(self._connection, one.blob))
 
-    def _started(self, one: Claimed) -> Outgoing:
+    def started(self, one: Claimed) -> Outgoing:
         """Return the record of an attempt's start; a takeover fills the same slot."""
         fact = AttemptStarted(
             tenant=one.task.tenant,

@@ -16,6 +16,7 @@ from bus.reader import MakeReader, PartitionReader
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
 from events.aside import dead_letter
 from events.event import Event
+from events.pool import pool_of
 from events.task import AgentChosen, CancelRequested, TaskEnded
 from events.topics import AGENTS, DEFAULT_TENANT, TASKS, Names
 from events.wire import Incoming
@@ -60,7 +61,7 @@ class Dispatcher:
         self._retry = retry
         self._count = count
         self._line = Line(CONSUMER)
-        self._waiting: list[str] = []  # agents of what was queued since the last ring
+        self._waiting: list[tuple[str, str]] = []  # agents of what was queued since the last ring, with their pools
 
     async def apply(self, connection: Connection, records: Sequence[Incoming]) -> None:
         """Apply one batch in the caller's transaction. Ends go before cancellations: what the log says has happened."""
@@ -79,8 +80,8 @@ class Dispatcher:
 
     async def ring(self, connection: Connection) -> None:
         """Wake workers for what was queued; call it after the commit. An attempt that is held back is found when it may go."""
-        agents, self._waiting = self._waiting, []
-        await room.ring(connection, agents)
+        calls, self._waiting = self._waiting, []
+        await room.ring_all(connection, calls)
 
     async def _readable(self, connection: Connection, records: Sequence[Incoming]) -> Batch:
         """Return what may be acted on; what is no fact becomes a dead letter, and so does what comes behind it."""
@@ -101,13 +102,15 @@ class Dispatcher:
             case AgentRegistered() | AgentRevised():
                 keep = isinstance(fact, AgentRevised)
                 await work.put_agent(connection, fact.tenant, fact.spec, fact.digest, keep)
+                pool: str | None = pool_of(fact.tenant, fact.spec)
             case AgentPaused(tenant=tenant, agent_id=agent_id):
-                await work.set_agent(connection, tenant, agent_id, "paused")
+                pool = await work.set_agent(connection, tenant, agent_id, "paused")
             case AgentResumed(tenant=tenant, agent_id=agent_id):
-                await work.set_agent(connection, tenant, agent_id, "active")
+                pool = await work.set_agent(connection, tenant, agent_id, "active")
             case AgentRetired(tenant=tenant, agent_id=agent_id):
-                await work.set_agent(connection, tenant, agent_id, "retired")
-        self._waiting.append(fact.agent_id)  # attempts may have been waiting for it
+                pool = await work.set_agent(connection, tenant, agent_id, "retired")
+        if pool is not None:
+            self._waiting.append((fact.agent_id, pool))  # attempts may have been waiting for it
         self._count("dispatch.agent_changed", 1)
 
     async def _queue(self, connection: Connection, chosen: Sequence[Event[AgentChosen]], open_ids: set[str]) -> None:
@@ -118,7 +121,7 @@ class Dispatcher:
                 first.setdefault((event.fact.task_id, event.fact.attempt), event)
         attempts = [self._attempt(event) for event in first.values()]
         added = await work.add_attempts(connection, attempts)
-        self._waiting += [one.fact.agent for one in attempts if one.key in added and not one.delay_s]
+        self._waiting += [(one.fact.agent, added[one.key]) for one in attempts if one.key in added and not one.delay_s]
         late = sum(event.fact.task_id not in open_ids for event in chosen)
         self._count("dispatch.queued", len(added))
         self._count("dispatch.chosen_late", late)
@@ -155,10 +158,10 @@ class Dispatcher:
         self._count("dispatch.cancelled_late", len(cancels) - len(first))
 
 
-async def take_turn(connection: Connection, names: Names, stopped: Flag, poll_s: float, who: str = CONSUMER) -> bool:
+async def take_turn(connection: Connection, names: Names, stopped: Flag, poll_s: float, consumer: str = CONSUMER) -> bool:
     """Wait until this is the only one of its kind; false if told to stop before. The lock lives as long as the connection."""
     while not stopped.is_set():
-        row = await (await connection.execute(_LOCK, (who, names.prefix))).fetchone()
+        row = await (await connection.execute(_LOCK, (consumer, names.prefix))).fetchone()
         if row and row[0]:
             return True
         await sleep(poll_s)

@@ -16,7 +16,7 @@ from store.claim import Claimed
 from store.closing import Abandoned, Closed
 
 # Who writes ends in the transaction that closes the row: dispatch need not read these back.
-HANDS = frozenset({"smolit/worker", "smolit/dispatch", "smolit/watchdog"})
+HANDS = frozenset({"smolit/worker", "smolit/dispatch", "smolit/watchdog", "smolit/bridge"})
 
 
 class Finish(Struct, frozen=True):

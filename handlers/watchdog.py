@@ -17,14 +17,14 @@ from handlers.count import Count
 from handlers.ending import Roads, Verdict, early_facts, handed_back_facts
 from handlers.purge import Keep, Purge
 from handlers.sieve import Timer
-from store import claim, closing, outbox
+from store import claim, closing, outbox, room, work
 from store.closing import Closed
 from store.postgres import Connect, Connection, connect
 
 SOURCE = "smolit/watchdog"
 APPLICATION = "watchdog"
 
-Swept = Literal["requeued", "expired", "handed_back", "agent_retired", "workers_died"]
+Swept = Literal["requeued", "moved", "expired", "handed_back", "agent_retired", "workers_died"]
 
 
 class Watchdog:
@@ -42,10 +42,13 @@ class Watchdog:
     async def sweep(self) -> dict[Swept, int]:
         """Do one round; return how many attempts were queued again, and how many tasks ended or were handed back."""
         requeued = await claim.requeue_late(self._connection, self._bite, self._most_claims)
+        moved = await work.move_strayed(self._connection, self._bite)
+        await room.ring_all(self._connection, moved)
         expired = await self._expire()
         handed_back, failed = await self._hand_back()
         return {
             "requeued": requeued,
+            "moved": len(moved),
             "expired": expired,
             "handed_back": handed_back,
             "agent_retired": failed,

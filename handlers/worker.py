@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from agents.pipeline import Timer
+from events.pool import HOUSE
 from handlers.attempt import Tried, attempt
 from handlers.count import Count
 from handlers.crew import Crew
@@ -21,7 +22,7 @@ SOURCE = "smolit/worker"
 
 
 class Shift(Struct, frozen=True):
-    """How a worker works: which agents (None: all), how many attempts at a time, and its rhythm in seconds."""
+    """How a worker works: which agents of which pool (None: all), how many attempts at a time, and its rhythm in seconds."""
 
     worker: str
     agents: tuple[str, ...] | None
@@ -30,6 +31,7 @@ class Shift(Struct, frozen=True):
     heartbeat_s: float = 1.0
     poll_s: float = 0.25
     grace_s: float = 20.0
+    pool: str = HOUSE
 
 
 class Worker:

@@ -53,7 +53,7 @@ async def run(
         publisher = make_publisher(kafka, shift.worker)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
-        desk = Desk(claims, shift.worker, roads, clock, shift.lease_s)
+        desk = Desk(claims, shift.worker, roads, clock, shift.lease_s, shift.pool)
         worker = Worker(shift, desk, Crew(others, toolbox, timer), others, clock, timer, count)
         pulse = _Pulse(publisher, others, shift, roads, clock)
         beats = pulse.beat(lambda: worker.busy)
@@ -74,26 +74,26 @@ class _Pulse:
     async def beat(self, busy: Callable[[], int]) -> None:
         """Tell it every heartbeat."""
         while True:
-            agents = await work.serving(self._connection, self._shift.agents)
-            record = seen(self._shift, self._roads, agents, self._shift.capacity, busy(), self._clock())
+            agents = await work.serving(self._connection, self._shift.agents, self._shift.pool)
+            record = seen(self._shift.worker, self._roads, agents, self._shift.capacity, busy(), self._clock())
             await self._publisher.publish([record])
             await asyncio.sleep(self._shift.heartbeat_s)
 
     async def farewell(self) -> None:
         """Tell that it serves nothing any more."""
-        await self._publisher.publish([seen(self._shift, self._roads, (), 0, 0, self._clock())])
+        await self._publisher.publish([seen(self._shift.worker, self._roads, (), 0, 0, self._clock())])
 
 
-def seen(shift: Shift, roads: Roads, agents: Sequence[str], capacity: int, busy: int, now: datetime) -> Outgoing:
+def seen(worker: str, roads: Roads, agents: Sequence[str], capacity: int, busy: int, now: datetime) -> Outgoing:
     """Return the record of a heartbeat."""
-    fact = WorkerSeen(worker=shift.worker, agents=tuple(agents), capacity=capacity, busy=busy, seen_at=now)
-    event_id = derived_id("worker.seen", shift.worker, now.isoformat())
+    fact = WorkerSeen(worker=worker, agents=tuple(agents), capacity=capacity, busy=busy, seen_at=now)
+    event_id = derived_id("worker.seen", worker, now.isoformat())
     envelope = Envelope(
         id=event_id,
         source=roads.source,
-        subject=shift.worker,
+        subject=worker,
         time=now,
-        correlation_id=shift.worker,
+        correlation_id=worker,
         causation_id=event_id,
     )
     return encode(roads.names.of(AGENTS_LIVE), Told(envelope, fact))

@@ -64,6 +64,8 @@ def _reason(agent_id: str, agent: KnownAgent, context: ChoiceContext) -> LeftOut
     """Return why an agent may not be chosen, or None if it may."""
     if agent.state != "active":
         return LeftOut(agent_id, agent.state)
+    if agent.spec.tenants and agent.tenant not in agent.spec.tenants:
+        return LeftOut(agent_id, "not_for_tenant")
     if context.agent is not None and agent_id != context.agent:
         return LeftOut(agent_id, "not_asked_for")
     if agent_id in context.tried:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from events.agent import AgentSpec
 from events.event import Envelope
+from events.pool import HOUSE
 from events.task import ChoiceContext, TaskSubmitted
 from store import room
 from store.postgres import Connection
@@ -25,15 +26,16 @@ with chosen as (
   cross join lateral (
     select fact, state, deadline from ops.work_task as task where task.task_id = attempt.task_id offset 0) as task
   join ops.work_agent as agent
-    on agent.tenant = attempt.tenant and agent.agent_id = attempt.agent and agent.state = 'active'
-  where attempt.state = 'queued' and attempt.not_before <= now() and task.state = 'open' and task.deadline > now()
+    on agent.tenant = attempt.tenant and agent.agent_id = attempt.agent and agent.pool = attempt.pool and agent.state = 'active'
+  where attempt.state = 'queued' and attempt.pool = %(pool)s and attempt.not_before <= now()
+    and task.state = 'open' and task.deadline > now()
     and (%(agents)s::text[] is null or attempt.agent = any(%(agents)s::text[]))
   order by attempt.priority desc, attempt.queued_at, attempt.task_id
   limit %(room)s
   for update of attempt skip locked
 ), offered as (
-  insert into ops.work_room (worker, bell, agents, room)
-  select %(worker)s, %(bell)s, %(agents)s::text[], %(room)s - count(*) from chosen having count(*) < %(room)s
+  insert into ops.work_room (worker, bell, agents, room, pool)
+  select %(worker)s, %(bell)s, %(agents)s::text[], %(room)s - count(*), %(pool)s from chosen having count(*) < %(room)s
   on conflict (worker) do nothing
 )
 update ops.work_attempt as attempt set state = 'running', worker = %(worker)s, epoch = attempt.epoch + 1,
@@ -41,7 +43,7 @@ update ops.work_attempt as attempt set state = 'running', worker = %(worker)s, e
 from chosen
 where attempt.task_id = chosen.task_id and attempt.attempt = chosen.attempt
 returning attempt.task_id, attempt.attempt, attempt.epoch, attempt.context, attempt.cause, chosen.fact, chosen.spec"""
-_ANY = "select exists (select from ops.work_attempt where state = 'queued' and not_before <= now())"
+_ANY = "select exists (select from ops.work_attempt where state = 'queued' and pool = %s and not_before <= now())"
 # Whoever locks several attempts and waits for them locks them in the order of their keys: no deadlocks.
 _RENEW = """
 with held as (
@@ -62,9 +64,9 @@ with held as (
 ), back as (
   update ops.work_attempt as attempt set state = 'queued', lease_until = null
   from held where attempt.task_id = held.task_id and attempt.attempt = held.attempt
-  returning attempt.agent
+  returning attempt.agent, attempt.pool
 )
-select agent from back"""
+select agent, pool from back"""
 _REQUEUE = """
 with late as (
   select task_id, attempt from ops.work_attempt
@@ -73,9 +75,9 @@ with late as (
 ), back as (
   update ops.work_attempt as attempt set state = 'queued', lease_until = null
   from late where attempt.task_id = late.task_id and attempt.attempt = late.attempt
-  returning attempt.agent
+  returning attempt.agent, attempt.pool
 )
-select agent from back"""
+select agent, pool from back"""
 
 _LATE = """
 select coalesce(worker, ''), count(*), extract(epoch from now() - min(lease_until)) from ops.work_attempt
@@ -115,19 +117,29 @@ async def late(connection: Connection, grace_s: float) -> list[Late]:
     return [Late(worker, int(attempts), float(longest)) for worker, attempts, longest in await cursor.fetchall()]
 
 
-async def any_queued(connection: Connection) -> bool:
-    """Say whether anything may be there to claim: far cheaper than a claim."""
-    row = await (await connection.execute(_ANY)).fetchone()
+async def any_queued(connection: Connection, pool: str = HOUSE) -> bool:
+    """Say whether anything may be there to claim in a pool: far cheaper than a claim."""
+    row = await (await connection.execute(_ANY, (pool,))).fetchone()
     return bool(row and row[0])
 
 
-async def claim(connection: Connection, worker: str, agents: Sequence[str] | None, limit: int, lease_s: float) -> list[Claimed]:
-    """Take up to `limit` attempts of these agents (None: all), urgent ones first, then old ones.
+async def claim(
+    connection: Connection,
+    worker: str,
+    agents: Sequence[str] | None,
+    limit: int,
+    lease_s: float,
+    pool: str = HOUSE,
+    bell: str | None = None,
+) -> list[Claimed]:
+    """Take up to `limit` attempts of these agents of a pool (None: all), urgent ones first, then old ones.
 
-    Attempts of a paused agent stay queued, so do those of a task that has ended or is past its deadline.
+    Attempts of a paused agent stay queued, so do those of a task that has ended or is past its deadline. `bell`: who is rung
+    when there is more to do; None: the worker.
     """
     named = None if agents is None else list(agents)
-    told = {"worker": worker, "bell": room.bell_of(worker), "agents": named, "room": limit, "lease_s": lease_s}
+    told = {"worker": worker, "agents": named, "room": limit, "lease_s": lease_s, "pool": pool}
+    told["bell"] = bell or room.bell_of(worker)
     cursor = await connection.execute(_CLAIM, told)
     return [
         Claimed(
@@ -165,9 +177,9 @@ async def requeue_late(connection: Connection, limit: int, most_claims: int) -> 
 
 async def _queue_again(connection: Connection, statement: LiteralString, parameters: Sequence[object]) -> int:
     """Run a statement that queues attempts, and ring for them; return how many."""
-    agents = [row[0] for row in await (await connection.execute(statement, parameters)).fetchall()]
-    await room.ring(connection, agents)
-    return len(agents)
+    back = [(agent, pool) for agent, pool in await (await connection.execute(statement, parameters)).fetchall()]
+    await room.ring_all(connection, back)
+    return len(back)
 
 
 def _columns(holds: Sequence[Hold]) -> tuple[list[str], list[int], list[int]]:

@@ -17,12 +17,13 @@ from store.known_log import known_log
 from store.lease import relay_lease
 from store.metadata import OPS
 from store.postgres import Connection
+from store.remote import remote_attempt, remote_worker
 from store.room import work_room
 from store.tables import TABLES
 
-# Leases run out, workers offer their room again, the logs that a restore makes are others, and read models are folded into the
-# generation that is there.
-_ANEW = (relay_lease, work_room, known_log, read_generation)
+# Leases run out, workers offer their room again, those elsewhere are heard of again, the logs that a restore makes are others,
+# and read models are folded into the generation that is there.
+_ANEW = (relay_lease, work_room, remote_worker, remote_attempt, known_log, read_generation)
 DUMPED: tuple[Table, ...] = tuple(table for table in TABLES if table not in _ANEW)
 # Read models are folded from offset 0 after a restore, so their positions are left out.
 _WHERE: Mapping[str, str] = {fold_position.name: "where consumer not like 'projections.%'"}

@@ -13,6 +13,7 @@ from sqlalchemy import Column, DateTime, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from events.ids import derived_id
+from events.pool import HOUSE
 from store.metadata import metadata
 from store.postgres import Connection
 
@@ -24,6 +25,7 @@ work_room = Table(
     Column("agents", ARRAY(Text), comment="agents that it serves; null: all"),
     Column("room", Integer, nullable=False, comment="attempts that it could take when it said so"),
     Column("offered_at", DateTime(timezone=True), nullable=False, server_default=text("now()"), comment="said so at"),
+    Column("pool", Text, nullable=False, server_default=text("''"), comment="pool that it serves; empty: the house's"),
     comment="Workers that wait to be rung. Unlogged: after a crash of Postgres each of them starts anew, and says so again.",
     prefixes=["UNLOGGED"],
 )
@@ -33,7 +35,7 @@ work_room = Table(
 _RING = """
 with free as materialized (
   select worker, agents, sum(room) over place - room as before, row_number() over place as place
-  from ops.work_room where agents is null or agents && %(agents)s::text[]
+  from ops.work_room where pool = %(pool)s and (agents is null or agents && %(agents)s::text[])
   window place as (order by room desc, offered_at, worker)
 ), woken as (
   select worker from free where before < cardinality(%(agents)s::text[])
@@ -51,7 +53,7 @@ _LEFT = """
 select attempt.agent from ops.work_attempt as attempt
 join ops.work_agent as agent
   on agent.tenant = attempt.tenant and agent.agent_id = attempt.agent and agent.state = 'active'
-where attempt.state = 'queued' and attempt.not_before <= now()
+where attempt.state = 'queued' and attempt.pool = %s and attempt.not_before <= now()
 order by attempt.priority desc, attempt.queued_at, attempt.task_id limit %s"""
 _WITHDRAW = "delete from ops.work_room where worker = %s"
 _MOST = 64
@@ -62,16 +64,25 @@ def bell_of(worker: str) -> str:
     return f"work_{derived_id('bell', worker)}"
 
 
-async def ring(connection: Connection, agents: Sequence[str]) -> None:
-    """Wake as many workers as have room for attempts of these agents, one name an attempt; call it after the commit."""
+async def ring(connection: Connection, agents: Sequence[str], pool: str = HOUSE) -> None:
+    """Wake as many workers of a pool as have room for attempts of these agents, one name an attempt; call it after the commit."""
     if agents:
-        await connection.execute(_RING, {"agents": list(agents)})
+        await connection.execute(_RING, {"agents": list(agents), "pool": pool})
 
 
-async def pass_on(connection: Connection) -> None:
-    """Ring for what waits now: whoever was rung for it has no room."""
-    cursor = await connection.execute(_LEFT, (_MOST,))
-    await ring(connection, [row[0] for row in await cursor.fetchall()])
+async def ring_all(connection: Connection, calls: Sequence[tuple[str, str]]) -> None:
+    """Ring for attempts in several pools: an agent and its pool for each."""
+    by_pool: dict[str, list[str]] = {}
+    for agent, pool in calls:
+        by_pool.setdefault(pool, []).append(agent)
+    for pool, agents in by_pool.items():
+        await ring(connection, agents, pool)
+
+
+async def pass_on(connection: Connection, pool: str = HOUSE) -> None:
+    """Ring for what waits in a pool now: whoever was rung for it has no room."""
+    cursor = await connection.execute(_LEFT, (pool, _MOST))
+    await ring(connection, [row[0] for row in await cursor.fetchall()], pool)
 
 
 async def withdraw(connection: Connection, worker: str) -> None:

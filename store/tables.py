@@ -13,6 +13,7 @@ from store.lease import relay_lease
 from store.ledger import effect
 from store.metadata import metadata
 from store.outbox import outbox
+from store.remote import remote_attempt, remote_worker
 from store.restored import restored
 from store.room import work_room
 from store.snapshot import policy_snapshot
@@ -32,6 +33,8 @@ TABLES: tuple[Table, ...] = (
     work_attempt,
     work_agent,
     work_room,
+    remote_worker,
+    remote_attempt,
     policy_snapshot,
     learning_memory,
     learning_sequence,

@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary
 from events.agent import AgentSpec
 from events.control import AgentState
 from events.event import Envelope
+from events.pool import HOUSE, pool_of
 from events.task import AgentChosen, TaskSubmitted
 from store.metadata import metadata
 from store.postgres import Connection
@@ -52,7 +53,8 @@ work_attempt = Table(
     Column("ended_at", DateTime(timezone=True), comment="ended at"),
     Column("context", LargeBinary, nullable=False, comment="the choice's context as JSON"),
     Column("cause", LargeBinary, nullable=False, comment="envelope of agent.chosen as JSON"),
-    Index("work_attempt_queue", text("priority desc"), "queued_at", "task_id", postgresql_where=text("state = 'queued'")),
+    Column("pool", Text, nullable=False, server_default=text("''"), comment="workers that may claim it; empty: the house's"),
+    Index("work_attempt_queue", "pool", text("priority desc"), "queued_at", "task_id", postgresql_where=text("state = 'queued'")),
     Index("work_attempt_lease", "lease_until", postgresql_where=text("state = 'running'")),
     comment="Every attempt: its place in the queue, its lease and its state.",
 )
@@ -64,6 +66,7 @@ work_agent = Table(
     Column("state", Text, nullable=False, comment="active, paused or retired"),
     Column("spec", LargeBinary, nullable=False, comment="its spec as JSON"),
     Column("digest", Text, nullable=False, comment="names the spec's content"),
+    Column("pool", Text, nullable=False, server_default=text("''"), comment="workers that run it; empty: the house's"),
     comment="Agents as last registered or revised: what a worker runs, and whether it may be claimed.",
 )
 
@@ -78,26 +81,39 @@ with row as (
   select * from jsonb_to_recordset(%s::jsonb) as row(
     task_id text, attempt int, agent text, delay_s float8, context text, cause text)
 ), added as (
-  insert into ops.work_attempt (task_id, attempt, tenant, agent, state, priority, not_before, context, cause)
+  insert into ops.work_attempt (task_id, attempt, tenant, agent, state, priority, not_before, context, cause, pool)
   select row.task_id, attempt, task.tenant, agent, 'queued', task.priority, now() + make_interval(secs => delay_s),
-    decode(context, 'base64'), decode(row.cause, 'base64')
+    decode(context, 'base64'), decode(row.cause, 'base64'), coalesce((
+      select pool from ops.work_agent as known where known.tenant = task.tenant and known.agent_id = row.agent), '')
   from row cross join lateral (
     select tenant, priority, state from ops.work_task as task where task.task_id = row.task_id offset 0) as task
   where task.state = 'open'
   on conflict do nothing
-  returning task_id, attempt
+  returning task_id, attempt, pool
 )
-select task_id, attempt from added"""
+select task_id, attempt, pool from added"""
 _PUT_AGENT = """
-insert into ops.work_agent (tenant, agent_id, state, spec, digest) values (%s, %s, 'active', %s, %s)
-on conflict (tenant, agent_id) do update set spec = excluded.spec, digest = excluded.digest,
+insert into ops.work_agent (tenant, agent_id, state, spec, digest, pool) values (%s, %s, 'active', %s, %s, %s)
+on conflict (tenant, agent_id) do update set spec = excluded.spec, digest = excluded.digest, pool = excluded.pool,
   state = case when %s then ops.work_agent.state else 'active' end"""
 _SET_AGENT = """
-update ops.work_agent set state = %s where tenant = %s and agent_id = %s and state <> 'retired'"""
+update ops.work_agent set state = %s where tenant = %s and agent_id = %s and state <> 'retired' returning pool"""
 _SERVING = """
 select distinct agent_id from ops.work_agent
-where state <> 'retired' and (%s::text[] is null or agent_id = any(%s::text[])) order by agent_id"""
+where state <> 'retired' and pool = %s and (%s::text[] is null or agent_id = any(%s::text[])) order by agent_id"""
 _SPECS = "select spec from ops.work_agent where tenant = %s and state <> 'retired' order by agent_id"
+_POOLS = "select distinct pool from ops.work_agent where state <> 'retired' and pool <> '' order by pool"
+# A choice may be read before the agent that was chosen, and an agent may move: who claims asks for both to be the same.
+_MOVE = """
+with strayed as (
+  select attempt.task_id, attempt.attempt, agent.pool from ops.work_attempt as attempt
+  join ops.work_agent as agent on agent.tenant = attempt.tenant and agent.agent_id = attempt.agent
+  where attempt.state = 'queued' and attempt.pool <> agent.pool
+  order by attempt.task_id, attempt.attempt limit %s for update of attempt skip locked
+)
+update ops.work_attempt as attempt set pool = strayed.pool
+from strayed where attempt.task_id = strayed.task_id and attempt.attempt = strayed.attempt
+returning attempt.agent, attempt.pool"""
 _QUEUED = """
 select agent, count(*), extract(epoch from now() - min(queued_at)) from ops.work_attempt
 where state = 'queued' and not_before <= now() group by agent order by agent"""
@@ -144,38 +160,51 @@ async def add_tasks(connection: Connection, tasks: Sequence[NewTask]) -> int:
     return cursor.rowcount
 
 
-async def add_attempts(connection: Connection, attempts: Sequence[NewAttempt]) -> set[tuple[str, int]]:
-    """Queue the first attempt of each (task, attempt); return those that are new, for which somebody has to ring.
+async def add_attempts(connection: Connection, attempts: Sequence[NewAttempt]) -> dict[tuple[str, int], str]:
+    """Queue the first attempt of each (task, attempt); return those that are new, with the pool that has to be rung for.
 
     The tasks must be locked, or one that ends meanwhile would keep an attempt that nobody claims.
     """
     if not attempts:
-        return set()
+        return {}
     cursor = await connection.execute(_ADD_ATTEMPTS, (_json([_attempt_row(attempt) for attempt in attempts]),))
-    return {(row[0], row[1]) for row in await cursor.fetchall()}
+    return {(task_id, attempt): pool for task_id, attempt, pool in await cursor.fetchall()}
 
 
 async def put_agent(connection: Connection, tenant: str, spec: AgentSpec, digest: str, keep_state: bool) -> None:
     """Enter or replace an agent's spec; it becomes active unless its state is kept."""
-    await connection.execute(_PUT_AGENT, (tenant, spec.id, msgspec.json.encode(spec), digest, keep_state))
+    row = (tenant, spec.id, msgspec.json.encode(spec), digest, pool_of(tenant, spec), keep_state)
+    await connection.execute(_PUT_AGENT, row)
 
 
-async def set_agent(connection: Connection, tenant: str, agent_id: str, state: AgentState) -> bool:
-    """Change an agent's state, unless it is retired; return whether it changed."""
+async def set_agent(connection: Connection, tenant: str, agent_id: str, state: AgentState) -> str | None:
+    """Change an agent's state, unless it is retired; return the pool of one that changed."""
     cursor = await connection.execute(_SET_AGENT, (state, tenant, agent_id))
-    return cursor.rowcount == 1
+    row = await cursor.fetchone()
+    return str(row[0]) if row else None
 
 
-async def serving(connection: Connection, agents: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the agents, of those named (None: all), that are not retired, sorted."""
+async def serving(connection: Connection, agents: Sequence[str] | None, pool: str = HOUSE) -> tuple[str, ...]:
+    """Return the agents of a pool, of those named (None: all), that are not retired, sorted."""
     named = None if agents is None else list(agents)
-    cursor = await connection.execute(_SERVING, (named, named))
+    cursor = await connection.execute(_SERVING, (pool, named, named))
     return tuple(row[0] for row in await cursor.fetchall())
 
 
 async def specs(connection: Connection, tenant: str) -> list[bytes]:
     """Return the specs of a tenant's agents that have not left, as JSON."""
     return [bytes(row[0]) for row in await (await connection.execute(_SPECS, (tenant,))).fetchall()]
+
+
+async def pools(connection: Connection) -> tuple[str, ...]:
+    """Return every pool beside the house's own that an agent has which is not retired, sorted."""
+    return tuple(row[0] for row in await (await connection.execute(_POOLS)).fetchall())
+
+
+async def move_strayed(connection: Connection, limit: int) -> list[tuple[str, str]]:
+    """Give queued attempts the pool that their agent has now; return agent and pool of each that moved."""
+    cursor = await connection.execute(_MOVE, (limit,))
+    return [(agent, pool) for agent, pool in await cursor.fetchall()]
 
 
 async def backlog(connection: Connection) -> list[Backlog]:

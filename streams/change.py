@@ -11,6 +11,7 @@ from events.control import Control
 from events.event import Fact
 from events.experiment import ExperimentConcluded, ExperimentStarted, Variant
 from events.model import PolicySet
+from events.pool import fits_a_topic, is_remote
 from events.request import (
     ChangeAgent,
     EndCalibration,
@@ -84,6 +85,8 @@ def _registered(
 ) -> AgentRegistered | AgentRevised:
     if not spec.id or not spec.skills or not spec.description or not 0 < spec.timeout_s <= 86_400:
         raise Refused("bad_spec", "spec: id, description and skills must not be empty; timeout_s must be in (0, 86400]")
+    if is_remote(spec) and not fits_a_topic(spec.pool or ""):
+        raise Refused("bad_spec", "spec: an agent that lives elsewhere has a pool of lower-case letters, digits and hyphens")
     known = control.agents.get((asked.tenant, spec.id))
     cls = AgentRevised if known is not None and known.state != "retired" else AgentRegistered
     return cls(

@@ -185,6 +185,7 @@ def _nobody_left(wanted: Wanted) -> str:
 
 _WHY_NOT = {
     "paused": "is paused",
+    "not_for_tenant": "may not be asked by this tenant",
     "no_skill": "does not have the skill",
     "no_fit": "does not fit the text, by its description",
 }

@@ -22,10 +22,10 @@ import msgspec
 from msgspec.structs import replace
 
 from bus.producer import Publisher
-from events.aside import dead_letter
+from events.aside import dead_letter, refusal
 from events.event import Event, Fact
 from events.knowledge_request import AddDocument, ClearDomain, CreateDomain, Reindex, RemoveDocument
-from events.request import CancelTask, ForgetTask, GiveFeedback, ReviseFeedback, SubmitTask
+from events.request import OF_WORKERS, CancelTask, ForgetTask, GiveFeedback, ReviseFeedback, SubmitTask
 from events.stamp import stamp
 from events.task import Features, Sentiment, TaskAdmitted, TaskEnded, TaskSubmitted
 from events.topics import Names
@@ -41,14 +41,15 @@ from streams.admitting import Accepted, Admitting, Reader, Submission, Told
 from streams.change import CHANGES, control_fact
 from streams.chooser import Chooser
 from streams.claiming import claimed
+from streams.elsewhere import for_intake
 from streams.errors import BatchBefore
 from streams.files import take_in
 from streams.inspection import Healthy, Sick, inspect
-from streams.outgoing import refusal
 from streams.positions import Positions
 
 SOURCE = "smolit/intake"
-NOBODY_WAITS = (GiveFeedback, ReviseFeedback, ForgetTask)  # they may come with the next request: each way costs all who follow
+# They may come with the next request: each way costs all who follow.
+NOBODY_WAITS = (GiveFeedback, ReviseFeedback, ForgetTask, *OF_WORKERS)
 Feel = Callable[[str], Sentiment | None]  # what a comment sounds like, if that can be told; as slow
 
 
@@ -153,7 +154,8 @@ class Intake:
         """Claim, choose, hand over; what is returned ends when the broker has everything."""
         self._chooser.check()
         foreseen = {record.origin: self._foreseen(record) for record in batch}
-        judged = [foreseen[record.origin].judged for record in await self._positions.fresh(batch)]
+        fresh = [foreseen[record.origin].judged for record in await self._positions.fresh(batch)]
+        judged = [one for each in fresh if (one := for_intake(each, self._control.control)) is not None]
         work, ahead = await asyncio.gather(
             claimed(self._connection, judged, self.outcomes), self._thought_ahead(judged, foreseen)
         )

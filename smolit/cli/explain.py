@@ -16,6 +16,7 @@ _BY = {
 _LEFT_OUT = {
     "paused": "is paused",
     "retired": "has retired",
+    "not_for_tenant": "may not be asked by this tenant",
     "tried": "was tried for this task and failed",
     "no_skill": "does not have the skill",
     "no_fit": "has a description that does not fit the text",

@@ -30,6 +30,8 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "finance": ("Monthly payment of a loan of 10,000 at 5 % over 3 years", {}, {}),
     "tools": ("What is 2 + 2?", {}, {}),
     "code": ("Count.", {"code": "print(sum(range(5)))"}, {}),
+    "clean": ("a  text", {}, {}),
+    "steps": ("I love it", {}, {"steps": [{"do": "clean"}, {"do": "sentiment", "check": [{"not_empty": {"field": "label"}}]}]}),
 }
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
 

@@ -30,6 +30,7 @@ from store.intake import request_claim
 from store.metadata import metadata
 from store.migrate import engine
 from store.postgres import Connection, connect
+from store.remote import remote_attempt, remote_worker
 from store.restored import restored
 from tests import builders
 from tests.builders import Log, chosen, context, registered, spec, submitted
@@ -48,6 +49,8 @@ TABLES = (
     work.work_attempt,
     work.work_agent,
     room.work_room,
+    remote_worker,
+    remote_attempt,
     ledger.effect,
     blob.blob,
     restored,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.errors import BadSpecs
-from agents.spec import lint, load, read
+from agents.spec import Known, lint, load, read
 from events.agent import AgentSpec
 
 GOOD = b"""\
@@ -108,3 +108,61 @@ def test_a_folder_without_specs_is_a_fault(tmp_path: Path) -> None:
     """An empty folder is a mistake, not a system without agents."""
     with pytest.raises(BadSpecs, match="there is no agent spec"):
         load(tmp_path)
+
+
+STEPS = b"""\
+id: reader
+description: reads
+skills: [reading]
+pipeline: steps
+outputs:
+  type: object
+  properties:
+    total: {type: amount}
+tools: [search, serch, search]
+knowledge: [law]
+settings:
+  steps:
+    - do: clean
+      settings: {most_char: 5}
+    - do: nobody
+      check:
+        - plausible_date: {field: date}
+      otherwise:
+        - do: webhook
+          settings: {url: http://x/}
+"""
+
+
+def test_what_stands_deep_inside_is_told_with_its_line() -> None:
+    """Schemas, settings of steps and of what is tried instead, tools and domains: each fault on its line."""
+    told = [str(fault) for fault in read("a.yaml", STEPS, Known(tools=("search",), domains=())).faults]
+
+    assert [fault.split(":")[1] for fault in told] == ["8", "9", "10", "14", "15", "20"]
+    assert "'amount'" in told[0]
+    assert told[1] == "a.yaml:9: tools: nobody knows 'serch'; did you mean 'search'?"
+    assert told[2] == "a.yaml:10: knowledge: nobody knows 'law'; there are none"
+    assert told[3].endswith("did you mean 'most_chars'?")
+    assert "settings.steps[1].do: no pipeline is called 'nobody'" in told[4]
+    assert told[5] == "a.yaml:20: settings.steps[1].otherwise[0].settings.idempotent is missing"
+
+
+def test_names_that_nobody_can_know_here_are_not_looked_at() -> None:
+    """Without a list of tools and domains only what is named twice is told; a check of no known kind is."""
+    good = STEPS.replace(b"amount", b"number").replace(b"most_char:", b"most_chars:").replace(b"do: nobody", b"do: arithmetic")
+    good = good.replace(b"http://x/}", b"http://x/, idempotent: true}")
+
+    assert [str(fault) for fault in read("a.yaml", good).faults] == ["a.yaml:9: tools: 'search' is named twice"]
+    good = good.replace(b", search]", b"]")
+    assert read("a.yaml", good).faults == ()
+    assert "a.yaml:17: settings.steps[1].check[0]" in str(read("a.yaml", good.replace(b"plausible_date", b"plausible")).faults[0])
+
+
+def test_an_agent_that_lives_elsewhere_names_its_pool() -> None:
+    """Nobody would ever do its work."""
+    elsewhere = GOOD.replace(b"pipeline: arithmetic", b"pipeline: remote")
+
+    assert "names its pool" in faults(elsewhere)[0]
+    assert "names its pool" in faults(elsewhere + b"pool: GPU.1\n")[0]
+    assert read("a.yaml", elsewhere + b"pool: gpu\n").faults == ()
+    assert "settings.effects" in faults(elsewhere + b"pool: gpu\nsettings: {effects: often}\n")[0]

@@ -80,7 +80,7 @@ def test_the_document_has_every_topic_and_every_message() -> None:
     channels = DOCUMENTED["channels"]
     travelling = {name for channel in channels.values() for name in channel["messages"]}
 
-    assert {channel["address"] for channel in channels.values()} == set(Names().all(["default", "acme"]))
+    assert {channel["address"] for channel in channels.values()} == {*Names().all(["default", "acme"]), "smolit.work.{pool}.v1"}
     assert channels["requests.acme"]["address"] == "smolit.requests.acme.v1"
     assert channels["tasks"]["bindings"]["kafka"]["partitions"] == 8
     assert travelling == {cls.event_type.wire_name for cls in CLASSES} == set(DOCUMENTED["components"]["messages"])

@@ -1,10 +1,10 @@
-"""Dispatch, wired, with the watchdog and the supervisor of split tasks beside it."""
+"""Dispatch, wired, with the watchdog, the supervisor of split tasks and the bridge to workers elsewhere beside it."""
 
 import asyncio
 import random
 import time
 
-from handlers import dispatch, supervisor, watchdog
+from handlers import bridge, dispatch, supervisor, watchdog
 from handlers.count import Count
 from handlers.purge import Keep
 from smolit.process.hand import HandProcess
@@ -43,6 +43,25 @@ def build(place: Place) -> Runnable:
                     stopped,
                     connect=ports.connect,
                     make_reader=ports.reader,
+                    make_fold=ports.fold,
+                )
+            )
+            group.create_task(
+                bridge.run(
+                    kafka,
+                    dsn,
+                    place.settings.tenants,
+                    roads_of(place, bridge.SOURCE),
+                    bridge.Rhythm(place.settings.lease_s, place.settings.heartbeat_s),
+                    place.settings.inline_limit_bytes,
+                    place.settings.kafka_replicas,
+                    stopped,
+                    ports.clock,
+                    time.monotonic,
+                    count,
+                    connect=ports.connect,
+                    make_reader=ports.reader,
+                    make_publisher=ports.publisher,
                     make_fold=ports.fold,
                 )
             )

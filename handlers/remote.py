@@ -1,0 +1,207 @@
+"""Workers that live elsewhere, decided: what they say, whether it counts, and what they are told. Pure.
+
+The tenant of a worker is decided by the topic that it speaks on; its source is its own word. So what a worker may touch is what
+its tenant's agents own, and an answer counts only from the tenant, source and name that has the attempt under its last claim.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from agents.contract import accepted
+from agents.errors import AgentFailed
+from agents.pipeline import Effect, Result
+from agents.pipelines.remote import settings_of
+from events.agent import AgentSpec
+from events.errors import EventError
+from events.event import Envelope, Event, Message
+from events.ids import derived_id, request_key
+from events.pool import elsewhere
+from events.request import OF_WORKERS, AnnounceWorker, AnswerAttempt, BeatWorker
+from events.task import Step
+from events.text import unstorable
+from events.topics import Names
+from events.wire import Incoming, Outgoing, decode, encode, event_type
+from events.work import DoAttempt, DropAttempt, SentFile
+from handlers.attempt import Tried, completed, failed
+from store.claim import Claimed, Hold
+from store.remote import Standing, Worker
+
+STEP = "remote"  # stands in the ledger
+_KINDS = frozenset(cls.event_type.wire_name for cls in OF_WORKERS)
+_MOST_SENT = 900_000  # bytes of files in a command, in base64; a record holds more, but with the rest of it
+_SKEW_S = 60.0
+
+
+class Heard(Struct, frozen=True):
+    """What a worker said, and whose topic it said it on."""
+
+    record: Incoming
+    tenant: str
+    envelope: Envelope
+    said: AnnounceWorker | BeatWorker | AnswerAttempt
+
+    @property
+    def worker(self) -> Worker:
+        """Return who spoke; an answer names no pool."""
+        said, about = self.said, getattr(self.said, "about", "")
+        if isinstance(said, AnswerAttempt):
+            return Worker(self.tenant, self.envelope.source, said.worker, "", 0)
+        label = elsewhere(self.tenant, said.pool)
+        return Worker(self.tenant, self.envelope.source, said.worker, label, said.capacity, about)
+
+
+class No(Struct, frozen=True):
+    """Why what was said does not count: a code, and a sentence."""
+
+    reason: str
+    detail: str
+
+
+def urgency(record: Incoming) -> Literal["now", "never"]:
+    """Say from the headers alone whether a record may be of a worker."""
+    kind = event_type(record.headers)
+    return "now" if kind is None or kind in _KINDS else "never"
+
+
+def hear(records: Sequence[Incoming], names: Names, limit_bytes: int) -> list[Heard]:
+    """Return what workers said; whatever else is on request topics, and what cannot be read, intake answers."""
+    found = []
+    for record in records:
+        if urgency(record) == "never" or len(record.value or b"") > limit_bytes:
+            continue
+        try:
+            event: Event[Message] = decode(record.headers, record.value)
+        except EventError:
+            continue
+        if isinstance(event.fact, OF_WORKERS) and not unstorable(event.fact):
+            found.append(Heard(record, names.tenant_of(record.topic), event.envelope, event.fact))
+    return found
+
+
+def claim_of(heard: Heard) -> tuple[str, str, str]:
+    """Return the request key, the tenant, and the payload's hash of what was said, as intake would have them."""
+    named = heard.said.event_type.wire_name.encode() + b"\n" + (heard.record.value or b"")
+    key = request_key(heard.tenant, heard.envelope.source, heard.envelope.id)
+    return key, heard.tenant, hashlib.sha256(named).hexdigest()
+
+
+def is_late(heard: Heard, now: datetime) -> bool:
+    """Return whether a sign of life is too old to be one: it was read long after it was sent. One without a time is never."""
+    age_s = (now - heard.envelope.time).total_seconds()
+    return heard.envelope.time.timestamp() > 0 and age_s > _SKEW_S
+
+
+def granted(worker: Worker, pool: str, agents: Sequence[AgentSpec]) -> No | None:
+    """Return why a worker may not serve a pool, or None if one of the pool's agents lets it."""
+    if not agents:
+        return No("unknown_pool", f"pool: no agent that lives elsewhere is in pool {pool!r}; register one first")
+    if any(not (named := settings_of(agent.settings).sources) or worker.source in named for agent in agents):
+        return None
+    return No("not_granted", f"pool: source {worker.source!r} may not serve pool {pool!r}")
+
+
+def judge(heard: Heard, standing: Standing | None) -> No | None:
+    """Return why an answer does not count, or None if it does."""
+    said = heard.said
+    if not isinstance(said, AnswerAttempt):
+        return None
+    if standing is None or standing.claimed.task.tenant != heard.tenant:
+        return No("unknown_attempt", "task_id: you have no such attempt")
+    epoch = standing.claimed.hold.epoch
+    if said.epoch > epoch:
+        return No("unknown_epoch", f"epoch: the attempt was never claimed under {said.epoch}")
+    if said.epoch < epoch:
+        return No("stale_epoch", f"epoch: the attempt went to another worker since, under {epoch}; {said.epoch} counts no more")
+    if standing.claimed.worker != heard.worker.holder:
+        return No("not_yours", "worker: another worker has this attempt")
+    if standing.state == "queued":
+        return No("lease_lost", "epoch: the lease ran out, and the attempt waits for another worker")
+    return None if standing.state == "running" else No("attempt_over", f"attempt: it is over ({standing.state})")
+
+
+def tried(said: AnswerAttempt, standing: Standing) -> Tried:
+    """Return how an attempt went, as the queue writes it down; an output that its agent's schema does not allow is none."""
+    steps = tuple(
+        Step(one.name, one.duration_us, one.model, one.tokens_in, one.tokens_out, one.cost_microusd) for one in said.steps
+    )
+    try:
+        if said.outcome == "failed":
+            raise AgentFailed(said.reason or "remote_failed", said.detail or "its worker said no more")
+        result = accepted(standing.claimed.spec, Result(said.output, steps, said.cost_microusd))
+    except AgentFailed as failure:
+        failure.steps = steps
+        return failed(standing.claimed, failure, standing.duration_us)
+    return completed(standing.claimed, result, standing.duration_us)
+
+
+def effect_of(claimed: Claimed) -> Effect:
+    """Return the side effect that giving an attempt away may be, as the ledger writes it down."""
+    task, spec = claimed.task, claimed.spec
+    asked = msgspec.json.encode([task.task_id, spec.id, task.text_sha256, task.input], order="deterministic")
+    keyed = settings_of(spec.settings).effects != "once"
+    return Effect(STEP, target_of(spec), hashlib.sha256(asked).hexdigest(), keyed)
+
+
+def target_of(spec: AgentSpec) -> str:
+    """Return whom a side effect of a pool is asked of, as the ledger names it."""
+    return f"work.{spec.pool}"
+
+
+def key_of(claimed: Claimed) -> str:
+    """Return the key of a task's side effects in a pool: the same for every attempt and every claim."""
+    return derived_id("effect", claimed.task.task_id, STEP, target_of(claimed.spec))
+
+
+def order(claimed: Claimed, worker: Worker, text: str, files: Mapping[str, bytes], lease_s: float, due: datetime) -> DoAttempt:
+    """Return the command to do an attempt; `files` are bytes by their sha256, those that fit go along."""
+    task, spec, sent, left = claimed.task, claimed.spec, [], _MOST_SENT
+    for one in task.files:
+        content = files.get(one.sha256)
+        if content is not None and (size := len(content) * 4 // 3) <= left:
+            left -= size
+        else:
+            content = None
+        sent.append(SentFile(one.name, one.media_type, one.sha256, one.size, content))
+    return DoAttempt(
+        source=worker.source,
+        worker=worker.name,
+        tenant=task.tenant,
+        task_id=task.task_id,
+        attempt=claimed.hold.attempt,
+        epoch=claimed.hold.epoch,
+        agent=spec.id,
+        kind=task.kind,
+        text=text,
+        input=task.input,
+        files=tuple(sent),
+        prompts=spec.prompts,
+        outputs=spec.outputs,
+        due=due,
+        lease_s=lease_s,
+        effect_key=key_of(claimed),
+    )
+
+
+def drop(worker: Worker, hold: Hold) -> DropAttempt:
+    """Return the command to stop an attempt."""
+    return DropAttempt(source=worker.source, worker=worker.name, task_id=hold.task_id, attempt=hold.attempt, epoch=hold.epoch)
+
+
+def told(command: DoAttempt | DropAttempt, topic: str, by: Envelope, source: str, now: datetime) -> Outgoing:
+    """Return the record of a command; the same command has the same id."""
+    kind = command.event_type.name
+    envelope = Envelope(
+        id=derived_id(kind, command.task_id, command.attempt, command.epoch, command.worker),
+        source=source,
+        subject=command.worker,
+        time=now,
+        correlation_id=command.task_id,
+        causation_id=by.id,
+        traceparent=by.traceparent,
+    )
+    return encode(topic, Event(envelope, command))
