@@ -7,13 +7,15 @@ import msgspec
 from agents.errors import AgentFailed, PipelineUnknown
 from agents.pipeline import Pipeline, Toolbox
 from agents.pipelines.arithmetic import Arithmetic
+from agents.pipelines.entities import Entities
 from agents.pipelines.hashing import Hashing
+from agents.pipelines.ocr import Ocr
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.sentiment import Sentiment
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing)
+PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Ocr, Entities)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:
