@@ -5,6 +5,7 @@ The baseline puts the same spots into rows by their height on the page, which is
 
 import itertools
 import random
+import re
 import time
 from collections.abc import Sequence
 
@@ -22,6 +23,7 @@ from bench.spread import bootstrapped, middle
 PAGES = 12  # per condition
 BASELINE = "rows by height alone"
 _ROW = 19  # pixels: half of what lies between two rows of these invoices
+_AMOUNT = re.compile(r"\d[\d.,]*\d")
 _ASKED = {"clean": "at most .01", "noisy": "at most .03", "rotated": ""}
 
 
@@ -60,7 +62,8 @@ def judged(paper: Invoice, text: str, seconds: float) -> Reading:
 def total_of(text: str) -> str | None:
     """Return the amount in the line of the total."""
     line = next((line for line in text.splitlines() if line.lower().startswith("total")), "")
-    return next((word for word in line.split() if word[:1].isdigit()), None)
+    found = _AMOUNT.search(line)
+    return found.group() if found else None
 
 
 def date_of(text: str) -> str | None:

@@ -1,6 +1,5 @@
 """Figures as people read them: a table in the terminal, and the part of docs/agents.md that the command writes. Pure."""
 
-
 from msgspec import Struct
 
 from bench.agents.figure import Figure
