@@ -9,8 +9,10 @@ from agents.pipeline import Pipeline, Toolbox
 from agents.pipelines.arithmetic import Arithmetic
 from agents.pipelines.clean import Clean
 from agents.pipelines.code import Code
+from agents.pipelines.entities import Entities
 from agents.pipelines.finance import Finance
 from agents.pipelines.hashing import Hashing
+from agents.pipelines.ocr import Ocr
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.remote import Remote
 from agents.pipelines.sentiment import Sentiment
@@ -32,6 +34,8 @@ PIPELINES: tuple[type[Pipeline], ...] = (
     Supervise,
     Clean,
     Steps,
+    Ocr,
+    Entities,
 )
 
 # Of agents that live elsewhere: no worker of ours runs them.

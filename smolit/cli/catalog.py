@@ -109,6 +109,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench growth", "bench.command_growth:growth"),
     Command("bench start", "bench.command_start:start"),
     Command("bench choice", "bench.command_choice:choice"),
+    Command("bench agents", "bench.agents.command:agents"),
     Command("bench path", "bench.path.command:path"),
     Command("bench selection", "bench.selection.command:selection"),
     Command("bench search", "bench.selection.search:search"),

@@ -1,6 +1,7 @@
 """What every listed agent and every listed pipeline keeps: driven by the lists, so an addition is tested at once."""
 
 import functools
+import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
@@ -8,13 +9,16 @@ from typing import Any
 
 import httpx
 import msgspec
+import numpy as np
 import pytest
 
 from agents.catalog import PIPELINES, build, pipeline_of
 from agents.errors import AgentFailed, EffectUnreached
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
 from agents.spec import load
+from bench.agents.invoice import drawn, invoice, worn
 from events.agent import AgentSpec
+from events.task import FileRef
 from learning.outcomes import Outcomes
 from tests.builders import moment
 
@@ -32,8 +36,23 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "code": ("Count.", {"code": "print(sum(range(5)))"}, {}),
     "clean": ("a  text", {}, {}),
     "steps": ("I love it", {}, {"steps": [{"do": "clean"}, {"do": "sentiment", "check": [{"not_empty": {"field": "label"}}]}]}),
+    "ocr": ("scan.png", {}, {}),
+    "entities": ("Anna Berg lives in Oslo.", {}, {}),
 }
+FILES: dict[str, bytes] = {"ocr": worn(drawn(invoice(random.Random(1))), "clean", np.random.default_rng(1))}
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
+
+
+class HeldBlobs:
+    """Holds the files of samples, each under the name of its pipeline."""
+
+    async def get(self, sha256: str) -> bytes:
+        """Return one."""
+        return FILES[sha256]
+
+    async def put(self, content: bytes) -> str:
+        """Store nothing."""
+        raise NotImplementedError
 
 
 class PlainEffects:
@@ -53,13 +72,24 @@ def toolbox(online: bool = True) -> Toolbox:
         return httpx.Response(200, json={"done": True})
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
-    return Toolbox(ROOT, frozenset({"hooks.test"}), http, functools.cache(lambda p: Outcomes.load(p.parent, p.name)))
+    return Toolbox(ROOT, frozenset({"hooks.test"}), http, functools.cache(lambda p: Outcomes.load(p.parent, p.name)), HeldBlobs())
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any]) -> Result:
     """Do one attempt, as an agent that is granted a tool."""
     spec = AgentSpec("a", "d", ("s",), agent.name, tools=("calculator",))
     return await agent.run(Work("t", "task", 1, "a", None, text, given, moment(9), spec=spec), PlainEffects(), perf_counter)
+
+
+async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:
+    """Do one attempt."""
+    work = Work("t", "task", 1, "a", None, text, given, moment(9), files)
+    return await agent.run(work, PlainEffects(), perf_counter)
+
+
+def files_of(pipeline: str) -> tuple[FileRef, ...]:
+    """Return the files that come with a pipeline's sample task."""
+    return (FileRef("scan.png", "image/png", pipeline, len(FILES[pipeline])),) if pipeline in FILES else ()
 
 
 def first_prompt() -> str:
@@ -85,7 +115,7 @@ async def test_a_sample_task_has_a_result_that_json_can_hold(pipeline: type[Pipe
     text, given, settings = sample(pipeline.name)
     agent = build(AgentSpec("a", "d", ("s",), pipeline.name, settings), toolbox())
 
-    result = await do(agent, text, given)
+    result = await do(agent, text, given, files_of(pipeline.name))
 
     assert msgspec.json.decode(msgspec.json.encode(result.output)) == result.output
     assert result.steps
@@ -119,7 +149,7 @@ async def test_a_listed_agent_does_its_sample_task(spec: AgentSpec) -> None:
     """Every spec that is shipped can be built here and does a task of its kind."""
     text, given, _ = sample(spec.pipeline)
 
-    result = await do(build(spec, toolbox()), text, given)
+    result = await do(build(spec, toolbox()), text, given, files_of(spec.pipeline))
 
     assert result.output is not None
 

@@ -1,0 +1,1 @@
+"""Finding entities in texts: by patterns, and by a model."""

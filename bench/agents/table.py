@@ -1,0 +1,26 @@
+"""The table of contents: every measure, listed once, with the function behind it, imported only when it is asked for."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import NamedTuple
+
+from bench.agents.figure import Figure
+
+
+class Measure(NamedTuple):
+    """One measure: its name, the pipelines that it is about, and the module whose `measure(seed)` gives its figures."""
+
+    name: str
+    pipelines: tuple[str, ...]
+    module: str
+
+    def run(self, seed: int) -> list[Figure]:
+        """Measure; raises what the measure raises."""
+        found: Callable[[int], list[Figure]] = import_module(self.module).measure
+        return found(seed)
+
+
+MEASURES: tuple[Measure, ...] = (
+    Measure("ocr", ("ocr",), "bench.agents.ocr"),
+    Measure("entities", ("entities",), "bench.agents.entities"),
+)
