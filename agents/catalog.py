@@ -11,10 +11,11 @@ from agents.pipelines.finance import Finance
 from agents.pipelines.hashing import Hashing
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.sentiment import Sentiment
+from agents.pipelines.table import TableAnalysis
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Finance)
+PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Finance, TableAnalysis)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:
