@@ -8,6 +8,7 @@ from agents.errors import AgentFailed, PipelineUnknown
 from agents.pipeline import Pipeline, Toolbox
 from agents.pipelines.arithmetic import Arithmetic
 from agents.pipelines.finance import Finance
+from agents.pipelines.forecast import Forecast
 from agents.pipelines.hashing import Hashing
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.sentiment import Sentiment
@@ -15,7 +16,7 @@ from agents.pipelines.table import TableAnalysis
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Finance, TableAnalysis)
+PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Finance, TableAnalysis, Forecast)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:

@@ -95,6 +95,33 @@ def arima(order: tuple[int, int, int], seasonal: tuple[int, int, int], season: i
     return path
 
 
+def autoregressive(most: int) -> Path:
+    """Return a regression on up to `most` former values, least squares, as many as Akaike's criterion takes.
+
+    Source: Box and Jenkins, Time Series Analysis, 1970.
+    """
+
+    def path(values: Numbers, origins: Sequence[int], horizon: int) -> Numbers:
+        known = values[: origins[0]]
+        reach = min(most, len(known) // 4)
+        _, lags, weights = min((_regressed(known, lags, reach) for lags in range(1, reach + 1)), key=lambda one: one[0])
+        rows = np.array([values[origin - lags : origin] for origin in origins])
+        for _ in range(horizon):
+            rows = np.column_stack([rows, weights[0] + rows[:, -lags:] @ weights[1:]])
+        return rows[:, lags:]
+
+    return path
+
+
+def _regressed(known: Numbers, lags: int, reach: int) -> tuple[float, int, Numbers]:
+    """Return Akaike's criterion, the lags, and the weights, constant first; every number of lags has to tell the same values."""
+    before = np.lib.stride_tricks.sliding_window_view(known, lags)[reach - lags : -1]
+    told, inputs = known[reach:], np.column_stack([np.ones(len(before)), before])
+    weights = np.linalg.lstsq(inputs, told, rcond=None)[0]
+    left = float(((told - inputs @ weights) ** 2).mean())
+    return len(told) * float(np.log(left + 1e-300)) + 2 * (lags + 1), lags, weights
+
+
 def on_logs(path: Path) -> Path:
     """Return the same method on logarithms, for series whose swings grow with their level."""
 
@@ -114,7 +141,7 @@ def methods(values: Numbers, season: int) -> tuple[Method, ...]:
         ("arima_level", arima((1, 0, 1), (0, 1, 1), cycle) if cycle > 1 else arima((2, 0, 0), (0, 0, 0), 1)),
     )
     plain = [Method("seasonal_naive", seasonal_naive(season)), Method("naive", naive), Method("drift", drift)]
-    models = [Method(name, path) for name, path in cyclic]
+    models = [Method(name, path) for name, path in (*cyclic, ("ar", autoregressive(max(12, min(2 * season, 36)))))]
     if season > 1 and season > MOST_SEASON:
         models = [Method(f"{one.name}_over_cycle", over_cycle(one.path, season)) for one in models]
     if season > 1 and values.min() > 0 and values.max() > 3 * values.min():

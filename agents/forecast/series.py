@@ -87,7 +87,7 @@ def _moments(dates: Any, count: int) -> list[datetime]:
         return []
     if len(dates) != count:
         raise SeriesRefused("no_series", f"there are {count} values and {len(dates)} dates")
-    moments = [_moment(date) for date in dates]
+    moments = [moment_of(date) for date in dates]
     if any(moment.tzinfo is None for moment in moments) and any(moment.tzinfo is not None for moment in moments):
         raise SeriesRefused("bad_date", "either all dates have a time zone or none has")
     for place, (before, after) in enumerate(pairwise(moments)):
@@ -98,7 +98,7 @@ def _moments(dates: Any, count: int) -> list[datetime]:
     return moments
 
 
-def _moment(date: Any) -> datetime:
+def moment_of(date: Any) -> datetime:
     """Return a date such as 2024, 2024-03, 2024-03-31 or 2024-03-31T12:00 as a moment."""
     written = str(date).strip()
     padded = {4: f"{written}-01-01", 7: f"{written}-01"}.get(len(written), written)
