@@ -11,6 +11,7 @@ from agents.pipelines.clean import Clean
 from agents.pipelines.code import Code
 from agents.pipelines.entities import Entities
 from agents.pipelines.finance import Finance
+from agents.pipelines.forecast import Forecast
 from agents.pipelines.hashing import Hashing
 from agents.pipelines.ocr import Ocr
 from agents.pipelines.recorded import Recorded
@@ -18,6 +19,7 @@ from agents.pipelines.remote import Remote
 from agents.pipelines.sentiment import Sentiment
 from agents.pipelines.steps import Steps
 from agents.pipelines.supervise import Supervise
+from agents.pipelines.table import TableAnalysis
 from agents.pipelines.tools import Tools
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
@@ -36,6 +38,8 @@ PIPELINES: tuple[type[Pipeline], ...] = (
     Steps,
     Ocr,
     Entities,
+    TableAnalysis,
+    Forecast,
 )
 
 # Of agents that live elsewhere: no worker of ours runs them.

@@ -31,6 +31,8 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "sentiment": ("I love it", {}, {}),
     "webhook": ("go", {}, {"url": "http://hooks.test/", "idempotent": True}),
     "hashing": ("seed", {}, {"rounds": 1}),
+    "table": ("", {"csv": "region,amount\nnorth,1\nsouth,2\n", "question": "total amount by region"}, {}),
+    "forecast": ("The next 3 steps", {"values": [10.0 + place % 5 + place / 10 for place in range(40)]}, {}),
     "finance": ("Monthly payment of a loan of 10,000 at 5 % over 3 years", {}, {}),
     "tools": ("What is 2 + 2?", {}, {}),
     "code": ("Count.", {"code": "print(sum(range(5)))"}, {}),
@@ -75,15 +77,10 @@ def toolbox(online: bool = True) -> Toolbox:
     return Toolbox(ROOT, frozenset({"hooks.test"}), http, functools.cache(lambda p: Outcomes.load(p.parent, p.name)), HeldBlobs())
 
 
-async def do(agent: Pipeline, text: str, given: dict[str, Any]) -> Result:
+async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:
     """Do one attempt, as an agent that is granted a tool."""
     spec = AgentSpec("a", "d", ("s",), agent.name, tools=("calculator",))
-    return await agent.run(Work("t", "task", 1, "a", None, text, given, moment(9), spec=spec), PlainEffects(), perf_counter)
-
-
-async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:
-    """Do one attempt."""
-    work = Work("t", "task", 1, "a", None, text, given, moment(9), files)
+    work = Work("t", "task", 1, "a", None, text, given, moment(9), files, spec)
     return await agent.run(work, PlainEffects(), perf_counter)
 
 

@@ -1,0 +1,1 @@
+"""Tables: CSV files taken in as they are, and SQL over them that reaches nothing else."""
