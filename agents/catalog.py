@@ -9,13 +9,14 @@ from agents.pipeline import Pipeline, Toolbox
 from agents.pipelines.arithmetic import Arithmetic
 from agents.pipelines.code import Code
 from agents.pipelines.hashing import Hashing
+from agents.pipelines.http import Http
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.sentiment import Sentiment
 from agents.pipelines.tools import Tools
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Tools, Code)
+PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Tools, Code, Http)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:
