@@ -13,6 +13,7 @@ from agents.pipelines.entities import Entities
 from agents.pipelines.finance import Finance
 from agents.pipelines.forecast import Forecast
 from agents.pipelines.hashing import Hashing
+from agents.pipelines.http import Http
 from agents.pipelines.ocr import Ocr
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.remote import Remote
@@ -40,6 +41,7 @@ PIPELINES: tuple[type[Pipeline], ...] = (
     Entities,
     TableAnalysis,
     Forecast,
+    Http,
 )
 
 # Of agents that live elsewhere: no worker of ours runs them.

@@ -1,17 +1,22 @@
 """The worker with tools: plans, calls, looks at what came, and answers; within steps, time and money."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
 from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Timer, Toolbox, Work
+from agents.port import Language
+from agents.tool import Tool
 from agents.tools.call import Caller, Grant, as_data
 from agents.tools.catalog import opened
 from agents.tooluse.loop import Solved, limits_of, solve
 from agents.tooluse.model import ModelPlanner
 from agents.tooluse.rules import RulePlanner, knows
 from agents.tooluse.story import Planner, Story
+
+Who = Literal["auto", "rules", "model"]
 
 
 class ToolSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,7 +26,7 @@ class ToolSettings(Struct, frozen=True, forbid_unknown_fields=True):
     and each of its target arguments, the values that are allowed; one that ends in `*` stands for all that begin so.
     """
 
-    planner: Literal["auto", "rules", "model"] = "auto"
+    planner: Who = "auto"
     moves: Annotated[int, Meta(ge=1, le=50)] = 8
     seconds: Annotated[float, Meta(gt=0)] = 60.0
     targets: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -43,24 +48,40 @@ class Tools:
         Raises:
             AgentFailed: a limit is reached, or nobody knows how to go on.
         """
-        spec, settings = work.spec, self._settings
-        limits = limits_of(settings.moves, settings.seconds, spec.budget if spec else None)
-        grant = Grant(frozenset(spec.tools if spec else ()), settings.targets, limits.moves)
-        async with opened(self._toolbox, grant.tools) as tools:
-            caller = Caller(tools, grant, work, effects, timer)
-            story = Story(work, caller.granted)
-            planner = self._planner(story)
-            solved = await solve(story, planner, caller, limits, timer)
-        return Result(output_of(solved, planner), solved.steps, solved.cost_microusd)
+        wanted = frozenset(work.spec.tools if work.spec else ())
+        async with opened(self._toolbox, wanted) as tools:
+            return await work_with(tools, self._settings, self._toolbox.language, work, effects, timer)
 
-    def _planner(self, story: Story) -> Planner:
-        """Return who plans this task."""
-        wanted, language = self._settings.planner, self._toolbox.language
-        if wanted == "model" and language is None:
-            raise AgentFailed("no_language", "there is no language model here, and the spec wants one to plan")
-        if wanted == "rules" or language is None or (wanted == "auto" and knows(story)):
-            return RulePlanner()
-        return ModelPlanner(language)
+
+async def work_with(
+    tools: Mapping[str, Tool], settings: ToolSettings, language: Language | None, work: Work, effects: Effects, timer: Timer
+) -> Result:
+    """Do one attempt with these tools, of which only those that the spec grants are called.
+
+    Raises:
+        AgentFailed: a limit is reached, or nobody knows how to go on.
+    """
+    spec = work.spec
+    limits = limits_of(settings.moves, settings.seconds, spec.budget if spec else None)
+    grant = Grant(frozenset(spec.tools if spec else ()), settings.targets, limits.moves)
+    caller = Caller(tools, grant, work, effects, timer)
+    story = Story(work, caller.granted)
+    planner = planner_for(settings.planner, language, story)
+    solved = await solve(story, planner, caller, limits, timer)
+    return Result(output_of(solved, planner), solved.steps, solved.cost_microusd)
+
+
+def planner_for(wanted: Who, language: Language | None, story: Story) -> Planner:
+    """Return who plans this task.
+
+    Raises:
+        AgentFailed: it should be a language model, and there is none.
+    """
+    if wanted == "model" and language is None:
+        raise AgentFailed("no_language", "there is no language model here, and the spec wants one to plan")
+    if wanted == "rules" or language is None or (wanted == "auto" and knows(story)):
+        return RulePlanner()
+    return ModelPlanner(language)
 
 
 def output_of(solved: Solved, planner: Planner) -> dict[str, Any]:
