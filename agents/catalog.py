@@ -6,6 +6,7 @@ import msgspec
 
 from agents.errors import AgentFailed, PipelineUnknown
 from agents.pipeline import Pipeline, Toolbox
+from agents.pipelines.answer import Answer
 from agents.pipelines.arithmetic import Arithmetic
 from agents.pipelines.hashing import Hashing
 from agents.pipelines.recorded import Recorded
@@ -13,7 +14,7 @@ from agents.pipelines.sentiment import Sentiment
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing)
+PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Answer)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:

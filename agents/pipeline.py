@@ -10,6 +10,7 @@ import httpx
 from msgspec import Struct
 
 from agents.port import NO_BLOBS, Blobs, Language, Shelf
+from agents.vectors import Encoders
 from events.agent import AgentSpec
 from events.task import FileRef, Step
 from learning.outcomes import Outcomes
@@ -68,7 +69,7 @@ class Effects(Protocol):
 class Toolbox(Struct, frozen=True):
     """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes.
 
-    `shelf`: knowledge; None: there is none here. `language`: language models; None: there are none here.
+    `shelf`: knowledge, and `encoders` what its passages are compared with; `language`: language models. None: not here.
     """
 
     root: Path
@@ -77,6 +78,7 @@ class Toolbox(Struct, frozen=True):
     recordings: Callable[[Path], Outcomes]
     blobs: Blobs = NO_BLOBS
     shelf: Shelf | None = None
+    encoders: Encoders | None = None
     language: Language | None = None
 
 

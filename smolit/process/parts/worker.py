@@ -4,6 +4,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from agents.pipeline import Toolbox
@@ -34,9 +35,12 @@ def build(place: Place) -> Runnable:
     async def body(stopped: asyncio.Event, count: Count) -> None:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
-        async with ports.http() as http:
-            shelf = PostgresShelf(place.connect("smolit-shelf"), Encoders(settings.cache / "encoder"))
-            toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings(), shelf=shelf)
+        async with ports.http() as http, AsyncExitStack() as stack:
+            encoders = Encoders(settings.cache / "encoder")
+            shelf = PostgresShelf(place.connect("smolit-shelf"), place.names, encoders)
+            stack.push_async_callback(shelf.close)
+            hosts = frozenset(settings.webhook_hosts)
+            toolbox = Toolbox(PROJECT, hosts, http, recordings(), shelf=shelf, encoders=encoders)
             await workshop.run(
                 kafka,
                 dsn,
