@@ -6,6 +6,7 @@ import msgspec
 
 from agents.errors import AgentFailed, PipelineUnknown
 from agents.pipeline import Pipeline, Toolbox
+from agents.pipelines.answer import Answer
 from agents.pipelines.arithmetic import Arithmetic
 from agents.pipelines.clean import Clean
 from agents.pipelines.code import Code
@@ -42,6 +43,7 @@ PIPELINES: tuple[type[Pipeline], ...] = (
     TableAnalysis,
     Forecast,
     Http,
+    Answer,
 )
 
 # Of agents that live elsewhere: no worker of ours runs them.

@@ -12,6 +12,7 @@ from msgspec import Struct
 from agents.port import NO_BLOBS, Blobs, Language, Shelf
 from agents.team.splitting import Team
 from agents.tool_server import ToolServer
+from agents.vectors import Encoders
 from events.agent import AgentSpec
 from events.task import FileRef, Step
 from learning.outcomes import Outcomes
@@ -82,7 +83,7 @@ class Toolbox(Struct, frozen=True):
 
     `language` and `shelf` None: there is no language model, no knowledge here. `keys` returns the key of a service by the
     name of its environment variable. `servers` are the servers of foreign tools that the operator named.
-    `team` None: nobody can be asked from here.
+    `encoders`: what passages are compared with. `team` None: nobody can be asked from here.
     """
 
     root: Path
@@ -90,6 +91,7 @@ class Toolbox(Struct, frozen=True):
     http: httpx.AsyncClient
     recordings: Callable[[Path], Outcomes]
     blobs: Blobs = NO_BLOBS
+    encoders: Encoders | None = None
     language: Language | None = None
     shelf: Shelf | None = None
     clock: Clock = utc_now

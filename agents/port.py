@@ -100,7 +100,10 @@ class Language(Protocol):
 
 
 class Passage(Struct, frozen=True):
-    """One chunk of a document that was found: where it stands, what it says, and how well it fits (higher is better)."""
+    """One chunk of a document that was found: where it stands, what it says, and how well it fits (higher is better).
+
+    `as_of` is the offset of the knowledge topic that the search knew: the same search as of it finds the same.
+    """
 
     domain: str
     document_id: str
@@ -109,6 +112,7 @@ class Passage(Struct, frozen=True):
     title: str
     text: str
     score: float
+    as_of: int | None = None
 
 
 class Shelf(Protocol):

@@ -7,6 +7,8 @@ from msgspec.structs import replace
 
 from agents.port import Passage
 from agents.vectors import Encoders
+from events.topics import Names
+from projections.knowledge_read import position
 from projections.knowledge_search import Hit, Question, Wanted, in_force, search, written
 from store.postgres import Connection
 
@@ -16,8 +18,8 @@ RIGHT = "@"  # `law@secret`: the domain `law`, also what only who holds `secret`
 class PostgresShelf:
     """Searches on a connection of its own, made at the first question; one at a time."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], encoders: Encoders) -> None:
-        self._connect, self._encoders = connect, encoders
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], names: Names, encoders: Encoders) -> None:
+        self._connect, self._names, self._encoders = connect, names, encoders
         self._turn = asyncio.Lock()
         self._connection: Connection | None = None
 
@@ -29,8 +31,9 @@ class PostgresShelf:
         async with self._turn:
             if self._connection is None or self._connection.closed:
                 self._connection = await self._connect()
+            as_of = await position(self._connection, self._names)
             hits = await find(self._connection, self._encoders, query, wanted)
-        return tuple(passage(hit) for hit in hits)
+        return tuple(passage(hit, as_of) for hit in hits)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -57,6 +60,6 @@ async def find(connection: Connection, encoders: Encoders, text: str, wanted: Wa
     return await search(connection, question, wanted)
 
 
-def passage(hit: Hit) -> Passage:
+def passage(hit: Hit, as_of: int | None = None) -> Passage:
     """Return a hit as agents see it."""
-    return Passage(hit.domain, hit.document_id, hit.version, hit.chunk, hit.title, hit.text, hit.score)
+    return Passage(hit.domain, hit.document_id, hit.version, hit.chunk, hit.title, hit.text, hit.score, as_of)

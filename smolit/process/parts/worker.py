@@ -5,6 +5,7 @@ import functools
 import os
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,11 @@ def build(place: Place) -> Runnable:
     async def body(stopped: asyncio.Event, count: Count) -> None:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
-        async with ports.http() as http:
-            shelf = PostgresShelf(place.connect("smolit-shelf"), Encoders(settings.cache / "encoder"))
-            toolbox = replace(toolbox_of(settings, ports, http), shelf=shelf)
+        async with ports.http() as http, AsyncExitStack() as stack:
+            encoders = Encoders(settings.cache / "encoder")
+            shelf = PostgresShelf(place.connect("smolit-shelf"), place.names, encoders)
+            stack.push_async_callback(shelf.close)
+            toolbox = replace(toolbox_of(settings, ports, http), shelf=shelf, encoders=encoders)
             await workshop.run(
                 kafka,
                 dsn,

@@ -1,0 +1,198 @@
+"""Extractive question answering: which sentence of some passages answers a question, and how sure that is. Pure.
+
+A sentence is scored by a logistic regression over how much of the question it covers, with its heading and title, and how near
+its vector is. It was fitted by `bench.knowledge.fit` on the questions of `bench/data/knowledge`; below `SURE` nothing is claimed.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from math import exp, log
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from agents.document.chunk import sentences
+from agents.port import Passage
+
+Encode = Callable[[str], NDArray[np.float32]]
+
+_WORD = re.compile(r"[A-Za-z]+-\d+|\d+(?:[.,:]\d+)*|\w+")
+_SAYS_LITTLE = (
+    "a about above after again all am an and any are as at be because been before being below between both but by can could "
+    "did do does doing down during each few for from further had has have having he her here hers him his how i if in into "
+    "is it its just me more most my no nor not now of off on once only or other our out over own same shall she should so "
+    "some such than that the their them then there these they this those through to too under until up us very was we were "
+    "what when where which while who whom whose why will with would you your may must might many much one get gets tell "
+    "mean means"
+)
+_STOP = frozenset(_SAYS_LITTLE.split())
+_ENDINGS = ("ations", "ation", "ings", "ing", "edly", "ed", "ies", "es", "s", "ly", "e")
+_NUMERAL = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty|ninety|hundred|"
+    r"thousand|million|half|third|quarter|once|twice|first|second|fourth|daily|weekly)\b",
+    re.IGNORECASE,
+)
+_WANTS_NUMBER = re.compile(
+    r"\bhow (?:many|much|long|often|fast|high|old|far|big|large|heavy|warm)\b|\b(?:cost|rate|port|voltage|percent)\b", re.I
+)
+_WANTS_TIME = re.compile(r"\bwhen\b|\bwhat time\b|\bwhich day\b|\bby when\b|\bfrom which\b", re.I)
+_WANTS_NAME = re.compile(r"\bwho(?:m|se)?\b|\bwhere\b|\bwhich (?:company|website|system|application|form|room)\b", re.I)
+_TIME = re.compile(
+    r"\d|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
+    r"|day|week|month|year|hour|minute|morning|noon|evening|night|spring|summer|autumn|winter|before|after|until)s?\b",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"(?<=[a-z0-9,;:] )[A-Z][a-z]+|\d")
+
+
+class Features(Struct, frozen=True):
+    """What is known of a sentence as an answer; each in [0, 1] but `near`, a cosine."""
+
+    own: float  # of the question's words, weighted by rarity: how much the sentence has
+    around: float  # the same with the sentences beside it, its heading and title
+    near: float
+    rarest: float  # whether the rarest words of the question are there, around
+    codes: float  # codes, numbers and names of the question that are there, around
+    kind: float  # whether it holds what the question asks for: a number, a time, a name
+    first: float  # how far up its passage is
+
+
+class Candidate(Struct, frozen=True):
+    """A sentence of a passage, from `start` to `end` in its text, its features, and the chance that it is the answer."""
+
+    passage: Passage
+    start: int
+    end: int
+    features: Features
+    chance: float
+
+    @property
+    def text(self) -> str:
+        """Return the sentence."""
+        return self.passage.text[self.start : self.end]
+
+
+class Weights(Struct, frozen=True):
+    """Coefficients of the features, in their order, and the intercept."""
+
+    of: tuple[float, ...]
+    bias: float
+
+    def chance(self, features: Features) -> float:
+        """Return the chance of a candidate."""
+        values = (getattr(features, name) for name in Features.__struct_fields__)
+        total = self.bias + sum(weight * value for weight, value in zip(self.of, values, strict=True))
+        return 1.0 / (1.0 + exp(-total))
+
+
+FITTED = Weights((1.73, 0.532, 7.665, -0.922, 0.496, 1.114, 1.609), -5.452)
+SURE = 0.81
+
+
+@lru_cache(50_000)
+def stem(word: str) -> str:
+    """Return a word without its ending: enough to take `screws` for `screw`, and `mounted` for `mounting`."""
+    low = word.lower()
+    for ending in _ENDINGS:
+        if low.endswith(ending) and len(low) - len(ending) >= 3:
+            return low[: -len(ending)]
+    return low
+
+
+def terms(text: str) -> list[str]:
+    """Return the words of a text that say something, without endings."""
+    return [stem(word) for word in _WORD.findall(text) if word.lower() not in _STOP]
+
+
+def candidates(question: str, passages: Sequence[Passage], encode: Encode, weights: Weights = FITTED) -> list[Candidate]:
+    """Return the sentences of passages as answers to a question, best first; equal ones in the order of their passages."""
+    asked = list(dict.fromkeys(terms(question)))
+    if not asked:
+        return []
+    rarity = _rarity(asked, [f"{one.title} {one.text}" for one in passages])
+    vector = encode(question)
+    found = [
+        candidate
+        for rank, passage in enumerate(passages)
+        for candidate in _of_passage(question, rarity, vector, passage, 1.0 / (1.0 + rank), encode, weights)
+    ]
+    return sorted(_distinct(found), key=lambda one: -one.chance)
+
+
+def _rarity(asked: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
+    """Return how much each word of the question says: the fewer passages have it, the more."""
+    sets = [set(terms(text)) for text in texts]
+    counts = {term: sum(term in words for words in sets) for term in asked}
+    return {term: log(1.0 + (len(sets) + 1.0) / (count + 0.5)) for term, count in counts.items()}
+
+
+def _of_passage(
+    question: str,
+    rarity: dict[str, float],
+    vector: NDArray[np.float32],
+    passage: Passage,
+    first: float,
+    encode: Encode,
+    weights: Weights,
+) -> list[Candidate]:
+    """Return the sentences of one passage."""
+    spans = [span for span in sentences(passage.text) if not passage.text[span[0] : span[1]].startswith(("#", "```", "|--"))]
+    own = [set(terms(passage.text[start:end])) for start, end in spans]
+    heads = [line for line in passage.text.split("\n") if line.startswith("#")]
+    head = set(terms(" ".join([passage.title, *heads])))
+    found = []
+    for place, (start, end) in enumerate(spans):
+        beside = set().union(*own[max(0, place - 1) : place + 2], head)
+        text = passage.text[start:end]
+        features = Features(
+            own=_covered(rarity, own[place]),
+            around=_covered(rarity, beside),
+            near=float(vector @ encode(text)),
+            rarest=_rarest(rarity, beside),
+            codes=_codes(question, beside | set(terms(passage.text))),
+            kind=_kind(question, text),
+            first=first,
+        )
+        found.append(Candidate(passage, start, end, features, weights.chance(features)))
+    return found
+
+
+def _covered(rarity: dict[str, float], words: set[str]) -> float:
+    """Return the share of the question's words, weighted by rarity, that are there."""
+    return sum(weight for term, weight in rarity.items() if term in words) / sum(rarity.values())
+
+
+def _rarest(rarity: dict[str, float], words: set[str]) -> float:
+    """Return the share of the question's two rarest words that are there."""
+    rare = sorted(rarity, key=lambda term: (-rarity[term], term))[:2]
+    return sum(term in words for term in rare) / len(rare)
+
+
+def _codes(question: str, words: set[str]) -> float:
+    """Return the share of the question's codes, numbers and names (but its first word) that are there; 1 if it has none."""
+    named = [word for word in _WORD.findall(question)[1:] if any(map(str.isdigit, word)) or word[:1].isupper()]
+    codes = [stem(word) for word in named if word.lower() not in _STOP]
+    return sum(code in words for code in codes) / len(codes) if codes else 1.0
+
+
+def _kind(question: str, text: str) -> float:
+    """Return whether a sentence holds what the question asks for; a half where that cannot be told."""
+    if _WANTS_NUMBER.search(question):
+        return float(bool(_NUMERAL.search(text)))
+    if _WANTS_TIME.search(question):
+        return float(bool(_TIME.search(text)))
+    if _WANTS_NAME.search(question):
+        return float(bool(_NAME.search(text)))
+    return 0.5
+
+
+def _distinct(found: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates without those that say again what a better one says: neighbouring pieces overlap."""
+    best: dict[str, Candidate] = {}
+    for one in found:
+        known = best.get(one.text)
+        if known is None or one.chance > known.chance:
+            best[one.text] = one
+    return list(best.values())
