@@ -10,7 +10,9 @@ from events.task import AttemptNumber, TaskRef
 from events.topics import TASKS
 
 SUPERVISOR = "smolit/supervisor"  # as it stands in the source of requests and facts: kept for ever
-StepName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,63}$(?!\n)"), says("Name of the step: lower case, digits, `_` and `-`.")]
+StepName = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,63}$(?!\n)"), says("Name of the step: lower case, digits, `_` and `-`.")
+]
 StepOutcome = Literal["completed", "failed", "skipped"]
 PlanOutcome = Literal["completed", "partial", "failed", "given_up"]
 Merge = Literal["sections", "fields", "step"]

@@ -16,6 +16,7 @@ from projections.feature import TASK_FEATURES
 from projections.feedback import FEEDBACK
 from projections.model import MODEL_HISTORY, MODELS
 from projections.performance import AGENT_PERFORMANCE
+from projections.plan import PLAN_STEPS, PLANS
 from projections.policy import POLICY_HISTORY
 from projections.projection import Compared, Projection
 from projections.search import SEARCHES, TRIALS
@@ -42,6 +43,8 @@ PROJECTIONS: tuple[Projection, ...] = (
     MODEL_HISTORY,
     SEARCHES,
     TRIALS,
+    PLANS,
+    PLAN_STEPS,
     DEAD_LETTERS,
 )
 
