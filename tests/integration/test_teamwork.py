@@ -122,7 +122,7 @@ def test_what_followed_from_what_is_one_tree_over_all_parts(smolit: Smolit) -> N
 
     shown = until(lambda: smolit("plan", "show", task, "--json"), lambda said: said.code == 0 and ended(said.json)).json
     tree = until(lambda: smolit("events", "trace", task), lambda said: said.out.count("task.ended") == 5).out
-    from_log = smolit("events", "trace", task, "--log").out
+    from_log = smolit("events", "trace", task, "--from-log").out
 
     assert {one["step"]: one["outcome"] for one in shown["steps"]} == dict.fromkeys(("loud", "words", "mood", "sum"), "completed")
     assert tree.count("request ") == 1  # all else follows from it
