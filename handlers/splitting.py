@@ -1,14 +1,14 @@
 """Splitting at the desk: a plan, its first requests and the rest of its attempt come in one transaction, or not at all."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from agents.errors import AgentFailed
 from agents.team.advance import advance
 from agents.team.splitting import Splitting
-from agents.team.standing import Brief, Standing
+from agents.team.standing import Standing, brief_of
 from events.agent import AgentSpec
 from events.plan import PlanMade
 from events.stamp import stamp
@@ -20,8 +20,6 @@ from handlers.team_facts import SOURCE, records
 from store import team, work
 from store.claim import Claimed
 from store.postgres import Connection
-
-_MERGING = timedelta(seconds=5)  # parts end so much before their task, or a tenth of the time left, so that it can be merged
 
 
 class StoredTeam:
@@ -106,29 +104,13 @@ async def _seated(connection: Connection, claimed: Claimed, splitting: Splitting
     if seat is not None and not await team.promise(connection, seat.root_id, parts):
         raise AgentFailed("too_many_parts", f"{parts} more parts are over the limit of {seat.most_parts} for the whole")
     return Standing(
-        brief=_brief(claimed, splitting.text, now),
+        brief=brief_of(claimed.task, claimed.hold.attempt, claimed.spec.id, splitting.text, now),
         plan=splitting.plan,
         made_by=splitting.made_by,
         why=splitting.why,
         depth=seat.depth if seat else 1,
         root_id=seat.root_id if seat else claimed.hold.task_id,
         made_at=now,
-    )
-
-
-def _brief(claimed: Claimed, text: str, now: datetime) -> Brief:
-    task = claimed.task
-    return Brief(
-        tenant=task.tenant,
-        task_id=task.task_id,
-        attempt=claimed.hold.attempt,
-        agent=claimed.spec.id,
-        scope=task.scope,
-        priority=task.priority,
-        text=text,
-        input=task.input,
-        files=task.files,
-        deadline=task.deadline - min(_MERGING, (task.deadline - now) / 10),
     )
 
 

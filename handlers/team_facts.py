@@ -24,19 +24,25 @@ SOURCE = SUPERVISOR
 
 def records(moved: Moved, outputs: Mapping[str, Any], by: Envelope, names: Names, now: datetime) -> list[Outgoing]:
     """Return what follows from `by`, in order: the ends of steps, what is asked for, and the plan's end."""
-    standing, put = moved.standing, []
+    put: list[Outgoing] = []
     cause = by
-    for name in moved.ended:
-        for fact in _of_step(standing, name, outputs):
-            event = _event(fact, cause, by, now)
-            put.append(encode(names.of(TASKS), event))
-            cause = event.envelope
-    for start in moved.starts:
-        event = _event(start.fact, cause, by, now)
-        put += [encode(names.of(TASKS), event), _asked(standing, start, event, names)]
-    if standing.outcome is not None:
-        put.append(encode(names.of(TASKS), _event(ended(standing), cause, by, now)))
+    starts = {id(start.fact): start for start in moved.starts}
+    for fact in facts(moved, outputs):
+        event = _event(fact, cause, by, now)
+        put.append(encode(names.of(TASKS), event))
+        if start := starts.get(id(fact)):
+            put.append(_asked(moved.standing, start, event, names))
+        else:
+            cause = event.envelope  # what is asked for side by side follows from one event
     return put
+
+
+def facts(moved: Moved, outputs: Mapping[str, Any]) -> list[Fact]:
+    """Return what is told of a plan that moved on: the ends of steps, what is asked for, and its own end."""
+    standing = moved.standing
+    of_steps = [fact for name in moved.ended for fact in _of_step(standing, name, outputs)]
+    own = [] if standing.outcome is None else [ended(standing)]
+    return [*of_steps, *(start.fact for start in moved.starts), *own]
 
 
 def given_up(standing: Standing, by: Envelope, names: Names, now: datetime) -> list[Outgoing]:

@@ -17,6 +17,7 @@ from projections.feedback import FEEDBACK
 from projections.knowledge import KNOWLEDGE
 from projections.model import MODEL_HISTORY, MODELS
 from projections.performance import AGENT_PERFORMANCE
+from projections.plan import PLAN_STEPS, PLANS
 from projections.policy import POLICY_HISTORY
 from projections.projection import Compared, Projection
 from projections.search import SEARCHES, TRIALS
@@ -44,6 +45,8 @@ PROJECTIONS: tuple[Projection, ...] = (
     SEARCHES,
     TRIALS,
     KNOWLEDGE,
+    PLANS,
+    PLAN_STEPS,
     DEAD_LETTERS,
 )
 

@@ -102,7 +102,7 @@ class Client:
         """Yield the answer of each request as it comes, until every one has its own; `reader` follows `answers`."""
         waiting = set(request_ids)
         while waiting:
-            for event in _events(await reader.fetch()):
+            for event in events_in(await reader.fetch()):
                 fact = event.fact
                 if isinstance(fact, AnswerGiven | RequestRefused) and self._is_ours(fact) and fact.request_id in waiting:
                     waiting.remove(fact.request_id)
@@ -124,7 +124,7 @@ class Client:
     async def _effect_of(self, reader: PartitionReader, request_id: str) -> Event[Fact]:
         """Return the first fact that a request caused; raises RequestRefused if it was refused."""
         while True:
-            for event in _events(await reader.fetch()):
+            for event in events_in(await reader.fetch()):
                 fact = event.fact
                 if isinstance(fact, RequestRefused) and self._is_ours(fact) and fact.request_id == request_id:
                     raise Refused(f"refused: {fact.detail} ({fact.reason})")
@@ -180,7 +180,7 @@ async def reading(kafka: str, positions: dict[Place, int]) -> AsyncIterator[Part
         await reader.stop()
 
 
-def _events(records: Iterable[Incoming]) -> Iterable[Event[Message]]:
+def events_in(records: Iterable[Incoming]) -> Iterable[Event[Message]]:
     """Yield the events in records; what is none has its dead letter elsewhere and answers nobody."""
     for record in records:
         try:

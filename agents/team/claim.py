@@ -35,7 +35,7 @@ _NO = frozenset({"no", "false", "incorrect", "nein", "wrong", "negative"})
 _NOT = frozenset({"not", "never", "no", "cannot", "nobody", "none", "without", "nicht", "kein", "keine"})
 _SMALL = frozenset(
     """a an the is are was were be been of in on at to for and or it its this that with by as from has have had will would about
-    der die das ist ein eine und oder zu im am von mit sehr answer total value result amount approximately roughly exactly""".split()  # noqa: SIM905
+    der die das ist ein eine und oder zu im am von mit sehr answer total value result amount roughly exactly""".split()  # noqa: SIM905
 )
 # Beside the answer these say how sure or how costly it was, or what it leans on; they are no claims.
 _ASIDE = frozenset(
@@ -151,7 +151,7 @@ def _meet(left: list[Any], right: list[Any]) -> bool:
 def _near(one: Any, other: Any) -> bool:
     if isinstance(one, date):
         return bool(one == other)
-    return abs(one - other) <= _NEAR * max(abs(one), abs(other), 1e-9)
+    return bool(abs(one - other) <= _NEAR * max(abs(one), abs(other), 1e-9))
 
 
 def _yes(value: Any) -> bool | None:

@@ -93,12 +93,12 @@ def instantiated(shapes: Sequence[Shape], files: Sequence[FileRef], given: dict[
         return None, ()
     names = tuple(f"{shape.name}/{shape.version}" for shape in used)
     if len(used) == 1:
-        one = used[0]
-        return Plan(one.name, tuple(steps), one.version, one.merge, one.limits), names
+        only = used[0]
+        return Plan(only.name, tuple(steps), only.version, only.merge, only.limits), names
     limits = PlanLimits(
         parts=max(shape.limits.parts for shape in used),
         depth=min(shape.limits.depth for shape in used),
-        microusd=min((one for shape in used if (one := shape.limits.microusd) is not None), default=None),
+        microusd=min((shape.limits.microusd for shape in used if shape.limits.microusd is not None), default=None),
     )
     return Plan("+".join(shape.name for shape in used)[:128], tuple(steps), merge="sections", limits=limits), names
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from events.answer import RequestRefused
 from events.plan import Plan, PlanOutcome, PlanStep, StepOutcome
-from events.task import AgentChosen, AttemptEnded, FileRef, TaskEnded
+from events.task import AgentChosen, AttemptEnded, FileRef, TaskEnded, TaskSubmitted
 
 PartOutcome = Literal["completed", "failed"]
 Heard = AgentChosen | AttemptEnded | TaskEnded | RequestRefused
@@ -70,6 +70,25 @@ class Brief(Struct, frozen=True):
     input: dict[str, Any]
     files: tuple[FileRef, ...]
     deadline: datetime  # of the parts: a little before the task's own, so that merging has time
+
+
+_MERGING = timedelta(seconds=5)  # parts end so much before their task, or a tenth of the time left, so that it can be merged
+
+
+def brief_of(task: TaskSubmitted, attempt: int, agent: str, text: str, now: datetime) -> Brief:
+    """Return what parts need of a task that is split now; `text` is its whole text, wherever it was stored."""
+    return Brief(
+        tenant=task.tenant,
+        task_id=task.task_id,
+        attempt=attempt,
+        agent=agent,
+        scope=task.scope,
+        priority=task.priority,
+        text=text,
+        input=task.input,
+        files=task.files,
+        deadline=task.deadline - min(_MERGING, (task.deadline - now) / 10),
+    )
 
 
 class Standing(Struct, frozen=True):

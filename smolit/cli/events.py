@@ -12,12 +12,12 @@ from events.errors import EventError
 from events.event import Event, Message
 from events.topics import DEFAULT_TENANT, TOPICS, Topic
 from events.wire import Incoming, decode
-from projections.event_log import EventRow, story
+from projections.event_log import story
 from projections.training import as_csv, as_json_lines, training_table
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk, read
 from smolit.cli.option import Json, TaskIdArgument, Tenant, moment
-from smolit.cli.trace import from_log, show_tree, tree
+from smolit.cli.trace import from_log, show_tree, tree, whole
 from smolit.cli.words import words
 from smolit.client import ends, places_of, reading
 from smolit.errors import NothingFound, UsageInvalid
@@ -39,7 +39,10 @@ def tail(topic: TopicName = "tasks", lines: Lines = 20, follow: Follow = True, a
 def trace(task_id: TaskIdArgument, log: FromLog = False, as_json: Json = False) -> None:
     """Print the tree of a task's events: what caused what."""
     desk = open_desk()
-    found: list[EventRow] = asyncio.run(from_log(desk, task_id)) if log else read(desk, lambda db: story(db, task_id))
+    if log:
+        found = asyncio.run(whole(lambda one: from_log(desk, one), task_id))
+    else:
+        found = read(desk, lambda db: whole(lambda one: story(db, one), task_id))
     if not found:
         raise NothingFound(f"no event of task {task_id!r} is known (yet)")
     made = tree(found)

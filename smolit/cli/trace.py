@@ -1,11 +1,14 @@
 """The causation tree of a task: every event under the one that caused it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 
 from events.event import Fact
+from events.ids import task_id
+from events.plan import SUPERVISOR, PlanStepStarted
 from events.topics import LEARNING, TASKS
 from events.wire import Incoming, decode
 from projections.event_log import EventRow
@@ -16,6 +19,7 @@ from smolit.client import ends, places_of, reading
 
 INTAKE = "smolit/intake"  # as it stands in the source of events
 _CORRELATION = "ce_correlationid"
+_ASKED = PlanStepStarted.event_type.name
 
 
 class Node(Struct, frozen=True):
@@ -53,6 +57,22 @@ def _outside(node: Node) -> str:
     return "request" if node.event.source == INTAKE else "because of"
 
 
+def parts_of(events: Sequence[EventRow]) -> set[str]:
+    """Return the tasks that a split task's events asked for; each request has the id of the event that says so."""
+    return {task_id(one.tenant, SUPERVISOR, one.event_id) for one in events if one.type == _ASKED}
+
+
+async def whole(story: Callable[[str], Awaitable[Sequence[EventRow]]], correlation_id: str) -> list[EventRow]:
+    """Return a story's events with those of all its parts, and of theirs."""
+    found: dict[str, Sequence[EventRow]] = {}
+    wanted = {correlation_id}
+    while wanted:
+        told = {one: await story(one) for one in sorted(wanted)}
+        found |= told
+        wanted = {part for events in told.values() for part in parts_of(events)} - set(found)
+    return sorted((one for events in found.values() for one in events), key=_when)
+
+
 async def from_log(desk: Desk, correlation_id: str) -> list[EventRow]:
     """Return a story's events from Kafka alone, first in the log wins, by time."""
     last = await ends(desk.endpoints.kafka, places_of(desk.names, (TASKS, LEARNING)))
@@ -63,7 +83,12 @@ async def from_log(desk: Desk, correlation_id: str) -> list[EventRow]:
             records = await reader.fetch(2_000)
             found += [_row(record) for record in records if _belongs(record, correlation_id)]
             behind = {place: end for place, end in behind.items() if await reader.position(*place) < end}
-    return sorted(found, key=lambda row: (row.occurred_at, row.topic, row.partition, row.log_offset))
+    return sorted(found, key=_when)
+
+
+def _when(row: EventRow) -> tuple[datetime, str, int, int]:
+    """Return what events are sorted by."""
+    return row.occurred_at, row.topic, row.partition, row.log_offset
 
 
 def _node(event: EventRow, below: dict[str, list[EventRow]]) -> Node:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from events.text import plain
+from smolit.cli.plan_words import PLAN_WORDS
 
 Payload = Mapping[str, Any]
 
@@ -170,6 +171,7 @@ _WORDS: Mapping[str, Callable[[Payload], str]] = {
     "task.cancel_requested": lambda said: f"cancellation asked for by {said['requested_by']}: {said['reason']}",
     "task.forgotten": _forgotten,
     "task.ended": _ended,
+    **PLAN_WORDS,
     "feedback.given": _feedback,
     "feedback.revised": _feedback,
     "example.recorded": _example,

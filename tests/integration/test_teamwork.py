@@ -1,6 +1,7 @@
 """Split tasks on a real stack: parts side by side, results that flow, failures, limits, cancellation, kills."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -31,6 +32,8 @@ class Desk(BaseHTTPRequestHandler):
         with self.lock:
             self.seen[f"{self.path} {body['text']}"] += 1
         text = body["text"]
+        if self.path == "/sleep":
+            time.sleep(5)
         answers: dict[str, Callable[[], Any]] = {
             "/upper": lambda: {"text": text.upper(), "cost_microusd": 100},
             "/count": lambda: {"words": len(text.split()), "cost_microusd": 50},
@@ -53,6 +56,7 @@ AGENTS = {
     "shouter": ("shout", "upper"),
     "counter": ("count", "count"),
     "refuser": ("fail", "bad"),
+    "sleeper": ("sleep", "sleep"),
     "forty": ("distance", "forty"),
     "fifty": ("distance", "fifty-cited"),
 }
@@ -110,3 +114,129 @@ def test_a_task_is_split_done_side_by_side_and_merged_with_who_did_what(smolit: 
     assert told["cost_microusd"] == 150
     assert all(part["task_id"] in told["report"] for part in parts)
     assert Desk.seen["/upper one two three"] == 1
+
+
+def test_what_followed_from_what_is_one_tree_over_all_parts(smolit: Smolit) -> None:
+    """Each part's task hangs below the step that asked for it; `plan show` and `plan list` tell the same."""
+    task = split(smolit, DIAMOND)["task_id"]
+
+    shown = until(lambda: smolit("plan", "show", task, "--json"), lambda said: said.code == 0 and ended(said.json)).json
+    tree = until(lambda: smolit("events", "trace", task), lambda said: said.out.count("task.ended") == 5).out
+    from_log = smolit("events", "trace", task, "--from-log").out
+
+    assert {one["step"]: one["outcome"] for one in shown["steps"]} == dict.fromkeys(("loud", "words", "mood", "sum"), "completed")
+    assert tree.count("request ") == 1  # all else follows from it
+    assert tree == from_log
+    assert task in {one["task_id"] for one in smolit("plan", "list", "--json").json}
+
+
+def ended(told: Any) -> bool:
+    """Say whether a plan and its steps are known to be over."""
+    return all(plan["outcome"] for plan in told["plans"]) and all(step["outcome"] for step in told["steps"])
+
+
+def test_a_part_that_fails_leaves_the_answer_partial_and_what_needs_it_undone(smolit: Smolit) -> None:
+    """The house has tried it; what does not need it is done all the same, and the report says what is missing."""
+    plan = {
+        "name": "gappy",
+        "steps": [
+            {"id": "bad", "kind": "fail", "text": "x"},
+            {"id": "after", "kind": "count", "text": "${bad.output.text}"},
+            {"id": "good", "kind": "count", "text": "a b"},
+        ],
+    }
+
+    partial = split(smolit, plan)["output"]
+    needed = split(smolit, {**plan, "steps": [{**plan["steps"][0], "needed": True}, *plan["steps"][1:]]})  # type: ignore[dict-item]
+
+    assert (partial["outcome"], partial["missing"]) == ("partial", ["bad", "after"])
+    assert "**Partial**" in partial["report"]
+    assert (needed["outcome"], needed["reason"]) == ("failed", "plan_failed")
+
+
+def test_two_agents_that_contradict_each_other_are_settled_by_evidence_and_the_rule_is_told(smolit: Smolit) -> None:
+    """Two different agents are asked; the one that names evidence counts, as a fact with the rule's name."""
+    plan = {"name": "far", "steps": [{"id": "far", "kind": "distance", "text": "How far is it?", "ask": 2}]}
+
+    answer = split(smolit, plan)
+    shown = until(lambda: smolit("plan", "show", answer["task_id"], "--json"), lambda said: said.code == 0 and ended(said.json))
+
+    (step,) = answer["output"]["steps"]
+    assert sorted(part["agent"] for part in step["parts"]) == ["fifty", "forty"]
+    assert step["output"]["answer"] == "It is 50 km."
+    (row,) = shown.json["steps"]
+    assert (row["rule"], row["settled"], len(row["conflicts"])) == ("evidence/1", True, 1)
+
+
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [
+        (
+            {
+                "name": "circle",
+                "steps": [{"id": one, "kind": "count", "text": f"${{{other}.output}}"} for one, other in ("ab", "ba")],
+            },
+            "it waits for itself: a -> b -> a",
+        ),
+        ({"name": "strange", "steps": [{"id": "a", "kind": "flying", "text": "x"}]}, "no agent has the skill 'flying'"),
+        ({"name": "lost", "steps": [{"id": "a", "kind": "count", "text": "${b.output}"}]}, "there is no step 'b'"),
+        ("nothing", "no shape is called 'nothing'"),
+    ],
+    ids=["circle", "skill", "step", "name"],
+)
+def test_a_plan_that_cannot_work_is_refused_with_what_is_wrong(smolit: Smolit, plan: Any, reason: str) -> None:
+    """Before anybody is asked for anything."""
+    answer = split(smolit, plan, "x", "--max-attempts", "1")
+
+    assert answer["outcome"] == "failed"
+    assert reason in answer["detail"]
+
+
+def test_splitting_that_runs_away_is_stopped(smolit: Smolit) -> None:
+    """A plan whose step is split by the same plan, and so on: the depth that the first allows is where it ends."""
+    plan: Any = {"name": "leaf", "steps": [{"id": "leaf", "kind": "count", "text": "a b"}]}
+    for _ in range(4):
+        plan = {
+            "name": "deeper",
+            "limits": {"depth": 2},
+            "steps": [{"id": "down", "kind": "team", "text": "x", "input": {"plan": plan}, "needed": True}],
+        }
+
+    answer = split(smolit, plan)
+
+    assert (answer["outcome"], answer["reason"]) == ("failed", "plan_failed")
+
+
+def test_a_house_shape_is_found_by_what_came_with_the_task(smolit: Smolit) -> None:
+    """Nobody names a plan: the input's fields say which shapes fit, and two of them run side by side."""
+    said = smolit(
+        "task", "submit", "Look at this.", "--kind", "team", "--wait", "--json",
+        "--input", json.dumps({"review": "I love it, thank you!", "sums": ["2 + 3", "4 * 5"]}),
+    )  # fmt: skip
+
+    told = said.json["output"]
+    assert (told["outcome"], told["made_by"]) == ("completed", "shapes:review/1,sums/1")
+    assert {one["step"]: one["output"] for one in told["steps"]}["sums_total"]["value"] == "25"
+
+
+def test_cancelling_a_split_task_cancels_its_parts(smolit: Smolit) -> None:
+    """A part that is being done is over with the task that it belongs to."""
+    plan = {"name": "long", "steps": [{"id": "nap", "kind": "sleep", "text": "x"}]}
+    task = smolit("task", "submit", "x", "--kind", "team", "--input", json.dumps({"plan": plan})).out.strip()
+    shown = until(lambda: smolit("plan", "show", task, "--json"), lambda said: said.code == 0 and bool(said.json["steps"]))
+    assert smolit("task", "cancel", task, "--reason", "enough").code == 0
+    told = until(lambda: smolit("plan", "show", task, "--json"), lambda said: bool(said.json["plans"][0]["outcome"])).json
+    part = until(lambda: smolit("events", "trace", task, "--json"), lambda said: said.out.count('"task.ended"') == 2)
+
+    assert shown.json["steps"][0]["outcome"] is None
+    assert told["plans"][0]["outcome"] == "given_up"
+    assert part.out.count('"outcome": "cancelled"') == 2
+
+
+def test_plans_and_read_models_follow_from_the_log(smolit: Smolit) -> None:
+    """Every plan of the tests before comes out of the log again, fact by fact; so do the read models."""
+    plans = until(lambda: smolit("plan", "verify"), lambda said: said.code == 0)
+    models = until(lambda: smolit("projection", "verify", "plans", "plan_steps"), lambda said: said.code == 0)
+
+    assert "all as in the log" in plans.err
+    assert models.code == 0
