@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import httpx
 from msgspec import Struct
 
-from agents.port import NO_BLOBS, Blobs
+from agents.port import NO_BLOBS, Blobs, Language
 from events.agent import AgentSpec
 from events.task import FileRef, Step
 from learning.outcomes import Outcomes
@@ -73,6 +73,7 @@ class Toolbox(Struct, frozen=True):
     http: httpx.AsyncClient
     recordings: Callable[[Path], Outcomes]
     blobs: Blobs = NO_BLOBS
+    language: Language | None = None
 
 
 class Pipeline(Protocol):

@@ -51,6 +51,9 @@ AGENTS = Topic(entity="agents", partitions=1, holds="agents registered, revised,
 LEARNING = Topic(entity="learning", partitions=8, holds="examples and snapshots; one ordered partition per scope")
 MODELS = Topic(entity="models", partitions=1, holds="which policy serves, the versions that may, and searches for settings")
 EXPERIMENTS = Topic(entity="experiments", partitions=1, holds="experiments and calibrations, started and over")
+CONVERSATIONS = Topic(
+    entity="conversations", partitions=8, holds="messages, keys and memories; keyed by conversation, sender or user"
+)
 AGENTS_LIVE = Topic(entity="agents.live", partitions=1, cleanup="compact", retention_ms="86400000", holds="heartbeats of workers")
 CLOCK = Topic(
     entity="clock",
@@ -60,7 +63,7 @@ CLOCK = Topic(
     holds="nothing: the broker's stamp on an empty record says what time it has",
 )
 
-FACT_TOPICS: tuple[Topic, ...] = (TASKS, AGENTS, LEARNING, MODELS, EXPERIMENTS)
+FACT_TOPICS: tuple[Topic, ...] = (TASKS, AGENTS, LEARNING, MODELS, EXPERIMENTS, CONVERSATIONS)
 # What every selector reads to its end before it chooses: small, and folded whole by each process.
 CONTROL_TOPICS: tuple[Topic, ...] = (AGENTS, EXPERIMENTS, MODELS)
 TOPICS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS, ANSWERS, AGENTS_LIVE, CLOCK)

@@ -7,6 +7,7 @@ from sqlalchemy import Table
 from projections.agent import AGENTS
 from projections.attempt import ATTEMPTS
 from projections.calibration import CALIBRATION_COPIES, CALIBRATIONS
+from projections.conversation import CONTEXTS, MESSAGE_ENDS, MESSAGES, SENDER_KEYS
 from projections.dead_letter import DEAD_LETTERS
 from projections.decision import DECISIONS
 from projections.event_log import EVENTS_COMPARED, EVENTS_VIEW, event_log
@@ -14,6 +15,7 @@ from projections.example import EXAMPLES
 from projections.experiment import EXPERIMENTS
 from projections.feature import TASK_FEATURES
 from projections.feedback import FEEDBACK
+from projections.memory import MEMORIES
 from projections.model import MODEL_HISTORY, MODELS
 from projections.performance import AGENT_PERFORMANCE
 from projections.policy import POLICY_HISTORY
@@ -42,6 +44,11 @@ PROJECTIONS: tuple[Projection, ...] = (
     MODEL_HISTORY,
     SEARCHES,
     TRIALS,
+    MESSAGES,
+    MESSAGE_ENDS,
+    CONTEXTS,
+    SENDER_KEYS,
+    MEMORIES,
     DEAD_LETTERS,
 )
 

@@ -22,7 +22,16 @@ from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
 from events.topics import Names
 from events.wire import Incoming
-from projections import naive, naive_agent, naive_calibration, naive_model, naive_search, naive_similar, naive_task
+from projections import (
+    naive,
+    naive_agent,
+    naive_calibration,
+    naive_conversation,
+    naive_model,
+    naive_search,
+    naive_similar,
+    naive_task,
+)
 from projections.catalog import COMPARED, PROJECTIONS
 from projections.column import SCHEMA
 from projections.projection import Compared, Projection
@@ -48,6 +57,11 @@ MODELS: Mapping[str, naive.Model] = {
     "calibration_copies": naive_calibration.copies,
     "searches": naive_search.searches,
     "trials": naive_search.trials,
+    "messages": naive_conversation.messages,
+    "message_ends": naive_conversation.message_ends,
+    "contexts": naive_conversation.contexts,
+    "sender_keys": naive_conversation.sender_keys,
+    "memories": naive_conversation.memories,
     "policy_history": naive_agent.policy_history,
     "models": naive_model.models,
     "model_history": naive_model.model_history,

@@ -10,10 +10,12 @@ from store.intake import request_claim
 from store.known_log import known_log
 from store.lease import relay_lease
 from store.ledger import effect
+from store.mailbox import known_message, mailbox, talk
 from store.metadata import metadata
 from store.outbox import outbox
 from store.restored import restored
 from store.room import work_room
+from store.sender_key import sender_key
 from store.snapshot import policy_snapshot
 from store.training import learning_memory, learning_sequence
 from store.work import work_agent, work_attempt, work_task
@@ -37,5 +39,9 @@ TABLES: tuple[Table, ...] = (
     blob,
     known_log,
     restored,
+    sender_key,
+    talk,
+    known_message,
+    mailbox,
 )
 METADATA = metadata

@@ -27,6 +27,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("restore", "smolit.cli.backup:restore"),
     Command("demo", "smolit.demo.command:demo"),
     Command("chaos", "smolit.chaos.command:chaos"),
+    Command("chat", "smolit.cli.chat:chat"),
     Command("task submit", "smolit.cli.task:submit"),
     Command("task show", "smolit.cli.task_read:show"),
     Command("task list", "smolit.cli.task_read:list_tasks"),

@@ -11,6 +11,7 @@ from handlers import workshop
 from handlers.count import Count
 from handlers.worker import Shift
 from learning.outcomes import Outcomes
+from smolit.process import front
 from smolit.process.hand import HandProcess
 from smolit.process.place import Place
 from smolit.process.roads import roads_of
@@ -34,7 +35,7 @@ def build(place: Place) -> Runnable:
         roads = roads_of(place, "smolit/worker")
         async with ports.http() as http:
             toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings())
-            await workshop.run(
+            work = workshop.run(
                 kafka,
                 dsn,
                 shift,
@@ -47,6 +48,9 @@ def build(place: Place) -> Runnable:
                 connect=ports.connect,
                 make_publisher=ports.publisher,
             )
+            async with asyncio.TaskGroup() as group:
+                group.create_task(front.run(place, shift.worker, toolbox.language, stopped, count))
+                group.create_task(work)
 
     return HandProcess("worker", body)
 
