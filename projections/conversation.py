@@ -151,6 +151,15 @@ async def thread(connection: Connection, tenant: str, conversation_id: str) -> l
     return await fetch(connection, MessageRow, query, (tenant, conversation_id))
 
 
+async def message_named(connection: Connection, tenant: str, message_id: str) -> list[MessageRow]:
+    """Return a message and its answers that were delivered; none where it is not known."""
+    query = f"""select {_COLUMNS}, {_OUTCOMES} from public.messages as said
+        where said.tenant = %(tenant)s and said.delivered_at is not null
+          and (said.message_id = %(id)s or said.in_reply_to = %(id)s and said.kind <> 'query')
+        order by said.place"""  # noqa: S608 columns are ours
+    return await fetch(connection, MessageRow, query, {"tenant": tenant, "id": message_id})
+
+
 async def conversations(connection: Connection, tenant: str, user: str | None, limit: int) -> list[ConversationRow]:
     """Return a tenant's conversations, or those that one sender began, the last one first."""
     query = """select conversation_id, (array_agg(sender order by place))[1] as opened_by, count(*) as messages,
