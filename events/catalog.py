@@ -8,6 +8,17 @@ from collections.abc import Callable, Sequence
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
 from events.answer import AnswerGiven, RequestRefused
 from events.calibration import CalibrationEnded, CalibrationStarted
+from events.conversation import (
+    ContextUsed,
+    KeyRegistered,
+    MemoryCorrected,
+    MemoryForgotten,
+    MemoryLearned,
+    MessageDelivered,
+    MessageRefused,
+    MessageSent,
+    MessageSettled,
+)
 from events.dead_letter import DeadLetter, DeadLetterSettled
 from events.errors import MissingUpcaster, UnknownEventType, UnknownEventVersion
 from events.event import EventType, Fact, Message, Payload, Upcast
@@ -41,15 +52,19 @@ from events.request import (
     EndCalibration,
     EndSearch,
     EndTrial,
+    ForgetMemory,
     ForgetTask,
     GiveFeedback,
     JudgeModel,
     PromoteModel,
     RegisterAgent,
+    RegisterKey,
     RegisterModel,
+    Remember,
     Request,
     ReviseFeedback,
     RollBackModel,
+    SendMessage,
     SetPolicy,
     StartCalibration,
     StartExperiment,
@@ -103,6 +118,10 @@ REQUESTS: tuple[type[Request], ...] = (
     AnnounceWorker,
     BeatWorker,
     AnswerAttempt,
+    SendMessage,
+    RegisterKey,
+    Remember,
+    ForgetMemory,
 )
 FACTS: tuple[type[Fact], ...] = (
     TaskSubmitted,
@@ -154,6 +173,15 @@ FACTS: tuple[type[Fact], ...] = (
     PlanSettled,
     PlanStepEnded,
     PlanEnded,
+    KeyRegistered,
+    MessageSent,
+    MessageDelivered,
+    MessageRefused,
+    MessageSettled,
+    MemoryLearned,
+    MemoryCorrected,
+    MemoryForgotten,
+    ContextUsed,
 )
 NOTICES: tuple[type[Message], ...] = (
     AnswerGiven,

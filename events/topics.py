@@ -52,6 +52,9 @@ LEARNING = Topic(entity="learning", partitions=8, holds="examples and snapshots;
 MODELS = Topic(entity="models", partitions=1, holds="which policy serves, the versions that may, and searches for settings")
 EXPERIMENTS = Topic(entity="experiments", partitions=1, holds="experiments and calibrations, started and over")
 KNOWLEDGE = Topic(entity="knowledge", partitions=1, holds="documents asked for, taken in and removed, with chunks and vectors")
+CONVERSATIONS = Topic(
+    entity="conversations", partitions=8, holds="messages, keys and memories; keyed by conversation, sender or user"
+)
 AGENTS_LIVE = Topic(entity="agents.live", partitions=1, cleanup="compact", retention_ms="86400000", holds="heartbeats of workers")
 WORK = Topic(entity="work", partitions=4, retention_ms="86400000", holds="attempts for workers elsewhere; a topic for each pool")
 CLOCK = Topic(
@@ -62,7 +65,7 @@ CLOCK = Topic(
     holds="nothing: the broker's stamp on an empty record says what time it has",
 )
 
-FACT_TOPICS: tuple[Topic, ...] = (TASKS, AGENTS, LEARNING, MODELS, EXPERIMENTS, KNOWLEDGE)
+FACT_TOPICS: tuple[Topic, ...] = (TASKS, AGENTS, LEARNING, MODELS, EXPERIMENTS, KNOWLEDGE, CONVERSATIONS)
 # What every selector reads to its end before it chooses: small, and folded whole by each process.
 CONTROL_TOPICS: tuple[Topic, ...] = (AGENTS, EXPERIMENTS, MODELS)
 TOPICS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS, ANSWERS, AGENTS_LIVE, CLOCK)

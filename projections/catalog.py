@@ -7,6 +7,7 @@ from sqlalchemy import Table
 from projections.agent import AGENTS
 from projections.attempt import ATTEMPTS
 from projections.calibration import CALIBRATION_COPIES, CALIBRATIONS
+from projections.conversation import CONTEXTS, MESSAGE_ENDS, MESSAGES, SENDER_KEYS
 from projections.dead_letter import DEAD_LETTERS
 from projections.decision import DECISIONS
 from projections.event_log import EVENTS_COMPARED, EVENTS_VIEW, event_log
@@ -15,6 +16,7 @@ from projections.experiment import EXPERIMENTS
 from projections.feature import TASK_FEATURES
 from projections.feedback import FEEDBACK
 from projections.knowledge import KNOWLEDGE
+from projections.memory import MEMORIES
 from projections.model import MODEL_HISTORY, MODELS
 from projections.performance import AGENT_PERFORMANCE
 from projections.plan import PLAN_STEPS, PLANS
@@ -47,6 +49,11 @@ PROJECTIONS: tuple[Projection, ...] = (
     KNOWLEDGE,
     PLANS,
     PLAN_STEPS,
+    MESSAGES,
+    MESSAGE_ENDS,
+    CONTEXTS,
+    SENDER_KEYS,
+    MEMORIES,
     DEAD_LETTERS,
 )
 

@@ -19,7 +19,7 @@ from events.errors import EventError
 from events.event import Envelope, Event, Fact, Message
 from events.ids import new_id, task_id
 from events.request import Request, SubmitTask
-from events.topics import ANSWERS, CONTROL_TOPICS, TASKS, Names, Topic
+from events.topics import ANSWERS, CONTROL_TOPICS, CONVERSATIONS, TASKS, Names, Topic
 from events.wire import Incoming, Outgoing, decode, encode
 from smolit.errors import RequestRefused as Refused
 from smolit.errors import UsageInvalid
@@ -87,7 +87,7 @@ class Client:
         Raises:
             RequestRefused: it was refused, or nothing came of it in time.
         """
-        async with from_here(self._kafka, self._origin.names, (ANSWERS, TASKS, *CONTROL_TOPICS)) as reader:
+        async with from_here(self._kafka, self._origin.names, (ANSWERS, TASKS, CONVERSATIONS, *CONTROL_TOPICS)) as reader:
             sent = (await self.send([ask]))[0]
             try:
                 async with asyncio.timeout(timeout_s):

@@ -11,11 +11,13 @@ from store.knowledge import knowledge_document, knowledge_domain, knowledge_enco
 from store.known_log import known_log
 from store.lease import relay_lease
 from store.ledger import effect
+from store.mailbox import known_message, mailbox, talk
 from store.metadata import metadata
 from store.outbox import outbox
 from store.remote import remote_attempt, remote_worker
 from store.restored import restored
 from store.room import work_room
+from store.sender_key import sender_key
 from store.snapshot import policy_snapshot
 from store.team import team_part, team_plan
 from store.training import learning_memory, learning_sequence
@@ -48,5 +50,9 @@ TABLES: tuple[Table, ...] = (
     restored,
     team_plan,
     team_part,
+    sender_key,
+    talk,
+    known_message,
+    mailbox,
 )
 METADATA = metadata

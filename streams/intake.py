@@ -25,12 +25,23 @@ from bus.producer import Publisher
 from events.aside import dead_letter, refusal
 from events.event import Event, Fact
 from events.knowledge_request import AddDocument, ClearDomain, CreateDomain, Reindex, RemoveDocument
-from events.request import OF_WORKERS, CancelTask, ForgetTask, GiveFeedback, ReviseFeedback, SubmitTask
+from events.request import (
+    OF_WORKERS,
+    CancelTask,
+    ForgetMemory,
+    ForgetTask,
+    GiveFeedback,
+    RegisterKey,
+    Remember,
+    ReviseFeedback,
+    SendMessage,
+    SubmitTask,
+)
 from events.stamp import stamp
 from events.task import Features, Sentiment, TaskAdmitted, TaskEnded, TaskSubmitted
 from events.topics import Names
 from events.wire import Incoming, Outgoing, encode
-from store import blob
+from store import blob, sender_key
 from store import intake as claims
 from store.fold import DurableFold
 from store.postgres import Connection
@@ -46,6 +57,7 @@ from streams.errors import BatchBefore
 from streams.files import take_in
 from streams.inspection import Healthy, Sick, inspect
 from streams.positions import Positions
+from streams.speech import key_fact, speech_fact
 
 SOURCE = "smolit/intake"
 # They may come with the next request: each way costs all who follow.
@@ -217,6 +229,10 @@ class Intake:
                 return await self._about_task(one, request, foreseen)
             case AddDocument() | RemoveDocument() | CreateDomain() | ClearDomain() | Reindex() as request:
                 return await self._about_knowledge(one, request)
+            case SendMessage() | Remember() | ForgetMemory() as request:
+                return Accepted(one, (speech_fact(one.asked, request, self._features),))
+            case RegisterKey() as request:
+                return await self._key(one, request)
             case _:
                 return one.refused("unknown_request", f"{one.asked.request.event_type.name} cannot be asked for")
 
@@ -229,6 +245,17 @@ class Intake:
             return Accepted(one, (facts_about_task(one.asked, request, sentiment),))
         except Refused as error:
             return one.refused(error.reason, str(error))
+
+    async def _key(self, one: Healthy, request: RegisterKey) -> Told:
+        """Keep a key before its fact is published, or say why not: so no message comes before the key that signed it."""
+        known = await sender_key.keys_of(self._connection, one.asked.tenant, [request.sender])
+        try:
+            fact = key_fact(one.asked, request, known)
+        except Refused as error:
+            return one.refused(error.reason, str(error))
+        row = sender_key.KeyRow(fact.tenant, fact.sender, fact.key_id, fact.public_key, fact.scope, fact.replaces, None)
+        await sender_key.put(self._connection, row)
+        return Accepted(one, (fact,))
 
     async def _kept(self, told: Told, one: Healthy, request: SubmitTask) -> Told:
         """Store a long text and files once, by their hash, before a fact refers to them."""
@@ -281,7 +308,7 @@ class Intake:
         """Return the records of what follows from a request: a choice follows from the admission before it."""
         now, by, records = self._clock(), one.asked.envelope, []
         for fact in facts:
-            correlation = str(getattr(fact, "task_id", one.claim.request_key))
+            correlation = _story_of(fact) or one.claim.request_key
             event: Event[Fact] = stamp(
                 fact, source=SOURCE, now=now, correlation=correlation, cause=by.id, traceparent=by.traceparent
             )
@@ -297,6 +324,11 @@ class Intake:
             dead_letter(sick.record, "intake", tenant, sick.reason, sick.detail, self._names, now),
             refusal(sick.record, tenant, sick.envelope, sick.reason, sick.detail, self._names, now),
         ]
+
+
+def _story_of(fact: Fact) -> str | None:
+    """Return what ties a fact's story together where that is not the request: its task, or its conversation."""
+    return getattr(fact, "task_id", None) or getattr(fact, "conversation_id", None)
 
 
 def _changes(one: Healthy | Sick) -> bool:

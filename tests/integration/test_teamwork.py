@@ -14,7 +14,7 @@ from smolit.cli import app
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
-from tests.said import Smolit, command_line
+from tests.said import Smolit, command_line, until
 from tests.service import served
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready

@@ -1,10 +1,10 @@
-"""Dispatch, wired, with the watchdog, the supervisor of split tasks and the bridge to workers elsewhere beside it."""
+"""Dispatch, wired; beside it the watchdog, the supervisor of split tasks, the postman and the bridge to workers elsewhere."""
 
 import asyncio
 import random
 import time
 
-from handlers import bridge, dispatch, supervisor, watchdog
+from handlers import bridge, dispatch, postman, supervisor, watchdog
 from handlers.count import Count
 from handlers.purge import Keep
 from smolit.process.hand import HandProcess
@@ -28,6 +28,19 @@ def build(place: Place) -> Runnable:
                     dsn,
                     place.names,
                     dispatcher,
+                    stopped,
+                    connect=ports.connect,
+                    make_reader=ports.reader,
+                    make_fold=ports.fold,
+                )
+            )
+            letters = postman.Postman(place.names, ports.clock, count)
+            group.create_task(
+                postman.run(
+                    kafka,
+                    dsn,
+                    place.names,
+                    letters,
                     stopped,
                     connect=ports.connect,
                     make_reader=ports.reader,

@@ -18,6 +18,7 @@ from handlers.count import Count
 from handlers.worker import Shift
 from learning.outcomes import Outcomes
 from smolit.keys import agent_keys
+from smolit.process import front
 from smolit.process.hand import HandProcess
 from smolit.process.place import Place
 from smolit.process.ports import Ports
@@ -50,7 +51,7 @@ def build(place: Place) -> Runnable:
             shelf = PostgresShelf(place.connect("smolit-shelf"), place.names, encoders)
             stack.push_async_callback(shelf.close)
             toolbox = replace(toolbox_of(settings, ports, http), shelf=shelf, encoders=encoders)
-            await workshop.run(
+            work = workshop.run(
                 kafka,
                 dsn,
                 shift,
@@ -63,6 +64,9 @@ def build(place: Place) -> Runnable:
                 connect=ports.connect,
                 make_publisher=ports.publisher,
             )
+            async with asyncio.TaskGroup() as group:
+                group.create_task(front.run(place, shift.worker, toolbox.language, stopped, count))
+                group.create_task(work)
 
     return HandProcess("worker", body)
 

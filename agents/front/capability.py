@@ -1,0 +1,52 @@
+"""Who can do something: by how near what is asked is to what agents say of themselves, and by shared words. Pure.
+
+A query is read as one names a capability ("read scans"), so words count besides the vector: the share of its telling words that
+stand, by their stems, in description or skills. Measured against keywords alone in `bench/agents/capability.py`.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+Encode = Callable[[str], NDArray[np.float32]]
+LEAST = 0.3  # of the sum: chosen on the queries of `bench/agents/data/who_can.tsv` that are marked for that
+_STOP = frozenset(
+    ["a", "an", "the", "of", "in", "on", "at", "to", "for", "from", "with", "by", "and", "or", "is", "are", "can", "do", "does", "who", "what", "which", "how", "it", "its", "be", "any", "some", "me", "my", "this", "that", "these", "der", "die", "das", "den", "dem", "ein", "eine", "einen", "und", "oder", "von", "im", "in", "am", "zu", "zum", "zur", "mit", "wer", "kann", "ist", "sind", "für", "auf"]
+)
+
+
+class Capable(Struct, frozen=True):
+    """An agent that can do what was asked, and how well it fits."""
+
+    id: str
+    description: str
+    skills: tuple[str, ...]
+    fit: float
+
+
+def able(what: str, agents: Sequence[tuple[str, str, tuple[str, ...]]], encode: Encode) -> list[Capable]:
+    """Return the agents that fit, best first; each is given as id, description and skills."""
+    asked, words = encode(what), stems(what)
+    found = []
+    for name, description, skills in agents:
+        cosine = float(np.dot(asked, encode(f"{description} {' '.join(skills)}")))
+        shared = len(words & stems(f"{description} {' '.join(skills)} {name}")) / len(words) if words else 0.0
+        fit = cosine + 0.5 * shared
+        if fit >= LEAST:
+            found.append(Capable(name, description, skills, round(fit, 4)))
+    return sorted(found, key=lambda one: (-one.fit, one.id))
+
+
+def stems(text: str) -> set[str]:
+    """Return the telling words of a text without their endings."""
+    return {_stem(word) for word in re.findall(r"[a-zäöüß0-9]{2,}", text.lower()) if word not in _STOP}
+
+
+def _stem(word: str) -> str:
+    for ending in ("ations", "ation", "ings", "ing", "ungen", "ung", "ers", "ies", "ed", "er", "es", "en", "s", "t", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word

@@ -1,0 +1,181 @@
+"""What the front agent does with a turn: gives a task away, asks back, recalls, notes, or talks. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from agents.front.remember import Said, told
+from agents.front.sort import Sorted
+
+_NEVER_MIND = re.compile(
+    r"^\W*(never mind|forget it|cancel|stop|no|lass (?:es|das)|egal|abbrechen|nein)\b.{0,20}$", re.IGNORECASE
+)
+_ABOUT_ME = re.compile(
+    r"\b(what(?:'s| is| was| are)|where|when|who(?:'s| is)|which|how old|(?:what )?do you (?:know|remember)|remember"
+    r"|wie|wo|wann|wer|welche\w*|was|weißt du|erinnerst du)\b[^.!]*\b(my|mine|me|i|am i|mein\w*|mich|mir|ich)\b",
+    re.IGNORECASE,
+)
+_ABOUT_MY_THINGS = re.compile(
+    r"\b(this|attached|file|document|text|table|report|contract|csv|pdf|scan)\b|\d\s*[-+*/]\s*\d", re.IGNORECASE
+)
+_FILE = re.compile(
+    r"\b(attached|attachment|this (?:scan|pdf|image|picture|photo|file|csv|spreadsheet)|the (?:scan|pdf|csv|spreadsheet)"
+    r"|angehängt\w*|anhang|auf dem bild|diese[nsr]? (?:scan|bild|datei|pdf))\b",
+    re.IGNORECASE,
+)
+_BELOW = re.compile(
+    r"\b(?:following|below|this) (?:text|sentence|review|comment|article|paragraph|letter|code)\W*$", re.IGNORECASE
+)
+_ALL = re.compile(
+    r"\b(?:know|remember|told you|weißt du|weisst du|gemerkt|erinnerst)\b.{0,20}\b(?:about me|of me|über mich|von mir)\b",
+    re.IGNORECASE,
+)
+LEAST_LIKE = 0.35  # cosine of a question with a memory that may answer it
+_LEAST_FIT = 0.14  # as `learning.match` wants it of whoever may be chosen
+_CLEAR_FIT = 0.2
+ASSISTANT = "assistant"  # the skill of those who answer anything
+
+
+class Helper(Struct, frozen=True):
+    """An agent that may be chosen: its kinds of tasks, how near its description is, and what it must find in `input`."""
+
+    id: str
+    description: str
+    skills: tuple[str, ...]
+    fit: float
+    required: tuple[str, ...] = ()
+
+
+class Turn(Struct, frozen=True):
+    """What is known when a turn is decided: `pending` is the task about which we asked back last."""
+
+    text: str
+    files: int
+    sorted: Sorted
+    helpers: tuple[Helper, ...]
+    pending: str | None = None
+    given: Mapping[str, Any] = {}
+
+
+class Do(Struct, frozen=True):
+    """Give this task to an agent that can do its kind; None: to one whose description fits."""
+
+    text: str
+    kind: str | None = None
+    input: Mapping[str, Any] = {}
+
+
+class AskBack(Struct, frozen=True):
+    """Something is missing; `pending` is the task that waits for it."""
+
+    question: str
+    pending: str
+    missing: tuple[str, ...] = ()
+
+
+class Recall(Struct, frozen=True):
+    """The user asks for what is remembered."""
+
+    text: str
+
+
+class Note(Struct, frozen=True):
+    """The user told something to be remembered, and asked for nothing."""
+
+    said: tuple[Said, ...]
+
+
+class Talk(Struct, frozen=True):
+    """The user talks."""
+
+    text: str
+
+
+Decision = Do | AskBack | Recall | Note | Talk
+
+
+def decide(turn: Turn) -> Decision:
+    """Return what to do with a turn."""
+    text = turn.text.strip()
+    if turn.pending is not None:
+        whole = f"{turn.pending}\n{text}"
+        return Talk(text) if _NEVER_MIND.match(text) else Do(whole, kind_of(turn), turn.given)
+    if asks_memory(text):
+        return Recall(text)
+    said = told(text)
+    if said and turn.sorted.task_probability < 0.75:
+        return Note(tuple(said))
+    if turn.sorted.sort == "talk" and not turn.files:
+        return Talk(text)
+    return _missing(turn, text) or Do(text, kind_of(turn), turn.given)
+
+
+def kind_of(turn: Turn) -> str | None:
+    """Return what kind of task it is: that of the agent whose description is nearest, of those that have what they need.
+
+    What is near to none is for an assistant, where there is one. The selector chooses among all that can do the kind.
+    """
+    able = [one for one in turn.helpers if set(one.required) <= set(turn.given)]
+    best = max(able, key=lambda one: (one.fit, one.id), default=None)
+    if best is not None and best.fit >= _CLEAR_FIT and best.skills:
+        return best.skills[0]
+    return ASSISTANT if any(ASSISTANT in one.skills for one in able) else None
+
+
+def asks_memory(text: str) -> bool:
+    """Say whether somebody asks for what they told of themselves."""
+    return bool(_ABOUT_ME.search(text)) and text.rstrip().endswith("?") and not _ABOUT_MY_THINGS.search(text)
+
+
+def asks_for_all(text: str) -> bool:
+    """Say whether somebody asks for everything that is remembered."""
+    return bool(_ALL.search(text))
+
+
+def _missing(turn: Turn, text: str) -> AskBack | None:
+    """Return the question for what a task cannot be done without, if something is missing."""
+    if _FILE.search(text) and not turn.files:
+        return AskBack("Which file? Attach it with `/file PATH`, or paste what it says.", text, ("file",))
+    if _BELOW.search(text):
+        return AskBack("Which text? Please paste it.", text, ("text",))
+    able = any(set(one.required) <= set(turn.given) and one.fit >= _LEAST_FIT for one in turn.helpers)
+    lacking = [one for one in turn.helpers if one.fit >= _CLEAR_FIT and not set(one.required) <= set(turn.given)]
+    best = max(lacking, key=lambda one: (one.fit, one.id), default=None)
+    if best is None or able:
+        return None
+    missing = tuple(name for name in best.required if name not in turn.given)
+    return AskBack(f"{best.id} needs {', '.join(missing)} for that. What is it?", text, missing)
+
+
+def nobody(text: str, helpers: Sequence[Helper]) -> AskBack:
+    """Return the question for a task that no agent fits well enough: what there is, the nearest first."""
+    nearest = sorted(helpers, key=lambda one: (-one.fit, one.id))[:5]
+    there = "; ".join(f"{one.id}: {one.description.split('. ')[0].strip('. ')}" for one in nearest)
+    if not there:
+        return AskBack("No agent is there at all; `smolit agent list` shows whom you could resume.", text)
+    return AskBack(f"No agent fits that well enough. What exactly is to be done? There are {there}.", text)
+
+
+def direct_answer(question: str, known: Mapping[str, str]) -> str | None:
+    """Return the subject of a memory that a question names outright, such as `name` for "What is my name?"."""
+    for subject, pattern in _SUBJECTS:
+        if subject in known and pattern.search(question):
+            return subject
+    words = set(re.findall(r"\w+", question.lower()))
+    mine = [subject for subject in known if subject.startswith("my:") and set(subject[3:].split("-")) <= words]
+    return max(mine, key=len, default=None)
+
+
+def _pattern(words: str) -> "re.Pattern[str]":
+    return re.compile(words, re.IGNORECASE)
+
+
+_SUBJECTS: tuple[tuple[str, "re.Pattern[str]"], ...] = (
+    ("name", _pattern(r"\b(my name|i called|who am i|ich heiße|heiße ich|mein name)\b")),
+    ("home", _pattern(r"\b(i live|my (?:home|address)|wohne ich|ich wohne|lebe ich)\b")),
+    ("work", _pattern(r"\b(i work|my (?:job|employer|profession)|arbeite ich|mein beruf)\b")),
+    ("birthday", _pattern(r"\b(my birthday|i born|mein geburtstag|geboren)\b")),
+    ("age", _pattern(r"\b(how old am i|my age|wie alt bin ich)\b")),
+)

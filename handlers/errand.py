@@ -1,0 +1,133 @@
+"""Errands: tasks that the front agent submits for a user, and their answers, whoever waits for them and whenever they come.
+
+A request's id derives from the message that caused it, so a message that is handled again, after a crash, asks for the same task
+and finds its answer where it was left.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from bus.producer import Publisher
+from bus.reader import MakeReader, Place
+from events.answer import AnswerGiven, RequestRefused
+from events.errors import EventError
+from events.event import Envelope, Event, Message
+from events.ids import task_id
+from events.request import Request, SubmitTask
+from events.topics import ANSWERS, Names
+from events.wire import decode, encode
+
+SOURCE = "smolit/front"
+LOOK_S = 1.0  # between two looks into the read models, for an answer that was given while nobody listened
+Answer = AnswerGiven | RequestRefused
+
+
+class Ended(Struct, frozen=True):
+    """How a task ended, as the read models tell it."""
+
+    outcome: str
+    agent: str | None
+    output: Any
+    output_sha256: str | None
+    reason: str | None
+    detail: str | None
+
+
+Look = Callable[[str, str], Awaitable[Ended | None]]  # of a tenant's task; None: it has not ended, or is not known yet
+
+
+class Errands:
+    """Submits tasks and hears their answers."""
+
+    def __init__(
+        self, kafka: str, names: Names, publisher: Publisher, look: Look, clock: Callable[[], datetime], make_reader: MakeReader
+    ) -> None:
+        self._names, self._publisher, self._look, self._clock = names, publisher, look, clock
+        self._reader = make_reader(kafka, SOURCE.replace("/", "-"))
+        self._waiting: dict[tuple[str, str], asyncio.Future[Ended]] = {}
+
+    async def start(self) -> None:
+        """Listen from now on."""
+        places: list[Place] = [(self._names.of(ANSWERS), number) for number in range(ANSWERS.partitions)]
+        await self._reader.start(dict.fromkeys(places, 0))
+        ends = await self._reader.ends()
+        await self._reader.stop()
+        await self._reader.start(ends)
+
+    async def stop(self) -> None:
+        """Listen no longer."""
+        await self._reader.stop()
+
+    async def listen(self, stopped: asyncio.Event) -> None:
+        """Hand every answer to whoever waits for it."""
+        while not stopped.is_set():
+            for record in await self._reader.fetch():
+                try:
+                    fact = decode(record.headers, record.value).fact
+                except EventError:
+                    continue  # it has its dead letter elsewhere
+                if isinstance(fact, AnswerGiven | RequestRefused) and fact.requested_by == SOURCE:
+                    self._hand_over(fact)
+
+    async def ask(self, tenant: str, request: Request, request_id: str) -> None:
+        """Put a request to the house."""
+        await self._publisher.publish([self._record(tenant, request, request_id)])
+
+    async def do(self, tenant: str, request: SubmitTask, request_id: str, until: datetime) -> Ended:
+        """Submit a task, unless it has ended before, and return how it ends; `timed_out` if that is not known in time."""
+        task = task_id(tenant, SOURCE, request_id)
+        future = self._waiting.setdefault((tenant, request_id), asyncio.get_running_loop().create_future())
+        try:
+            before = await self._look(tenant, task)
+            if before is not None:
+                return before
+            await self.ask(tenant, request, request_id)
+            return await self._answer(tenant, task, future, until)
+        finally:
+            self._waiting.pop((tenant, request_id), None)
+
+    async def _answer(self, tenant: str, task: str, future: "asyncio.Future[Ended]", until: datetime) -> Ended:
+        while (left := (until - self._clock()).total_seconds()) > 0:
+            done, _ = await asyncio.wait([future], timeout=min(LOOK_S, left))
+            if done:
+                return future.result()
+            if (found := await self._look(tenant, task)) is not None:
+                return found
+        return Ended("timed_out", None, None, None, "no_answer", "no answer came in time; the task goes on")
+
+    def _hand_over(self, fact: Answer) -> None:
+        future = self._waiting.get((fact.tenant, fact.request_id or ""))
+        if future is None or future.done():
+            return
+        if isinstance(fact, RequestRefused):
+            future.set_result(Ended("refused", None, None, None, fact.reason, fact.detail))
+        else:
+            future.set_result(Ended(fact.outcome, fact.agent, fact.output, fact.output_sha256, fact.reason, fact.detail))
+
+    def _record(self, tenant: str, request: Request, request_id: str) -> Any:
+        envelope = Envelope(
+            id=request_id,
+            source=SOURCE,
+            subject=request.key,
+            time=self._clock(),
+            correlation_id=request_id,
+            causation_id=request_id,
+        )
+        event: Event[Message] = Event(envelope, request)
+        made = encode(self._names.requests_of(tenant), event)
+        return msgspec.structs.replace(made, key=request_id.encode())
+
+
+def submission(
+    text: str, kind: str | None, given: dict[str, Any], files: Sequence[dict[str, Any]], unit: str, deadline: datetime
+) -> SubmitTask:
+    """Return the request for a task; raises `msgspec.ValidationError` where a file does not fit, or none can be sent."""
+    fields: dict[str, Any] = {"text": text, "kind": kind, "input": given, "unit": unit, "deadline": deadline}
+    if files:
+        fields["files"] = list(files)
+    return msgspec.convert(fields, SubmitTask)

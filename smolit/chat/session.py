@@ -1,0 +1,151 @@
+"""One chat: a user's turns in one conversation, and what is heard of each until it is answered."""
+
+import base64
+import hashlib
+import mimetypes
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from events.answer import RequestRefused
+from events.conversation import USER, Letter, MessageRefused, MessageSent, MessageSettled
+from events.event import Fact
+from events.ids import task_id
+from events.task import AgentChosen
+from handlers.errand import SOURCE
+from handlers.front import FRONT, errand_id
+from smolit.chat.post import Post, fresh_id, known_thread
+from smolit.errors import NothingFound, UsageInvalid
+
+PATIENCE_S = 150.0
+MOST_FILE_BYTES = 500_000  # a message has to stay below the inline limit, and base64 adds a third
+
+
+class Chose(Struct, frozen=True, tag="chosen", tag_field="type"):
+    """An agent was chosen for the task that the turn is."""
+
+    task_id: str
+    agent: str
+    probability: float
+    candidates: int
+
+
+class Reply(Struct, frozen=True, tag="reply", tag_field="type"):
+    """The front agent's answer; `model` and `fallback` where a language model spoke, `agent` and `task_id` where one worked."""
+
+    conversation_id: str
+    message_id: str
+    kind: str
+    sort: str
+    text: str
+    agent: str | None = None
+    task_id: str | None = None
+    model: str | None = None
+    fallback: bool | None = None
+
+
+class Failed(Struct, frozen=True, tag="failed", tag_field="type"):
+    """The turn was refused, parked, or not answered in time."""
+
+    reason: str
+    detail: str
+
+
+Heard = Chose | Reply | Failed
+
+
+class Chat:
+    """Turns of one user; where the thread stands is read from the thread, so it goes on after a restart."""
+
+    def __init__(self, post: Post, user: str, conversation_id: str | None) -> None:
+        self.post, self.user = post, user
+        self.sender = f"{USER}{user}"
+        self.conversation_id = conversation_id or fresh_id()
+        self._known = conversation_id is not None
+        self.last: Reply | None = None
+        self._files: list[dict[str, Any]] = []
+
+    async def begin(self) -> None:
+        """Sign in, and find where a known conversation stands; raises NothingFound for one that is not the user's."""
+        await self.post.sign_in(self.sender)
+        if not self._known:
+            return
+        rows = await known_thread(self.post.connection, self.post.tenant, self.conversation_id, self.sender)
+        ours = [row for row in rows if row.sender == FRONT and row.delivered_at is not None]
+        if ours:
+            last = ours[-1]
+            self.last = _reply(self.conversation_id, last.message_id, last.kind or "", last.text or "", last.body or {})
+
+    def begin_anew(self) -> None:
+        """Leave this conversation for a new one."""
+        self.conversation_id, self.last, self._known = fresh_id(), None, False
+
+    def attach(self, path: Path) -> dict[str, Any]:
+        """Let a file go with the next turn; raises UsageInvalid."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UsageInvalid(f"{path} cannot be read: {error.strerror}") from error
+        if len(content) > MOST_FILE_BYTES:
+            raise UsageInvalid(f"{path} has {len(content)} bytes; {MOST_FILE_BYTES} can go with a message")
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        sha256 = hashlib.sha256(content).hexdigest()
+        file = {"name": path.name, "media_type": kind, "content": base64.b64encode(content).decode(), "sha256": sha256}
+        self._files.append(file)
+        return file
+
+    async def say(self, text: str) -> AsyncIterator[Heard]:
+        """Say something, and yield what is heard of it; the last is a reply or a failure."""
+        letter = Letter(
+            conversation_id=self.conversation_id,
+            message_id=fresh_id(),
+            sender=self.sender,
+            recipient=FRONT,
+            kind="query",
+            text=text,
+            body={"files": self._files} if self._files else {},
+            in_reply_to=self.last.message_id if self.last else None,
+        )
+        self._files = []
+        request_id = await self.post.send(letter)
+        task = task_id(self.post.tenant, SOURCE, errand_id(letter.message_id))
+        async for event in self.post.heard(PATIENCE_S):
+            heard = _heard(event.fact, letter, request_id, task)
+            if isinstance(heard, Reply):
+                self.last, self._known = heard, True
+            if heard is not None:
+                yield heard
+            if isinstance(heard, Reply | Failed):
+                return
+        yield Failed("no_answer", "no answer came in time; `smolit status` shows whether everything runs")
+
+    @property
+    def task(self) -> str:
+        """Return the task that the last answer is about; raises NothingFound."""
+        if self.last is None or self.last.task_id is None:
+            raise NothingFound("the last turn was no task")
+        return self.last.task_id
+
+
+def _heard(fact: Fact, letter: Letter, request_id: str, task: str) -> Heard | None:
+    """Return what a fact says of our turn, if anything."""
+    match fact:
+        case AgentChosen() if fact.task_id == task:
+            return Chose(task, fact.agent, fact.propensity, len(fact.candidates))
+        case MessageSent(letter=answer) if answer.sender == FRONT and answer.in_reply_to == letter.message_id:
+            return _reply(letter.conversation_id, answer.message_id, answer.kind, answer.text, answer.body)
+        case MessageRefused() if fact.message_id == letter.message_id:
+            return Failed(fact.reason, fact.detail)
+        case MessageSettled(outcome="parked") if fact.message_id == letter.message_id:
+            return Failed(fact.reason or "parked", "the message was parked")
+        case RequestRefused() if fact.request_id == request_id:
+            return Failed(fact.reason, fact.detail)
+        case _:
+            return None
+
+
+def _reply(conversation_id: str, message_id: str, kind: str, text: str, body: dict[str, Any]) -> Reply:
+    told = {name: body.get(name) for name in ("agent", "task_id", "model", "fallback")}
+    return Reply(conversation_id, message_id, kind, str(body.get("sort", "")), text, **told)

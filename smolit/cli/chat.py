@@ -1,0 +1,67 @@
+"""`smolit chat`: talk with the front agent, in the terminal or through a pipe."""
+
+import asyncio
+import getpass
+import re
+import sys
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import typer
+
+from events.topics import DEFAULT_TENANT
+from smolit.chat.post import open_post
+from smolit.chat.session import Chat
+from smolit.chat.speak import Speaker
+from smolit.cli import out
+from smolit.cli.desk import Desk, open_desk
+from smolit.cli.option import Tenant
+
+User = Annotated[str | None, typer.Option("--user", help="Who talks; else your login name.")]
+Conversation = Annotated[str | None, typer.Option("--conversation", metavar="ID", help="Go on with this conversation.")]
+Lines = Annotated[bool, typer.Option("--json", help="Write one line of JSON for all that is heard.")]
+
+
+def chat(conversation: Conversation = None, user: User = None, tenant: Tenant = DEFAULT_TENANT, as_json: Lines = False) -> None:
+    """Talk with the house: tasks go to agents, the rest is talked about; `/help` tells what can be typed."""
+    failed = asyncio.run(_chat(open_desk(), tenant, user_named(user), conversation, as_json))
+    raise typer.Exit(1 if failed else 0)
+
+
+def user_named(user: str | None) -> str:
+    """Return the name of a user as it stands in messages."""
+    return re.sub(r"[^A-Za-z0-9._@-]", "-", user or getpass.getuser()).strip("-.") or "somebody"
+
+
+async def _chat(desk: Desk, tenant: str, user: str, conversation: str | None, as_json: bool) -> bool:
+    async with open_post(desk, tenant) as post:
+        one = Chat(post, user, conversation)
+        await one.begin()
+        speaker = Speaker(one, as_json)
+        if not as_json:
+            out.say(f"conversation {one.conversation_id} of {user}; /help tells what can be typed")
+        async for line in _typed():
+            if not await speaker.turn(line):
+                break
+        return speaker.failed and not sys.stdin.isatty()
+
+
+async def _typed() -> AsyncIterator[str]:
+    """Yield what is typed, line by line, until the end; a terminal gets a prompt and its keys for editing."""
+    if sys.stdin.isatty():
+        import readline  # noqa: F401 it lets `input` edit lines and go back to earlier ones
+
+        read = lambda: input("> ")  # noqa: E731
+    else:
+        read = lambda: _line(sys.stdin.readline())  # noqa: E731
+    while True:
+        try:
+            yield await asyncio.to_thread(read)
+        except EOFError:
+            return
+
+
+def _line(text: str) -> str:
+    if not text:
+        raise EOFError
+    return text

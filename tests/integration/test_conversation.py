@@ -1,0 +1,213 @@
+"""Conversations on a real stack with all processes running: a chat, its thread, its memory, and who is kept out."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from smolit.settings import Settings
+from smolit.stack import local
+from tests.processes import all_running
+from tests.said import Smolit, redirected, until
+
+pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """All processes, started once for this module in a namespace of their own; they die with this process."""
+    with all_running(stack, tmp_path_factory.mktemp("talk")) as running:
+        yield running
+
+
+@pytest.fixture
+def smolit(settings: Settings) -> Smolit:
+    """The command line, as a function."""
+    return redirected()
+
+
+def chat(*lines: str, user: str = "ann", more: tuple[str, ...] = ()) -> tuple[list[dict[str, Any]], int]:
+    """Say lines through a pipe, and return what was heard as JSON, and the exit code."""
+    argv = [sys.executable, "-P", "-m", "smolit", "chat", "--user", user, "--json", *more]
+    done = subprocess.run(argv, input="\n".join(lines).encode(), capture_output=True, timeout=PATIENCE_S * 2, check=False)
+    assert not done.stderr or done.returncode, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()], done.returncode
+
+
+def replies(heard: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the answers alone."""
+    return [one for one in heard if one["type"] == "reply"]
+
+
+def test_a_chat_gives_tasks_away_and_remembers_what_it_was_told(smolit: Smolit, tmp_path: Path) -> None:
+    """Through a pipe: talk, a note, a task with its choice, why, feedback, history and a file; and after all that it goes on."""
+    heard, code = chat(
+        "Hello there",
+        "My name is Ann and I live in Oslo",
+        "What is 12 * (3 + 4)?",
+        "/why",
+        "/feedback good",
+        f"/save {tmp_path / 'talk.md'}",
+        "/history",
+    )
+    said = replies(heard)
+    commands = {one["command"]: one["lines"] for one in heard if one["type"] == "command"}
+
+    assert (code, [one["sort"] for one in said]) == (0, ["talk", "note", "task"])
+    assert "No language model is there" in said[0]["text"] or said[0]["model"]
+    assert (said[2]["agent"], said[2]["text"]) == ("arithmetic", "84")
+    assert [one["agent"] for one in heard if one["type"] == "chosen"] == ["arithmetic"]
+    assert commands["why"][0].startswith("Attempt 1: arithmetic was chosen out of ")
+    assert commands["feedback"] == [f"feedback on {said[2]['task_id']} is recorded"]
+    assert len(commands["history"]) == 6
+    assert "**arithmetic**: 84" in (tmp_path / "talk.md").read_text(encoding="utf-8")
+
+    again, _ = chat("What is my name?", "Where do I live?", more=("--conversation", said[0]["conversation_id"]))
+    assert [one["text"].partition(": ")[2] for one in replies(again)] == ['"My name is Ann".', '"I live in Oslo".']
+    thread = smolit("conversation", "show", said[0]["conversation_id"], "--json").json["messages"]
+    assert len(thread) == 10
+    assert smolit("projection", "verify", "--all").code == 0
+
+
+def test_a_question_back_is_answered_in_the_next_turn(smolit: Smolit) -> None:
+    """What nobody fits is asked about, with who is there; the next turn completes the task."""
+    heard, _ = chat(
+        "Please read the attached scan",
+        "never mind",
+        "Is this review positive or negative: this text",
+        "It was wonderful, I love it",
+    )
+    said = replies(heard)
+
+    assert [one["kind"] for one in said] == ["clarification", "response", "clarification", "response"]
+    assert "/file" in said[0]["text"]
+    assert said[3]["agent"] == "sentiment"
+
+
+def test_what_is_forgotten_is_nowhere(smolit: Smolit, settings: Settings) -> None:
+    """A canary is in no read table but the copy of the log, nor in any answer; and not after a rebuild either."""
+    canary = "Quetzalcoatlus"
+    heard, _ = chat(f"My cat is called {canary}", "What is my cat called?", user="eve")
+    assert [canary in one["text"] for one in replies(heard)] == [True, True]
+    held = until(lambda: smolit("memory", "show", "--user", "eve", "--json"), lambda said: bool(said.out) and len(said.json) == 1)
+    other, _ = chat("What is my cat called?", user="bob")
+
+    assert smolit("memory", "forget", held.json[0]["memory_id"], "--user", "eve").code == 0
+    until(lambda: smolit("memory", "show", "--user", "eve", "--json"), lambda said: said.json == [])
+    after, _ = chat("What is my cat called?", user="eve")
+    assert not any(canary in one["text"] for one in replies(after) + replies(other))
+    assert where(settings, canary) == {"event_log_v1"}
+    assert smolit("projection", "rebuild", "--all").code == 0
+    assert where(settings, canary) == {"event_log_v1"}
+    assert smolit("memory", "show", "--user", "eve", "--history", "--json").json[0]["state"] == "forgotten"
+
+
+def where(settings: Settings, word: str) -> set[str]:
+    """Return the tables outside the queues in which a word stands."""
+    found = set()
+    with psycopg.connect(settings.postgres or "") as connection:
+        rows = connection.execute(
+            "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE' "
+            "and table_schema not in ('pg_catalog', 'information_schema', 'ops')"
+        ).fetchall()
+        for schema, table in rows:
+            query = f'select exists (select from "{schema}"."{table}" as row where row::text like %s)'
+            if connection.execute(query.encode(), (f"%{word}%",)).fetchone() == (True,):
+                found.add("event_log_v1" if table.startswith("event_log_v1") else table)
+    return found
+
+
+def test_a_newer_fact_wins_and_the_older_one_stays_in_the_history(smolit: Smolit) -> None:
+    """Said in a talk, or told by hand."""
+    chat("I live in Rome", user="carl")
+    heard, _ = chat("I have moved to Paris", "Where do I live?", user="carl")
+    assert "Paris" in replies(heard)[1]["text"]
+    assert smolit("memory", "add", "I live in Lima", "--user", "carl").code == 0
+
+    ask = ("memory", "show", "--user", "carl", "--history", "--json")
+    known = until(lambda: smolit(*ask), lambda said: len(said.json) == 3).json
+    assert [(one["text"], one["state"]) for one in known] == [
+        ("I live in Lima", "holds"),
+        ("I have moved to Paris", "corrected"),
+        ("I live in Rome", "corrected"),
+    ]
+
+
+def test_nobody_reads_or_writes_anothers_conversation(smolit: Smolit) -> None:
+    """An unknown one, another user's and another tenant's: the same words; and the attempt is on record."""
+    heard, _ = chat("Hello", user="dora")
+    talk = replies(heard)[0]["conversation_id"]
+    until(lambda: smolit("conversation", "show", talk), lambda said: said.code == 0)
+    wrong = [
+        smolit("conversation", "show", "no-such-talk"),
+        smolit("conversation", "show", talk, "--user", "mallory"),
+        smolit("conversation", "show", talk, "--tenant", "acme"),
+    ]
+    sent = smolit("conversation", "send", "let me in", "--from", "user:mallory", "--to", "front", "--conversation", talk)
+
+    assert {said.err.replace(talk, "X").replace("no-such-talk", "X") for said in wrong} == {
+        "Error: no conversation 'X' is known\n"
+    }
+    assert (sent.code, "not_yours" in sent.err) == (1, True)
+    shown = until(lambda: smolit("conversation", "show", talk, "--json"), lambda said: len(said.json["messages"]) == 3)
+    assert [one["refused"] for one in shown.json["messages"]] == [None, None, "not_yours"]
+
+
+def test_a_key_is_replaced_and_the_thread_goes_on(smolit: Smolit) -> None:
+    """The new one signs, and a message signed by nobody known is refused."""
+    chat("Hello", user="gil")
+    assert smolit("conversation", "rotate", "--from", "user:gil").code == 0
+    heard, code = chat("Hello again", user="gil")
+
+    assert (code, len(replies(heard))) == (0, 1)
+
+
+def test_who_can_do_something_is_alive(smolit: Smolit) -> None:
+    """Live agents that fit, best first; nobody is an empty list with the reason."""
+    found = until(
+        lambda: smolit("agent", "who", "calculate an arithmetic expression", "--json"), lambda said: bool(said.json["agents"])
+    )
+    nobody = smolit("agent", "who", "xylophone zither", "--json")
+
+    assert found.json["agents"][0]["id"] == "arithmetic"
+    assert nobody.json["agents"] == []
+    assert nobody.json["reason"]
+
+
+def test_a_terminal_has_a_prompt_and_an_answer(settings: Settings) -> None:
+    """Through a real pseudo-terminal: what is typed is answered, a command is done, and /quit leaves."""
+    main, other = pty.openpty()
+    argv = [sys.executable, "-P", "-m", "smolit", "chat", "--user", "ted"]
+    process = subprocess.Popen(argv, stdin=other, stdout=other, stderr=other, close_fds=True)
+    os.close(other)
+    try:
+        seen = typed(main, "", "> ")
+        seen += typed(main, "What is 2 + 3?\n", "arithmetic: 5")
+        seen += typed(main, "/help\n", "/quit")
+        os.write(main, b"/quit\n")
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        os.close(main)
+    assert "-> arithmetic, chosen out of" in seen
+
+
+def typed(terminal: int, text: str, wanted: str) -> str:
+    """Type something, and return what the terminal showed once it holds what is wanted."""
+    os.write(terminal, text.encode())
+    seen, end = "", time.monotonic() + PATIENCE_S
+    while wanted not in seen:
+        assert time.monotonic() < end, seen
+        if select.select([terminal], [], [], 0.2)[0]:
+            seen += os.read(terminal, 4096).decode(errors="replace")
+    return seen
