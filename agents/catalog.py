@@ -8,12 +8,13 @@ from agents.errors import AgentFailed, PipelineUnknown
 from agents.pipeline import Pipeline, Toolbox
 from agents.pipelines.arithmetic import Arithmetic
 from agents.pipelines.hashing import Hashing
+from agents.pipelines.llm import Llm
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.sentiment import Sentiment
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing)
+PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Llm)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:

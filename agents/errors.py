@@ -10,13 +10,20 @@ AgentError
 └── PipelineUnknown     no pipeline has this name
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from events.task import Step
+
 
 class AgentError(Exception):
     """Something is wrong with an agent."""
 
 
 class AgentFailed(AgentError):
-    """An attempt has no result: `reason` is a code, `detail` a sentence for people."""
+    """An attempt has no result: `reason` is a code, `detail` a sentence for people; `steps` were made all the same."""
+
+    steps: "tuple[Step, ...]" = ()
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

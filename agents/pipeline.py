@@ -2,14 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import httpx
 from msgspec import Struct
 
-from agents.port import NO_BLOBS, Blobs
+from agents.errors import AgentFailed
+from agents.port import NO_BLOBS, Blobs, Language, Said
 from events.agent import AgentSpec
 from events.task import FileRef, Step
 from learning.outcomes import Outcomes
@@ -65,14 +67,24 @@ class Effects(Protocol):
         ...
 
 
+def utc_now() -> datetime:
+    """Return the wall clock in UTC."""
+    return datetime.now(UTC)
+
+
 class Toolbox(Struct, frozen=True):
-    """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes."""
+    """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes.
+
+    `language` is None where no language model is to be had; `clock` tells when a deadline has come.
+    """
 
     root: Path
     hosts: frozenset[str]
     http: httpx.AsyncClient
     recordings: Callable[[Path], Outcomes]
     blobs: Blobs = NO_BLOBS
+    language: Language | None = None
+    clock: Callable[[], datetime] = utc_now
 
 
 class Pipeline(Protocol):
@@ -94,6 +106,29 @@ class Pipeline(Protocol):
         ...
 
 
+@dataclass
+class Spent:
+    """What a step used, as far as it is known by the time that the step ends."""
+
+    model: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_microusd: int | None = None
+    prompt_sha256: str | None = None
+    answer_sha256: str | None = None
+
+    def on(self, said: Said) -> None:
+        """Add what an answer of a language model took; the model is the one that answered last."""
+        if self.tokens_in is None:
+            self.cost_microusd = said.cost_microusd
+        elif self.cost_microusd is not None:
+            self.cost_microusd = None if said.cost_microusd is None else self.cost_microusd + said.cost_microusd
+        self.model = said.model
+        self.tokens_in = (self.tokens_in or 0) + said.tokens_in
+        self.tokens_out = (self.tokens_out or 0) + said.tokens_out
+        self.prompt_sha256, self.answer_sha256 = said.prompt_sha256, said.answer_sha256
+
+
 class Stopwatch:
     """Times the steps of one attempt."""
 
@@ -106,9 +141,26 @@ class Stopwatch:
         """Return the steps that have ended."""
         return tuple(self._steps)
 
+    @property
+    def cost_microusd(self) -> int | None:
+        """Return what the steps cost together; None if none of them says."""
+        known = [step.cost_microusd for step in self._steps if step.cost_microusd is not None]
+        return sum(known) if known else None
+
     @contextmanager
-    def step(self, name: str, model: str | None = None) -> Iterator[None]:
-        """Time what happens inside."""
-        began = self._timer()
-        yield
-        self._steps.append(Step(name, round((self._timer() - began) * 1_000_000), model))
+    def step(self, name: str, model: str | None = None) -> Iterator[Spent]:
+        """Time what happens inside, and note what it says that it used; a step that fails says so in a failed attempt, too."""
+        began, spent = self._timer(), Spent(model)
+        try:
+            yield spent
+        except AgentFailed as error:
+            self._end(name, began, spent)
+            error.steps = self.steps
+            raise
+        self._end(name, began, spent)
+
+    def _end(self, name: str, began: float, spent: Spent) -> None:
+        """Write a step down."""
+        took_us = round((self._timer() - began) * 1_000_000)
+        figures = (spent.model, spent.tokens_in, spent.tokens_out, spent.cost_microusd)
+        self._steps.append(Step(name, took_us, *figures, spent.prompt_sha256, spent.answer_sha256))

@@ -194,7 +194,10 @@ class AttemptStarted(Fact, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True):
-    """One step of an agent's pipeline: how long it took, and what it used. Absent figures were not measured."""
+    """One step of an agent's pipeline: how long it took, and what it used. Absent figures were not measured.
+
+    What a language model was asked and what it answered are in the blob store under their sha256.
+    """
 
     name: str
     duration_us: int
@@ -202,6 +205,8 @@ class Step(Struct, frozen=True):
     tokens_in: int | None = None
     tokens_out: int | None = None
     cost_microusd: int | None = None
+    prompt_sha256: str | None = None
+    answer_sha256: str | None = None
 
 
 @event("attempt.ended", version=1, topic=TASKS, key="task_id")

@@ -66,7 +66,11 @@ def _error(task: "asyncio.Future[Result]") -> BaseException | None:
 def _failed(claimed: Claimed, error: BaseException, took_us: int) -> Tried:
     """Return a failure; an error that has no name of ours is a defect of the agent."""
     if isinstance(error, AgentFailed):
-        return Tried(Finish(claimed, "failed", took_us, reason=error.reason, detail=_clean(error.detail)))
+        detail = _clean(error.detail)
+        costs = [step.cost_microusd for step in error.steps if step.cost_microusd is not None]
+        spent = sum(costs) if costs else None
+        finish = Finish(claimed, "failed", took_us, steps=error.steps, reason=error.reason, detail=detail, cost_microusd=spent)
+        return Tried(finish)
     detail = _clean(f"{type(error).__name__}: {error}")
     return Tried(Finish(claimed, "failed", took_us, reason="agent_broken", detail=detail))
 

@@ -10,6 +10,8 @@ from store.intake import request_claim
 from store.known_log import known_log
 from store.lease import relay_lease
 from store.ledger import effect
+from store.llm_cache import llm_cache, llm_cache_tally
+from store.llm_spend import llm_spend
 from store.metadata import metadata
 from store.outbox import outbox
 from store.restored import restored
@@ -34,6 +36,9 @@ TABLES: tuple[Table, ...] = (
     learning_memory,
     learning_sequence,
     effect,
+    llm_spend,
+    llm_cache,
+    llm_cache_tally,
     blob,
     known_log,
     restored,

@@ -88,6 +88,7 @@ with row as (
   returning task_id, attempt
 )
 select task_id, attempt from added"""
+_SPEC = "select spec from ops.work_agent where tenant = %s and agent_id = %s"
 _PUT_AGENT = """
 insert into ops.work_agent (tenant, agent_id, state, spec, digest) values (%s, %s, 'active', %s, %s)
 on conflict (tenant, agent_id) do update set spec = excluded.spec, digest = excluded.digest,
@@ -152,6 +153,12 @@ async def add_attempts(connection: Connection, attempts: Sequence[NewAttempt]) -
         return set()
     cursor = await connection.execute(_ADD_ATTEMPTS, (_json([_attempt_row(attempt) for attempt in attempts]),))
     return {(row[0], row[1]) for row in await cursor.fetchall()}
+
+
+async def spec_of(connection: Connection, tenant: str, agent_id: str) -> bytes | None:
+    """Return an agent's spec as JSON; None for one that nobody registered."""
+    row = await (await connection.execute(_SPEC, (tenant, agent_id))).fetchone()
+    return bytes(row[0]) if row else None
 
 
 async def put_agent(connection: Connection, tenant: str, spec: AgentSpec, digest: str, keep_state: bool) -> None:

@@ -13,6 +13,7 @@ import pytest
 from agents.catalog import PIPELINES, build, pipeline_of
 from agents.errors import AgentFailed, EffectUnreached
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
+from agents.port import Ask, Said
 from agents.spec import load
 from events.agent import AgentSpec
 from learning.outcomes import Outcomes
@@ -27,6 +28,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "sentiment": ("I love it", {}, {}),
     "webhook": ("go", {}, {"url": "http://hooks.test/", "idempotent": True}),
     "hashing": ("seed", {}, {"rounds": 1}),
+    "llm": ("Name a colour.", {"passages": ["Red is one."]}, {"max_tokens": 8}),
 }
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
 
@@ -39,6 +41,14 @@ class PlainEffects:
         return await call(effect.step)
 
 
+class Parrot:
+    """A language model that says what it was told last."""
+
+    async def complete(self, ask: Ask) -> Said:
+        """Say it."""
+        return Said(ask.messages[-1].content, "parrot", "here", True, 3, 3, None, 10)
+
+
 def toolbox(online: bool = True) -> Toolbox:
     """Return real recordings, and a service that answers if the world is there."""
 
@@ -48,7 +58,8 @@ def toolbox(online: bool = True) -> Toolbox:
         return httpx.Response(200, json={"done": True})
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
-    return Toolbox(ROOT, frozenset({"hooks.test"}), http, functools.cache(lambda p: Outcomes.load(p.parent, p.name)))
+    recordings = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
+    return Toolbox(ROOT, frozenset({"hooks.test"}), http, recordings, language=Parrot())
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any]) -> Result:

@@ -11,7 +11,9 @@ from handlers import workshop
 from handlers.count import Count
 from handlers.worker import Shift
 from learning.outcomes import Outcomes
+from smolit.process import log
 from smolit.process.hand import HandProcess
+from smolit.process.language import language
 from smolit.process.place import Place
 from smolit.process.roads import roads_of
 from smolit.process.runnable import Runnable
@@ -32,8 +34,9 @@ def build(place: Place) -> Runnable:
     async def body(stopped: asyncio.Event, count: Count) -> None:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
-        async with ports.http() as http:
-            toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings())
+        connect = place.connect(f"{shift.worker}-language")
+        async with ports.http() as http, language(settings, connect, _tell) as chain:
+            toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings(), language=chain)
             await workshop.run(
                 kafka,
                 dsn,
@@ -49,6 +52,11 @@ def build(place: Place) -> Runnable:
             )
 
     return HandProcess("worker", body)
+
+
+def _tell(told: str) -> None:
+    """Say what is wrong with a language model, or with what it rests on."""
+    log.bind().warning(told)
 
 
 def recordings() -> Callable[[Path], Outcomes]:
