@@ -15,6 +15,7 @@ from agents.pipelines.finance import Finance
 from agents.pipelines.forecast import Forecast
 from agents.pipelines.hashing import Hashing
 from agents.pipelines.http import Http
+from agents.pipelines.llm import Llm
 from agents.pipelines.ocr import Ocr
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.remote import Remote
@@ -44,6 +45,7 @@ PIPELINES: tuple[type[Pipeline], ...] = (
     Forecast,
     Http,
     Answer,
+    Llm,
 )
 
 # Of agents that live elsewhere: no worker of ours runs them.

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -9,7 +10,8 @@ from typing import Any, ClassVar, Protocol
 import httpx
 from msgspec import Struct
 
-from agents.port import NO_BLOBS, Blobs, Language, Shelf
+from agents.errors import AgentFailed
+from agents.port import NO_BLOBS, Blobs, Language, Said, Shelf
 from agents.team.splitting import Team
 from agents.tool_server import ToolServer
 from agents.vectors import Encoders
@@ -119,6 +121,29 @@ class Pipeline(Protocol):
         ...
 
 
+@dataclass
+class Spent:
+    """What a step used, as far as it is known by the time that the step ends."""
+
+    model: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_microusd: int | None = None
+    prompt_sha256: str | None = None
+    answer_sha256: str | None = None
+
+    def on(self, said: Said) -> None:
+        """Add what an answer of a language model took; the model is the one that answered last."""
+        if self.tokens_in is None:
+            self.cost_microusd = said.cost_microusd
+        elif self.cost_microusd is not None:
+            self.cost_microusd = None if said.cost_microusd is None else self.cost_microusd + said.cost_microusd
+        self.model = said.model
+        self.tokens_in = (self.tokens_in or 0) + said.tokens_in
+        self.tokens_out = (self.tokens_out or 0) + said.tokens_out
+        self.prompt_sha256, self.answer_sha256 = said.prompt_sha256, said.answer_sha256
+
+
 class Stopwatch:
     """Times the steps of one attempt."""
 
@@ -131,9 +156,26 @@ class Stopwatch:
         """Return the steps that have ended."""
         return tuple(self._steps)
 
+    @property
+    def cost_microusd(self) -> int | None:
+        """Return what the steps cost together; None if none of them says."""
+        known = [step.cost_microusd for step in self._steps if step.cost_microusd is not None]
+        return sum(known) if known else None
+
     @contextmanager
-    def step(self, name: str, model: str | None = None) -> Iterator[None]:
-        """Time what happens inside."""
-        began = self._timer()
-        yield
-        self._steps.append(Step(name, round((self._timer() - began) * 1_000_000), model))
+    def step(self, name: str, model: str | None = None) -> Iterator[Spent]:
+        """Time what happens inside, and note what it says that it used; a step that fails says so in a failed attempt, too."""
+        began, spent = self._timer(), Spent(model)
+        try:
+            yield spent
+        except AgentFailed as error:
+            self._end(name, began, spent)
+            error.steps = self.steps
+            raise
+        self._end(name, began, spent)
+
+    def _end(self, name: str, began: float, spent: Spent) -> None:
+        """Write a step down."""
+        took_us = round((self._timer() - began) * 1_000_000)
+        figures = (spent.model, spent.tokens_in, spent.tokens_out, spent.cost_microusd)
+        self._steps.append(Step(name, took_us, *figures, spent.prompt_sha256, spent.answer_sha256))

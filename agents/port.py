@@ -53,7 +53,8 @@ class Ask(Struct, frozen=True):
     """What a language model is asked.
 
     `model` None: the first that the settings name. `schema`: a JSON Schema that the answer has to fit. `purpose` is what
-    the call is accounted under, such as `answer` or `plan`.
+    the call is accounted under, such as `answer` or `plan`; with task and attempt it makes the key under which a back end
+    knows the call.
     """
 
     messages: tuple[Message, ...]
@@ -66,13 +67,15 @@ class Ask(Struct, frozen=True):
     max_tokens: int = 256
     temperature: float = 0.0
     schema: dict[str, Any] | None = None
+    attempt: int = 1
 
 
 class Said(Struct, frozen=True):
     """What a language model answered.
 
     `model` is the one that really answered and `backend` where it runs; `fallback`: an earlier one of the chain was
-    wanted and did not. `data` is the answer as JSON where a schema was asked for.
+    wanted and did not answer, or there is none but the one on this machine. `data` is the answer as JSON where a schema was
+    asked for. Prompt and answer are in the blob store under their hashes. `cut`: it ended before the model had.
     """
 
     text: str
@@ -85,6 +88,9 @@ class Said(Struct, frozen=True):
     duration_us: int
     cached: bool = False
     data: Any = None
+    prompt_sha256: str | None = None
+    answer_sha256: str | None = None
+    cut: bool = False
 
 
 class Language(Protocol):

@@ -197,6 +197,7 @@ class Step(Struct, frozen=True):
     """One step of an agent's pipeline: how long it took, and what it used. Absent figures were not measured.
 
     A call of a tool is a step, too, with the digests of what went in and came out; `error` says why it brought nothing.
+    What a language model was asked and what it answered are in the blob store under their sha256.
     """
 
     name: str
@@ -208,6 +209,8 @@ class Step(Struct, frozen=True):
     arguments_sha256: str | None = None
     result_sha256: str | None = None
     error: str | None = None
+    prompt_sha256: str | None = None
+    answer_sha256: str | None = None
 
 
 @event("attempt.ended", version=1, topic=TASKS, key="task_id")

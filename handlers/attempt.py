@@ -77,7 +77,10 @@ def failed(claimed: Claimed, error: BaseException, took_us: int) -> Tried:
         return Tried(Finish(claimed, "failed", took_us, reason="delegated"), rests=Rests(error.splitting))
     if isinstance(error, AgentFailed):
         detail = clean(error.detail)
-        return Tried(Finish(claimed, "failed", took_us, steps=error.steps, reason=error.reason, detail=detail))
+        costs = [step.cost_microusd for step in error.steps if step.cost_microusd is not None]
+        spent = sum(costs) if costs else None
+        finish = Finish(claimed, "failed", took_us, steps=error.steps, reason=error.reason, detail=detail, cost_microusd=spent)
+        return Tried(finish)
     detail = clean(f"{type(error).__name__}: {error}")
     return Tried(Finish(claimed, "failed", took_us, reason="agent_broken", detail=detail))
 

@@ -67,6 +67,11 @@ def choice_secret(settings: Settings) -> SecretStr:
     return settings.choice_secret or stored_secret(settings.data_dir / "choice_secret")
 
 
+def llm_key(settings: Settings) -> SecretStr:
+    """Return the key that the local language model asks for: random, made once, and kept in this data folder."""
+    return stored_secret(settings.data_dir / "llm_key")
+
+
 def networks_in(data_dir: Path) -> Path:
     """Return where trained networks lie."""
     return data_dir / "models" / "networks"

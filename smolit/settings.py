@@ -3,9 +3,10 @@
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -19,13 +20,20 @@ PREFIX = "SMOLIT_"
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"  # says where the settings are, so it is not one of them
 PROJECT = Path(__file__).resolve().parent.parent
 
+_NAMED = re.compile(r"(?P<name>[A-Za-z0-9*][A-Za-z0-9._-]{0,62})\s*=\s*(?P<text>.+)")
+_HEADER_TEXT = re.compile(r"[!-~]{1,4096}")
+LOCAL_NAME = "local"  # of the language model on this machine
 _TOPIC_PART = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # goes into topic names, where "." separates
 
 EVERYBODY = ""
 PerTenant = Annotated[Mapping[str, float], NoDecode]
 """A number for everybody, and others for some tenants: `0.2, acme=0.5`."""
 
+Named = Annotated[Mapping[str, str], NoDecode]
+"""Texts by name, in order: `main=https://..., second=https://...`; one alone has the name `remote`."""
+
 Port = Annotated[int, Field(ge=0, le=65535)]
+ONE_REMOTE = "remote"
 
 
 class Settings(BaseSettings):
@@ -80,6 +88,52 @@ class Settings(BaseSettings):
     )
     tool_servers: Path | None = Field(
         default=None, description="YAML file that names servers of tools (MCP) that agents may be granted; empty: none."
+    )
+    local_llm: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether the language model on this machine is there: nothing until it is first asked, then 1 s and 250 MB.",
+    )
+    local_llm_threads: int = Field(
+        default=1, ge=1, le=64, description="Threads that it computes with; more than there are free cores make it slower."
+    )
+    llm_url: Named = Field(
+        default={},
+        validate_default=True,
+        description="Addresses of OpenAI-compatible endpoints, in the order in which they are asked: `a=https://x/v1, b=...`.",
+    )
+    llm_model: Named = Field(
+        default={}, validate_default=True, description="What model is asked of each: one for all, or `a=NAME, b=NAME`."
+    )
+    llm_key: SecretStr = Field(
+        default=SecretStr(""), validate_default=True, description="Key of each: one for all, or `a=KEY, b=KEY`; empty: none."
+    )
+    llm_prices: Path | None = Field(
+        default=None,
+        description="YAML file of prices in dollars per million tokens: `NAME: {input: 0.15, output: 0.6}`; empty: not known.",
+    )
+    llm_patience_s: float = Field(
+        default=20.0, gt=0, le=600, description="Seconds that one endpoint may take before the next one is asked."
+    )
+    llm_tokens_per_day: PerTenant = Field(
+        default="inf", validate_default=True, description="Tokens that a tenant may use in a day (UTC); per tenant, too."
+    )
+    llm_microusd_per_day: PerTenant = Field(
+        default="inf", validate_default=True, description="Millionths of a dollar that a tenant may spend on models in a day."
+    )
+    llm_seconds_per_day: PerTenant = Field(
+        default="inf", validate_default=True, description="Seconds of models' time that a tenant may use in a day."
+    )
+    llm_agent_tokens_per_day: Named = Field(
+        default={}, validate_default=True, description="Tokens that an agent may use in a day: `assistant=50000, *=200000`."
+    )
+    llm_cache_s: float = Field(
+        default=86_400.0, ge=0, description="Seconds that an answer without chance is kept to be given again; 0: none is kept."
+    )
+    llm_cache_redis: SecretStr = Field(
+        default=SecretStr(""), description="Address of a Redis-compatible server for these answers; empty: Postgres keeps them."
+    )
+    worker_memory_mb: int = Field(
+        default=0, ge=0, description="Memory in MiB above which a worker takes nothing new and starts afresh; 0: no limit."
     )
     worker_capacity: int = Field(default=8, ge=1, description="Attempts that one worker does at a time.")
     snapshot_every: int = Field(
@@ -170,7 +224,60 @@ class Settings(BaseSettings):
         """Make a folder independent of where a process happens to stand."""
         return path.expanduser().absolute()
 
-    @field_validator("kafka_ca", "tool_servers")
+    @field_validator("llm_url", "llm_model", "llm_agent_tokens_per_day", mode="before")
+    @classmethod
+    def _by_name(cls, given: object) -> object:
+        """Read `a=X, b=Y` as texts by name; a single text has the name `remote`."""
+        return named(given) if isinstance(given, str) else given
+
+    @field_validator("llm_url")
+    @classmethod
+    def _endpoints(cls, urls: Mapping[str, str]) -> Mapping[str, str]:
+        """Refuse what is no address of an endpoint."""
+        for name, url in urls.items():
+            parts = urlsplit(url)
+            if name == LOCAL_NAME or not _TOPIC_PART.fullmatch(name):
+                raise ValueError(f"{name!r} is no name for a back end: lower-case letters, digits and hyphens, and not `local`")
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+                raise ValueError(f"the address of {name} must be http(s)://HOST/PATH, without a user")
+        return urls
+
+    @field_validator("llm_model")
+    @classmethod
+    def _models(cls, models: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
+        """Refuse back ends without a model, and models without a back end."""
+        urls = info.data.get("llm_url", {})
+        if strangers := sorted(set(models) - {ONE_REMOTE} - set(urls)):
+            raise ValueError(f"{', '.join(strangers)} is no back end of SMOLIT_LLM_URL")
+        if models and not urls:
+            raise ValueError("there is no back end: set SMOLIT_LLM_URL, too")
+        if missing := sorted(name for name in urls if not of_name(models, name)):
+            raise ValueError(f"says no model for {', '.join(missing)}")
+        return models
+
+    @field_validator("llm_key")
+    @classmethod
+    def _keys(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
+        """Refuse a key that cannot stand in a header, and one for a back end that there is not."""
+        urls = info.data.get("llm_url", {})
+        if key.get_secret_value() and not urls:
+            raise ValueError("there is no back end to use it for: set SMOLIT_LLM_URL, too")
+        keys = keys_of(key, urls)
+        if any(not _HEADER_TEXT.fullmatch(one) for one in keys.values()):
+            raise ValueError("a key must be printable ASCII without spaces")
+        if strangers := sorted(set(keys) - {ONE_REMOTE} - set(urls)):
+            raise ValueError(f"{', '.join(strangers)} is no back end of SMOLIT_LLM_URL")
+        return key
+
+    @field_validator("llm_agent_tokens_per_day")
+    @classmethod
+    def _whole_numbers(cls, limits: Mapping[str, str]) -> Mapping[str, str]:
+        """Refuse limits that are none."""
+        if not all(limit.isascii() and limit.isdigit() for limit in limits.values()) or ONE_REMOTE in limits:
+            raise ValueError("must be whole numbers by agent: assistant=50000, *=200000")
+        return limits
+
+    @field_validator("kafka_ca", "tool_servers", "llm_prices")
     @classmethod
     def _there(cls, path: Path | None) -> Path | None:
         """Refuse a file that is not there now, and not at the first use."""
@@ -219,7 +326,16 @@ class Settings(BaseSettings):
         """Read `a, b` as two names."""
         return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
 
-    @field_validator("costs", "latency", "cost_half_microusd", "latency_half_us", mode="before")
+    @field_validator(
+        "costs",
+        "latency",
+        "cost_half_microusd",
+        "latency_half_us",
+        "llm_tokens_per_day",
+        "llm_microusd_per_day",
+        "llm_seconds_per_day",
+        mode="before",
+    )
     @classmethod
     def _by_tenant(cls, given: object) -> object:
         """Read `0.2, acme=0.5` as a number for everybody and one for a tenant."""
@@ -251,7 +367,23 @@ class Settings(BaseSettings):
             raise ValueError("must be whole numbers from 1 to 10^15")
         return amounts
 
-    @field_validator("costs", "latency", "cost_half_microusd", "latency_half_us")
+    @field_validator("llm_tokens_per_day", "llm_microusd_per_day", "llm_seconds_per_day")
+    @classmethod
+    def _limits(cls, limits: Mapping[str, float]) -> Mapping[str, float]:
+        """Refuse what limits nothing or makes no sense; `inf` is no limit."""
+        if not all(limit >= 0.0 for limit in limits.values()):
+            raise ValueError("must be numbers from 0, or inf for no limit")
+        return limits
+
+    @field_validator(
+        "costs",
+        "latency",
+        "cost_half_microusd",
+        "latency_half_us",
+        "llm_tokens_per_day",
+        "llm_microusd_per_day",
+        "llm_seconds_per_day",
+    )
     @classmethod
     def _known_tenants(cls, numbers: Mapping[str, float], info: ValidationInfo) -> Mapping[str, float]:
         """Refuse a number for a tenant that there is not: misspelled, it would be ignored in silence."""
@@ -272,6 +404,33 @@ class Settings(BaseSettings):
 def of_tenant(numbers: Mapping[str, float], tenant: str) -> float:
     """Return a tenant's number: its own, or everybody's."""
     return numbers.get(tenant, numbers[EVERYBODY])
+
+
+def named(given: str) -> dict[str, str]:
+    """Return texts by name from `a=X, b=Y`; a single text that names nothing is called `remote`."""
+    parts = [part.strip() for part in given.split(",") if part.strip()]
+    if len(parts) == 1 and not _NAMED.match(parts[0]):
+        return {ONE_REMOTE: parts[0]}
+    found = [_NAMED.match(part) for part in parts]
+    names = [one["name"] if one else "" for one in found]
+    if not all(names) or len(set(names)) != len(names):
+        raise ValueError("must be one, or several with different names: a=X, b=Y")
+    return {one["name"]: one["text"].strip() for one in found if one}
+
+
+def of_name(texts: Mapping[str, str], name: str) -> str:
+    """Return the text of a name: its own, or the one for all."""
+    return texts.get(name, texts.get(ONE_REMOTE, ""))
+
+
+def keys_of(key: SecretStr, backends: Iterable[str]) -> dict[str, str]:
+    """Return keys by back end: a key may hold `=` itself, so it is only read as `a=KEY, b=KEY` if it begins with a name."""
+    given = key.get_secret_value().strip()
+    if not given:
+        return {}
+    if given.partition("=")[0].strip() in set(backends):
+        return named(given)
+    return {ONE_REMOTE: given}
 
 
 def load_settings(**given: Any) -> Settings:

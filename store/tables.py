@@ -11,6 +11,8 @@ from store.knowledge import knowledge_document, knowledge_domain, knowledge_enco
 from store.known_log import known_log
 from store.lease import relay_lease
 from store.ledger import effect
+from store.llm_cache import llm_cache, llm_cache_tally
+from store.llm_spend import llm_spend
 from store.mailbox import known_message, mailbox, talk
 from store.metadata import metadata
 from store.outbox import outbox
@@ -41,6 +43,9 @@ TABLES: tuple[Table, ...] = (
     learning_memory,
     learning_sequence,
     effect,
+    llm_spend,
+    llm_cache,
+    llm_cache_tally,
     blob,
     tenant_file,
     knowledge_domain,

@@ -92,6 +92,7 @@ with row as (
   returning task_id, attempt, pool
 )
 select task_id, attempt, pool from added"""
+_SPEC = "select spec from ops.work_agent where tenant = %s and agent_id = %s"
 _PUT_AGENT = """
 insert into ops.work_agent (tenant, agent_id, state, spec, digest, pool) values (%s, %s, 'active', %s, %s, %s)
 on conflict (tenant, agent_id) do update set spec = excluded.spec, digest = excluded.digest, pool = excluded.pool,
@@ -169,6 +170,12 @@ async def add_attempts(connection: Connection, attempts: Sequence[NewAttempt]) -
         return {}
     cursor = await connection.execute(_ADD_ATTEMPTS, (_json([_attempt_row(attempt) for attempt in attempts]),))
     return {(task_id, attempt): pool for task_id, attempt, pool in await cursor.fetchall()}
+
+
+async def spec_of(connection: Connection, tenant: str, agent_id: str) -> bytes | None:
+    """Return an agent's spec as JSON; None for one that nobody registered."""
+    row = await (await connection.execute(_SPEC, (tenant, agent_id))).fetchone()
+    return bytes(row[0]) if row else None
 
 
 async def put_agent(connection: Connection, tenant: str, spec: AgentSpec, digest: str, keep_state: bool) -> None:

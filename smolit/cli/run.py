@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from smolit.errors import UsageInvalid
-from smolit.process.roster import PROCESSES
+from smolit.process.roster import EXTRAS, PROCESSES
 from smolit.settings import Settings, load_settings
 
 Instance = Annotated[str, typer.Option("--instance", help="Tells apart processes of one name; no two live ones share it.")]
@@ -26,8 +26,8 @@ def run(
     settings = load_settings()
     if name == "all":
         raise typer.Exit(_run_all(settings, until_eof, when_told))
-    if name not in PROCESSES:
-        raise UsageInvalid(f"no process is called {name!r}; there are {', '.join(PROCESSES)}, and `all`")
+    if name not in (*PROCESSES, *EXTRAS):
+        raise UsageInvalid(f"no process is called {name!r}; there are {', '.join((*PROCESSES, *EXTRAS))}, and `all`")
     # Here and not above: this pulls in Faust and all else that a process may need, and no other command does.
     from smolit.process.child import run as run_one
 

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 
-from smolit.folder import choice_secret
+from smolit.folder import choice_secret, llm_key
 from smolit.process import compose
 from smolit.process.brood import Brood
 from smolit.process.endpoints import locate
@@ -18,7 +18,7 @@ def run(settings: Settings, name: str, instance: str, until_eof: bool) -> int:
     """Run one process until it is told to stop; return its exit code. `until_eof`: see `main_of`."""
     endpoints = locate(settings)
     place = Place(settings, endpoints, instance, told_ports())
-    secrets = frozenset({choice_secret(settings).get_secret_value(), endpoints.postgres})
+    secrets = frozenset({choice_secret(settings).get_secret_value(), llm_key(settings).get_secret_value(), endpoints.postgres})
     make = functools.partial(compose.build, name, place)
     return main_of(Shell(settings, Who(name, instance), make, secrets), until_eof)
 

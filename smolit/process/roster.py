@@ -11,6 +11,8 @@ from smolit.process import record
 from smolit.settings import PREFIX, Settings
 
 PROCESSES: tuple[str, ...] = ("intake", "selection", "learning", "dispatch", "relay", "worker", "ingest", "projections")
+# Those that the house does without: nobody waits for them at the start.
+EXTRAS: tuple[str, ...] = ("llm",)
 # Those that read through Faust, in a consumer group each.
 BRAINS: tuple[str, ...] = ("intake", "selection", "learning")
 # From the door inwards: what is taken in is finished before those who write it down are stopped.
@@ -18,7 +20,7 @@ STOP_STAGES: tuple[tuple[str, ...], ...] = (
     ("intake",),
     ("selection",),
     ("dispatch", "worker", "ingest"),
-    ("learning",),
+    ("learning", *EXTRAS),
     ("relay",),
     ("projections",),
 )
@@ -39,6 +41,11 @@ class Slot(Struct, frozen=True, order=True):
 def slots(workers: int) -> list[Slot]:
     """Return every process that `smolit run all` keeps alive."""
     return [Slot(name, str(number)) for name in PROCESSES for number in range(1, (workers if name == "worker" else 1) + 1)]
+
+
+def extras(settings: Settings) -> list[Slot]:
+    """Return what `smolit run all` keeps alive beside them, as the settings say."""
+    return [Slot("llm", "1")] if settings.local_llm == "on" else []
 
 
 def argv(slot: Slot) -> list[str]:

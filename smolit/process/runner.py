@@ -15,7 +15,7 @@ from smolit.errors import NurseryLost
 from smolit.process import log, record
 from smolit.process.log import Who
 from smolit.process.record import ProcessRecord
-from smolit.process.roster import STOP_STAGES, Slot, slots
+from smolit.process.roster import STOP_STAGES, Slot, extras, slots
 from smolit.process.shell import alone
 from smolit.process.start import Child, Starter
 from smolit.settings import Settings
@@ -85,7 +85,7 @@ async def run_all(settings: Settings, starter: Starter, told: Callable[[], bool]
     try:
         if await asyncio.to_thread(told):
             with alone(settings, WHO):
-                runner = Runner(settings, slots(settings.workers), starter)
+                runner = Runner(settings, [*slots(settings.workers), *extras(settings)], starter)
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, runner.heard)
                 await runner.run()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OK, FAILED = 0, 1
 # Where cores are scarce, the choice goes first, then what the next choice learns from, then the work, then what is read later.
 NICENESS = MappingProxyType(
-    {"learning": 8, "relay": 8, "dispatch": 15, "worker": 15, "selection": 15, "ingest": 19, "projections": 19}
+    {"learning": 8, "relay": 8, "dispatch": 15, "worker": 15, "selection": 15, "llm": 15, "ingest": 19, "projections": 19}
 )
 _AT_ONCE = 130
 _STDIN, _STDERR = 0, 2

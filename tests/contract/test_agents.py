@@ -15,6 +15,7 @@ import pytest
 from agents.catalog import PIPELINES, build, pipeline_of
 from agents.errors import AgentFailed, EffectUnreached
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
+from agents.port import Ask, Said
 from agents.spec import load
 from bench.agents.invoice import drawn, invoice, worn
 from events.agent import AgentSpec
@@ -40,6 +41,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "steps": ("I love it", {}, {"steps": [{"do": "clean"}, {"do": "sentiment", "check": [{"not_empty": {"field": "label"}}]}]}),
     "ocr": ("scan.png", {}, {}),
     "entities": ("Anna Berg lives in Oslo.", {}, {}),
+    "llm": ("Name a colour.", {"passages": ["Red is one."]}, {"max_tokens": 8}),
 }
 FILES: dict[str, bytes] = {"ocr": worn(drawn(invoice(random.Random(1))), "clean", np.random.default_rng(1))}
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
@@ -65,6 +67,14 @@ class PlainEffects:
         return await call(effect.step)
 
 
+class Parrot:
+    """A language model that says what it was told last."""
+
+    async def complete(self, ask: Ask) -> Said:
+        """Say it."""
+        return Said(ask.messages[-1].content, "parrot", "here", True, 3, 3, None, 10)
+
+
 def toolbox(online: bool = True) -> Toolbox:
     """Return real recordings, and a service that answers if the world is there."""
 
@@ -74,7 +84,8 @@ def toolbox(online: bool = True) -> Toolbox:
         return httpx.Response(200, json={"done": True})
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
-    return Toolbox(ROOT, frozenset({"hooks.test"}), http, functools.cache(lambda p: Outcomes.load(p.parent, p.name)), HeldBlobs())
+    recordings = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
+    return Toolbox(ROOT, frozenset({"hooks.test"}), http, recordings, HeldBlobs(), language=Parrot())
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:

@@ -9,6 +9,7 @@ from tests.cli_docs import documented, parsers, reference
 # Every command stands in exactly one of these, so a new one has to say what it is.
 READS = {
     "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "agent rewards",
+    "llm status",
     "policy show",
     "policy explain", "policy verify", "policy replay", "policy due", "policy calibrations", "plot reliability",
     "experiment list",
@@ -27,7 +28,7 @@ CHANGES = {
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
     "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
-    "bench search", "bench signals", "tool call",
+    "bench search", "bench signals", "tool call", "llm ask",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from smolit.process import record
 from smolit.process.lag import Lag, Position, summed
 from smolit.process.record import ProcessRecord
-from smolit.process.roster import PROCESSES, STOP_STAGES, argv, environment, slots
+from smolit.process.roster import EXTRAS, PROCESSES, STOP_STAGES, argv, environment, slots
 from smolit.process.runner import next_delay
 from smolit.settings import PREFIX, load_settings
 
@@ -32,7 +32,7 @@ def test_every_process_has_its_turn_to_stop() -> None:
     """Each process is in exactly one stage, the door in the first and the read models in the last."""
     staged = [name for stage in STOP_STAGES for name in stage]
 
-    assert sorted(staged) == sorted(PROCESSES)
+    assert sorted(staged) == sorted((*PROCESSES, *EXTRAS))
     assert (STOP_STAGES[0], STOP_STAGES[-1]) == (("intake",), ("projections",))
 
 

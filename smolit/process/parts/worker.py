@@ -18,8 +18,9 @@ from handlers.count import Count
 from handlers.worker import Shift
 from learning.outcomes import Outcomes
 from smolit.keys import agent_keys
-from smolit.process import front
+from smolit.process import front, log
 from smolit.process.hand import HandProcess
+from smolit.process.language import language
 from smolit.process.place import Place
 from smolit.process.ports import Ports
 from smolit.process.roads import roads_of
@@ -46,11 +47,12 @@ def build(place: Place) -> Runnable:
     async def body(stopped: asyncio.Event, count: Count) -> None:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
-        async with ports.http() as http, AsyncExitStack() as stack:
+        connect = place.connect(f"{shift.worker}-language")
+        async with ports.http() as http, language(settings, connect, _tell) as chain, AsyncExitStack() as stack:
             encoders = Encoders(settings.cache / "encoder")
             shelf = PostgresShelf(place.connect("smolit-shelf"), place.names, encoders)
             stack.push_async_callback(shelf.close)
-            toolbox = replace(toolbox_of(settings, ports, http), shelf=shelf, encoders=encoders)
+            toolbox = replace(toolbox_of(settings, ports, http), language=chain, shelf=shelf, encoders=encoders)
             work = workshop.run(
                 kafka,
                 dsn,
@@ -82,6 +84,11 @@ def toolbox_of(settings: Settings, ports: Ports, http: "httpx.AsyncClient") -> T
         keys=agent_keys(os.environ),
         servers=tool_servers(settings.tool_servers),
     )
+
+
+def _tell(told: str) -> None:
+    """Say what is wrong with a language model, or with what it rests on."""
+    log.bind().warning(told)
 
 
 def recordings() -> Callable[[Path], Outcomes]:

@@ -1,0 +1,77 @@
+"""The door of the local model: a port on loopback behind which the server is started when somebody knocks for the first time.
+
+So the model costs neither time at the start nor memory before it is needed. Bytes are handed to and fro as they are.
+"""
+
+import asyncio
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from agents.llm.local import HOST
+
+_CHUNK = 65_536
+_BACKLOG = 64
+
+
+class Door:
+    """Listens; `behind` starts the server at the first knock and returns its port."""
+
+    def __init__(self, behind: Callable[[], Awaitable[int]], count: Callable[[str, int], None]) -> None:
+        self._behind, self._count = behind, count
+        self._starting: asyncio.Task[int] | None = None
+        self._server: asyncio.Server | None = None
+        self.failed: Exception | None = None
+
+    async def open(self) -> int:
+        """Listen; return the port."""
+        self._server = await asyncio.start_server(self._knock, HOST, 0, backlog=_BACKLOG)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Listen no more."""
+        if self._server is not None:
+            self._server.close()
+
+    @property
+    def awake(self) -> bool:
+        """Return whether the server behind answers."""
+        return self._starting is not None and self._starting.done() and self._starting.exception() is None
+
+    async def _knock(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Hand one connection through."""
+        self._count("llm.connections", 1)
+        with suppress(ConnectionError):
+            try:
+                inner_reader, inner_writer = await asyncio.open_connection(HOST, await self._port())
+            except Exception as error:  # noqa: BLE001 whatever it is, the caller sees a closed door, and the process says why
+                self.failed = error
+                writer.close()
+                return
+            try:
+                await _both(_pour(reader, inner_writer), _pour(inner_reader, writer))
+            finally:
+                inner_writer.close()
+                writer.close()
+
+    async def _port(self) -> int:
+        """Return where the server is, which is started once."""
+        if self._starting is None:
+            self._starting = asyncio.ensure_future(self._behind())
+        return await asyncio.shield(self._starting)
+
+
+async def _both(one: Awaitable[None], other: Awaitable[None]) -> None:
+    """Pour both ways until one side has ended: then nobody waits for the other."""
+    tasks = [asyncio.ensure_future(one), asyncio.ensure_future(other)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _pour(source: StreamReader, target: StreamWriter) -> None:
+    """Hand bytes on as they come."""
+    while chunk := await source.read(_CHUNK):
+        target.write(chunk)
+        await target.drain()

@@ -1,0 +1,82 @@
+"""The chain of language models, as the settings name it."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from agents.llm.backend import Backend
+from agents.llm.cache import Cache, NoCache
+from agents.llm.chain import Backends, Chain, Means
+from agents.llm.client import Caller
+from agents.llm.house import DayLimits, LentBlobs, StoredPurse
+from agents.llm.keeping import Keeping, PostgresShelf, RedisShelf
+from agents.llm.price import Prices
+from smolit.process.llm import local_backend
+from smolit.process.ports import utc_now
+from smolit.settings import ONE_REMOTE, Settings, keys_of, of_name
+from store.lent import Lent
+from store.postgres import Connection
+
+
+@asynccontextmanager
+async def language(
+    settings: Settings, connect: Callable[[], Awaitable[Connection]], tell: Callable[[str], None]
+) -> AsyncIterator[Chain]:
+    """Yield access to language models; nothing is opened or loaded before the first question. `tell` hears of trouble.
+
+    Raises:
+        BadPrices: the file of prices cannot be used.
+    """
+    backends, lent = backends_of(settings), Lent(connect)
+    redis = RedisShelf(settings.llm_cache_redis.get_secret_value(), settings.llm_cache_s) if _wants_redis(settings) else None
+    means = Means(
+        utc_now,
+        time.monotonic,
+        StoredPurse(lent, limits_of(settings), utc_now),
+        _cache(settings, lent, redis, tell),
+        LentBlobs(lent),
+        tell,
+    )
+    chain = Chain(backends, means, Caller(utc_now))
+    try:
+        yield chain
+    finally:
+        await chain.close()
+        if redis is not None:
+            await redis.close()
+        await lent.close()
+
+
+def limits_of(settings: Settings) -> DayLimits:
+    """Return the limits of a day."""
+    agents = {agent: int(limit) for agent, limit in settings.llm_agent_tokens_per_day.items()}
+    return DayLimits(settings.llm_tokens_per_day, settings.llm_microusd_per_day, settings.llm_seconds_per_day, agents)
+
+
+def _wants_redis(settings: Settings) -> bool:
+    return settings.llm_cache_s > 0 and bool(settings.llm_cache_redis.get_secret_value())
+
+
+def _cache(settings: Settings, lent: Lent, redis: RedisShelf | None, tell: Callable[[str], None]) -> Cache:
+    """Return where answers are kept."""
+    if settings.llm_cache_s <= 0:
+        return NoCache()
+    return Keeping(redis or PostgresShelf(lent, settings.llm_cache_s), lent, time.monotonic, tell)
+
+
+def backends_of(settings: Settings) -> Backends:
+    """Return the back ends that the settings name, the local one last."""
+    keys = keys_of(settings.llm_key, settings.llm_url)
+    remote = tuple(
+        Backend(name, url, keys.get(name, keys.get(ONE_REMOTE, "")), of_name(settings.llm_model, name))
+        for name, url in settings.llm_url.items()
+    )
+    local = (lambda: local_backend(settings)) if settings.local_llm == "on" else None
+    return Backends(remote, local, prices_of(settings), settings.llm_patience_s)
+
+
+def prices_of(settings: Settings) -> Prices:
+    """Return the prices in the file that the settings name; raises BadPrices."""
+    from agents.llm.price import load
+
+    return load(settings.llm_prices) if settings.llm_prices else {}
