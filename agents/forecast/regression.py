@@ -12,6 +12,7 @@ import numpy as np
 
 from agents.forecast.reading import number
 from agents.forecast.series import SeriesRefused
+from agents.forecast.thread import one_thread
 
 LEAST_ROWS = 40
 MOST_ROWS = 50_000
@@ -41,11 +42,14 @@ def regress(columns: Mapping[str, list[str]], target: str, cover: float, in_orde
             "gives_away", f"the column {giveaway[0]!r} says the target almost exactly; leave it out, or ask for no forecast"
         )
     folds = folds_of(len(truth), in_order)
-    errors = {name: _out_of_fold(make, design[known], truth, folds) for name, make in models().items()}
+    made = models()
+    with one_thread():
+        errors = {name: _out_of_fold(make, design[known], truth, folds) for name, make in made.items()}
     misses = {name: float(np.abs(error).mean()) for name, error in errors.items()}
     best = min(misses, key=lambda name: misses[name])
     half = quantile(np.abs(errors[best]), cover)
-    ahead = models()[best]().fit(design[known], truth).predict(design[~known]) if (~known).any() else np.array([])
+    with one_thread():
+        ahead = made[best]().fit(design[known], truth).predict(design[~known]) if (~known).any() else np.array([])
     rows = [place + 1 for place, there in enumerate(known) if not there]
     return {
         "predictions": [
@@ -161,8 +165,8 @@ def _out_of_fold(make: Any, design: Numbers, truth: Numbers, folds: list[tuple[N
 
 def quantile(errors: Numbers, cover: float) -> float:
     """Return the error that so many new ones will not exceed: the conformal quantile."""
-    level = min(1.0, math.ceil((len(errors) + 1) * cover) / len(errors))
-    return float(np.quantile(errors, level, method="higher"))
+    place = min(len(errors), math.ceil((len(errors) + 1) * cover))
+    return float(np.sort(errors)[place - 1])
 
 
 def covered(errors: Numbers, cover: float) -> float:

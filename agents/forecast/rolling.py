@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from agents.forecast.method import Method, MethodFailed, Numbers, continued, looks_ahead, methods, naive
 from agents.forecast.series import Series, SeriesRefused
+from agents.forecast.thread import one_thread
 
 COVER = 0.9
 ORIGINS = 24
@@ -41,6 +42,12 @@ def forecast(series: Series, horizon: int, cover: float = COVER) -> dict[str, An
     Raises:
         SeriesRefused: the series is too short for the horizon, or the best method was caught looking ahead.
     """
+    with one_thread():
+        return _forecast(series, horizon, cover)
+
+
+def _forecast(series: Series, horizon: int, cover: float) -> dict[str, Any]:
+    """Do it."""
     values = np.array(series.values)
     origins = origins_of(len(values), horizon, series.season)
     tested = back_test(values, origins, horizon, series.season)
