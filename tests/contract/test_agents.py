@@ -28,6 +28,15 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "webhook": ("go", {}, {"url": "http://hooks.test/", "idempotent": True}),
     "hashing": ("seed", {}, {"rounds": 1}),
     "tools": ("What is 2 + 2?", {}, {}),
+    "http": (
+        "",
+        {"operation": "rate", "arguments": {"currency": "USD"}},
+        {
+            "base": "https://rates.test",
+            "operations": {"rate": {"path": "/{currency}", "parameters": {"type": "object"}}},
+            "replies": "tests/data/replies.jsonl",
+        },
+    ),
     "code": ("Count.", {"code": "print(sum(range(5)))"}, {}),
 }
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}

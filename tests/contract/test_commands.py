@@ -27,7 +27,7 @@ CHANGES = {
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
     "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
-    "bench search", "bench signals", "tool call",
+    "bench search", "bench signals", "tool call", "mcp serve",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]
