@@ -158,7 +158,7 @@ def digest_of(value: object) -> str:
 
 
 def _matches(value: object, allowed: Sequence[str]) -> bool:
-    """Say whether a target may have this value; only a final `*` is a pattern."""
-    if not isinstance(value, str):
-        return False
+    """Say whether a target may have this value; only a final `*` is a pattern, and alone it allows whatever fits the schema."""
+    if _WILD in allowed or not isinstance(value, str):
+        return _WILD in allowed
     return any(value.startswith(one[:-1]) if one.endswith(_WILD) else value == one for one in allowed)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from agents.pipeline import Toolbox
 from agents.tool import Tool
 from agents.tools import calculator, code, house
+from agents.tools.foreign import connected
 
 # Tools that need nothing but their arguments.
 TOOLS: tuple[Tool, ...] = (*calculator.TOOLS, *code.TOOLS)
@@ -18,4 +19,5 @@ async def opened(toolbox: Toolbox, wanted: Collection[str] | None) -> AsyncItera
     Which of them an agent may call is said by its spec. Servers of foreign tools are started only for tools of theirs.
     """
     own = {tool.name: tool for tool in (*TOOLS, *house.tools_of(toolbox))}
-    yield {name: tool for name, tool in own.items() if wanted is None or name in wanted}
+    async with connected(toolbox.servers, wanted) as foreign:
+        yield foreign | {name: tool for name, tool in own.items() if wanted is None or name in wanted}

@@ -54,7 +54,14 @@ def _started(said: Payload) -> str:
 
 def _attempt_ended(said: Payload) -> str:
     why = f": {said['error']}" if said.get("error") else ""
-    return f"attempt {said['attempt']}: {said['outcome']} after {said['duration_us'] / 1000:.1f} ms{why}"
+    return f"attempt {said['attempt']}: {said['outcome']} after {said['duration_us'] / 1000:.1f} ms{_called(said)}{why}"
+
+
+def _called(said: Payload) -> str:
+    """Say which tools were called, and which calls brought nothing."""
+    calls = [step for step in said.get("steps", ()) if step["name"].startswith("tool:")]
+    told = [step["name"].removeprefix("tool:") + (f" ({step['error']})" if step.get("error") else "") for step in calls]
+    return f", called {', '.join(told)}" if told else ""
 
 
 def _ended(said: Payload) -> str:

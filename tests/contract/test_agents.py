@@ -36,6 +36,15 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "forecast": ("The next 3 steps", {"values": [10.0 + place % 5 + place / 10 for place in range(40)]}, {}),
     "finance": ("Monthly payment of a loan of 10,000 at 5 % over 3 years", {}, {}),
     "tools": ("What is 2 + 2?", {}, {}),
+    "http": (
+        "",
+        {"operation": "rate", "arguments": {"currency": "USD"}},
+        {
+            "base": "https://rates.test",
+            "operations": {"rate": {"path": "/{currency}", "parameters": {"type": "object"}}},
+            "replies": "tests/data/replies.jsonl",
+        },
+    ),
     "code": ("Count.", {"code": "print(sum(range(5)))"}, {}),
     "clean": ("a  text", {}, {}),
     "steps": ("I love it", {}, {"steps": [{"do": "clean"}, {"do": "sentiment", "check": [{"not_empty": {"field": "label"}}]}]}),

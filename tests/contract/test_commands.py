@@ -29,6 +29,7 @@ OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
     "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
     "bench search", "bench signals", "tool call", "llm ask",
+    "mcp serve",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]

@@ -130,7 +130,9 @@ async def test_an_effect_goes_through_the_ledger_and_the_rest_does_not() -> None
         ("HTTPS://A.EXAMPLE/x", ("https://a.example/x",), False),
         ("anything", ("*",), True),
         ("anything", (), False),
-        (["https://a.example/x"], ("*",), False),
+        (["https://a.example/x"], ("https://a.example/*",), False),
+        (7, ("*",), True),
+        (7, ("7",), False),
         ("a[b]c", ("a?b?c",), False),
     ],
 )

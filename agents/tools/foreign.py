@@ -1,0 +1,131 @@
+"""Tools of outside servers, by the Model Context Protocol: named `server/tool`, granted one by one, and trusted with nothing.
+
+What a server says of its tools is data: descriptions are cut and marked, schemas are made harmless, and a tool counts as one
+that changes something unless the operator's file says otherwise. Then the spec has to allow the value of every argument.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from agents.errors import AgentFailed
+from agents.pipeline import Work
+from agents.tool import Tool
+from agents.tool_server import ToolServer
+from agents.tools.schema import harmless
+
+if TYPE_CHECKING:
+    from mcp import Client
+
+_MOST_PAGES = 10
+_MOST_TOOLS = 500
+_MOST_DESCRIBED = 1_000
+_START_S = 20.0
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
+
+
+@asynccontextmanager
+async def connected(servers: Mapping[str, ToolServer], wanted: Collection[str] | None) -> AsyncIterator[dict[str, Tool]]:
+    """Yield the tools of those servers of which any is wanted (None: all), while they are connected.
+
+    Raises:
+        AgentFailed: a server that is needed does not answer.
+    """
+    async with AsyncExitStack() as stack:
+        tools: dict[str, Tool] = {}
+        for name, server in sorted(servers.items()):
+            if wanted is None or any(one.startswith(f"{name}/") for one in wanted):
+                tools |= await _opened(name, server, stack)
+        yield {name: tool for name, tool in tools.items() if wanted is None or name in wanted}
+
+
+async def _opened(name: str, server: ToolServer, stack: AsyncExitStack) -> dict[str, Tool]:
+    """Connect to a server and return its tools."""
+    from anyio import ClosedResourceError
+    from mcp import MCPError
+
+    try:
+        async with asyncio.timeout(_START_S):
+            client = await stack.enter_async_context(_client(server, stack))
+            return {tool.name: tool for tool in await _tools(name, server, client)}
+    except (OSError, TimeoutError, MCPError, ClosedResourceError, ValueError, ExceptionGroup) as error:
+        raise AgentFailed(
+            "tool_server_unavailable", f"the tool server {name} does not answer ({type(error).__name__})"
+        ) from error
+
+
+def _client(server: ToolServer, stack: AsyncExitStack) -> "Client":
+    """Return a client of a server: a process of ours that gets no variable but those named, or an address."""
+    from mcp import Client, StdioServerParameters, stdio_client
+
+    if server.url is not None:
+        return Client(server.url, read_timeout_seconds=server.timeout_s, cache=None)
+    command, *arguments = server.command
+    given = {name: os.environ[name] for name in server.env if name in os.environ}
+    quiet = stack.enter_context(open(os.devnull, "w"))  # noqa: SIM115 closed by the stack, after the process
+    parameters = StdioServerParameters(command=command, args=arguments, env=given)
+    return Client(stdio_client(parameters, errlog=quiet), read_timeout_seconds=server.timeout_s, cache=None)
+
+
+async def _tools(name: str, server: ToolServer, client: "Client") -> list[Tool]:
+    """Return what a server offers, as tools of ours; what has no plain name is left out."""
+    found: list[Tool] = []
+    cursor = None
+    for _ in range(_MOST_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        found += [_tool(name, server, client, one) for one in page.tools if _NAME.fullmatch(one.name)]
+        cursor = page.next_cursor
+        if cursor is None or len(found) >= _MOST_TOOLS:
+            break
+    return found[:_MOST_TOOLS]
+
+
+def _tool(name: str, server: ToolServer, client: "Client", offered: Any) -> Tool:
+    """Return a tool of ours that asks the server."""
+    schema = closed(offered.input_schema)
+    effect = offered.name not in server.read_only
+
+    async def run(arguments: dict[str, Any], _work: Work) -> Any:
+        return await _called(client, offered.name, arguments)
+
+    return Tool(
+        name=f"{name}/{offered.name}",
+        description=_CONTROL.sub(" ", offered.description or "")[:_MOST_DESCRIBED],
+        parameters=schema,
+        returns={},
+        run=run,
+        effect=effect,
+        targets=tuple(sorted(schema["properties"])) if effect else (),
+        foreign=True,
+    )
+
+
+def closed(schema: Any) -> dict[str, Any]:
+    """Return a stranger's schema of arguments, made harmless, with no argument but those that it names."""
+    made = harmless(schema)
+    made = made if isinstance(made, dict) else {}
+    properties = made.get("properties")
+    return {
+        **made,
+        "type": "object",
+        "properties": properties if isinstance(properties, dict) else {},
+        "additionalProperties": False,
+    }
+
+
+async def _called(client: "Client", name: str, arguments: dict[str, Any]) -> Any:
+    """Call a tool; raises AgentFailed."""
+    from mcp import MCPError
+
+    try:
+        result = await client.call_tool(name, arguments)
+    except (MCPError, TimeoutError, ValueError, RuntimeError) as error:
+        raise AgentFailed("tool_failed", f"{name} did not answer: {error}"[:1_000]) from error
+    text = "\n".join(one.text for one in result.content if one.type == "text")
+    if result.is_error:
+        raise AgentFailed("tool_failed", text[:2_000] or f"{name} failed")
+    return result.structured_content if result.structured_content is not None else {"text": text}

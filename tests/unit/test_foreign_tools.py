@@ -1,0 +1,141 @@
+"""Tools of outside servers: a real server process of the SDK plugs in, and is trusted with nothing."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import httpx
+import pytest
+
+from agents.errors import AgentFailed
+from agents.pipeline import Effect, Toolbox, Work
+from agents.pipelines.tools import ToolSettings, work_with
+from agents.tool_server import ToolServer
+from agents.tools.call import Caller, Grant
+from agents.tools.catalog import opened
+from agents.tools.foreign import closed
+from events.agent import AgentSpec
+from smolit.errors import SettingInvalid
+from smolit.tool_servers import tool_servers
+from tests.builders import moment
+from tests.obedient import Obedient
+
+SERVER = Path(__file__).resolve().parents[1] / "tool_server.py"
+TOOLS = ("partner/add", "partner/environment", "partner/fail", "partner/greet", "partner/note", "partner/wipe")
+pytestmark = pytest.mark.timeout(120)
+
+
+class Ledger:
+    """Notes what went through it."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def once(self, effect: Effect, call: Callable[[str], Awaitable[Any]]) -> Any:
+        """Call."""
+        self.asked.append(effect.target)
+        return await call("key")
+
+
+def toolbox(tmp_path: Path, **server: Any) -> Toolbox:
+    """Return a house that knows the server."""
+    named = ToolServer(
+        command=(sys.executable, str(SERVER), str(tmp_path / "effects")), read_only=("add", "greet", "fail"), **server
+    )
+    return Toolbox(Path(), frozenset(), httpx.AsyncClient(), lambda _path: None, servers={"partner": named})  # type: ignore[arg-type, return-value]
+
+
+def work(*tools: str) -> Work:
+    """Return a task of an agent with these tools."""
+    spec = AgentSpec("a", "d", ("s",), "tools", tools=tools)
+    return Work("default", "t", 1, "a", None, "Greet Ann.", {}, moment(9), spec=spec)
+
+
+async def test_a_servers_tools_are_listed_granted_checked_and_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their names say whose they are; arguments are checked against their schema; no variable of ours goes along."""
+    monkeypatch.setenv("AGENT_KEY_X", "CANARY-key")
+    monkeypatch.setenv("WANTED", "given")
+    ledger = Ledger()
+    async with opened(toolbox(tmp_path, env=("WANTED",)), None) as tools:
+        allowed = {"partner/note": {"text": ("hello*",)}}
+        door = Caller(tools, Grant(frozenset(TOOLS) - {"partner/wipe"}, allowed, 20), work(), ledger, perf_counter)
+        added = await door.call("partner/add", {"a": 2, "b": 3})
+        wrong = await door.call("partner/add", {"a": "x", "b": 3})
+        extra = await door.call("partner/add", {"a": 1, "b": 3, "c": 1})
+        wiped = await door.call("partner/wipe", {})
+        failed = await door.call("partner/fail", {})
+        told = await door.call("partner/environment", {})
+        elsewhere = await door.call("partner/note", {"text": "rm -rf"})
+        noted = await door.call("partner/note", {"text": "hello there"})
+
+    assert {name for name in tools if "/" in name} == set(TOOLS)
+    assert all(tools[name].foreign for name in TOOLS)
+    assert added.data == {"result": 5}
+    assert (wrong.refused, extra.refused, wiped.refused) == ("bad_arguments", "bad_arguments", "tool_not_granted")
+    assert (failed.refused, elsewhere.refused) == ("tool_failed", "target_not_allowed")
+    assert "CANARY-key" not in str(told.data)
+    assert "given" in str(told.data)
+    assert noted.data == {"result": "noted"}
+    assert (tmp_path / "effects").read_text() == "hello there\n"
+    assert ledger.asked == ["partner/environment", "partner/note"]
+
+
+async def test_a_description_that_gives_orders_is_only_read(tmp_path: Path) -> None:
+    """An obedient model wants to do as a description and an error say; the tool was not granted, so nothing is wiped."""
+    model = Obedient((("partner/fail", {}), ("partner/greet", {"name": "Ann"})))
+    async with opened(toolbox(tmp_path), ("partner/greet", "partner/fail")) as tools:
+        granted = work("partner/greet", "partner/fail")
+        result = await work_with(tools, ToolSettings(planner="model"), model, granted, Ledger(), perf_counter)
+
+    assert set(tools) == {"partner/greet", "partner/fail"}
+    assert model.obeyed == 1
+    assert [step.error for step in result.steps if step.name.startswith("tool:")] == ["tool_failed", None, "tool_not_granted"]
+    assert not (tmp_path / "effects").exists()
+
+
+async def test_a_server_is_started_only_for_tools_of_its_own(tmp_path: Path) -> None:
+    """Whoever needs none of a server's tools does not wait for it."""
+    broken = ToolServer(command=("/does/not/exist",))
+    house = Toolbox(Path(), frozenset(), httpx.AsyncClient(), lambda _path: None, servers={"broken": broken})  # type: ignore[arg-type, return-value]
+
+    async with opened(house, ("calculator",)) as tools:
+        assert set(tools) == {"calculator"}
+    with pytest.raises(AgentFailed, match="tool_server_unavailable"):
+        async with opened(house, ("broken/x",)):
+            pass
+
+
+async def test_a_command_that_is_no_server_is_said_to_be(tmp_path: Path) -> None:
+    """A program that speaks something else does not hang the worker."""
+    silent = ToolServer(command=(sys.executable, "-c", "print('hello')"))
+    house = Toolbox(Path(), frozenset(), httpx.AsyncClient(), lambda _path: None, servers={"silent": silent})  # type: ignore[arg-type, return-value]
+
+    with pytest.raises(AgentFailed, match="tool_server_unavailable"):
+        async with opened(house, ("silent/x",)):
+            pass
+
+
+@pytest.mark.parametrize(
+    "schema", [None, [], "x", {}, {"type": "string"}, {"properties": 5}, {"properties": {"a": {"$ref": "http://x"}}}]
+)
+def test_any_schema_of_a_stranger_is_closed(schema: Any) -> None:
+    """Whatever a server says, arguments are an object with the names that it lists."""
+    made = closed(schema)
+
+    assert (made["type"], made["additionalProperties"]) == ("object", False)
+    assert isinstance(made["properties"], dict)
+
+
+def test_the_operators_file_names_servers(tmp_path: Path) -> None:
+    """A command or an address under a plain name; anything else is refused with the variable's name."""
+    path = tmp_path / "servers.yaml"
+    path.write_text("files: {command: [mcp-files, /srv], read_only: [read]}\nweb: {url: 'https://tools.example/mcp'}\n")
+    assert tool_servers(path)["files"] == ToolServer(command=("mcp-files", "/srv"), read_only=("read",))
+    assert tool_servers(None) == {}
+
+    for bad in ("x: {}", "x: {command: [a], url: b}", "'a/b': {url: c}", "x: {comand: [a]}", "- x", "x: {command: a}"):
+        path.write_text(bad)
+        with pytest.raises(SettingInvalid, match="SMOLIT_TOOL_SERVERS"):
+            tool_servers(path)
