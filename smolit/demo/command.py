@@ -17,6 +17,7 @@ from events.task import AgentChosen
 from events.topics import Names
 from learning.outcomes import Outcomes, Prompt
 from smolit.cli import out
+from smolit.cli.desk import Desk
 from smolit.client import Client, Origin
 from smolit.demo import show
 from smolit.demo.calibrate import calibrated
@@ -24,17 +25,21 @@ from smolit.demo.course import Course
 from smolit.demo.drive import Asking, drive
 from smolit.demo.local_work import Done, work_here
 from smolit.demo.report import Report, report
-from smolit.demo.stage import staged, wait_live
+from smolit.demo.second import Second, perform, recall, summed_up
+from smolit.demo.second_show import print_given, print_recalled
+from smolit.demo.stage import restarted, staged, wait_live
 from smolit.demo.watch import Watch
 from smolit.demo.window import Window
 from smolit.errors import CheckFailed, UsageInvalid
 from smolit.process.ports import utc_now
+from smolit.process.runner import live_runner
 from smolit.settings import PROJECT, Settings, load_settings
 from smolit.stack.local import Endpoints
 from store.postgres import connect
 
 DATA, SET = PROJECT / "bench" / "data", "mmlupro_mid9"
 LOCAL_AGENTS = ("arithmetic", "sentiment")
+TEAM = ("supervisor", "ocr", "entities", "sentiment", "summary", "table", "answer")
 PATIENCE_S = 120.0
 CHOICE_TARGET_S = 0.036
 
@@ -63,6 +68,9 @@ def demo(
     calibrate: Annotated[
         int, typer.Option("--calibrate", min=0, max=2000, help="How many of the first questions all agents are given, too.")
     ] = 30,
+    team: Annotated[
+        bool, typer.Option("--team/--no-team", help="Let a team of agents do a second act, restart all, and recall it.")
+    ] = True,
     json: Annotated[Path | None, typer.Option("--json", help="File to write the figures to, as JSON.")] = None,
 ) -> None:
     """Run the main job on real questions with recorded answers, print what it measured, and stop."""
@@ -70,13 +78,33 @@ def demo(
     outcomes = Outcomes.load(DATA, SET)
     if json is not None and not json.parent.is_dir():
         raise UsageInvalid(f"there is no folder {json.parent} to write {json.name} to")
+    ours = live_runner(settings.data_dir) is None
     with staged(settings, out.say) as endpoints:
         seen = asyncio.run(_watch(settings, endpoints, outcomes, Asked(tasks, in_flight, calibrate)))
         asyncio.run(_tell(seen, endpoints))
+        second = _second_act(settings, endpoints, ours) if team else None
     if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(seen.report), indent=2) + b"\n")
+        told = {**msgspec.to_builtins(seen.report), "team": msgspec.to_builtins(second)}
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
     if seen.report.lost:
         raise CheckFailed(f"{seen.report.lost} of {seen.report.submitted} tasks were lost")
+    if second is not None and not (second.outcome == "completed" and second.recalled):
+        raise CheckFailed(f"the team's answer is {second.outcome}" if second.recalled else "what was done was not recalled")
+
+
+def _second_act(settings: Settings, endpoints: Endpoints, ours: bool) -> Second:
+    """Let a team work, restart all that was started here, and recall; print it."""
+    console, tenant = Console(), settings.tenants[0]
+    asyncio.run(wait_live(settings, endpoints, TEAM))
+    given = asyncio.run(perform(Desk(settings, endpoints), tenant, secrets.token_hex(4)))
+    print_given(console, given)
+    began = time.monotonic()
+    again = restarted(settings, out.say) if ours else endpoints
+    took = time.monotonic() - began if ours else None
+    recalled = asyncio.run(recall(Desk(settings, again), tenant, given))
+    second = summed_up(given, recalled, took)
+    print_recalled(console, recalled, second)
+    return second
 
 
 async def _watch(settings: Settings, endpoints: Endpoints, outcomes: Outcomes, asked: Asked) -> Seen:

@@ -37,12 +37,7 @@ def staged(settings: Settings, say: Say) -> Iterator[Endpoints]:
     had_processes = live_runner(settings.data_dir) is not None
     before_signal = signal.signal(signal.SIGTERM, leave)
     try:
-        with background.launching(settings) as begin:
-            endpoints = local.up(settings, say)
-            asyncio.run(prepare(settings, endpoints, say))
-            begin()
-        background.wait_ready(settings, say)
-        yield endpoints
+        yield _brought_up(settings, say)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what it asks for is being done
         if not had_processes:
@@ -50,6 +45,23 @@ def staged(settings: Settings, say: Say) -> Iterator[Endpoints]:
         if not had_servers:
             local.down(settings, progress=say)
         signal.signal(signal.SIGTERM, before_signal)
+
+
+def _brought_up(settings: Settings, say: Say) -> Endpoints:
+    """Start what is not there yet, and wait until all processes are ready."""
+    with background.launching(settings) as begin:
+        endpoints = local.up(settings, say)
+        asyncio.run(prepare(settings, endpoints, say))
+        begin()
+    background.wait_ready(settings, say)
+    return endpoints
+
+
+def restarted(settings: Settings, say: Say) -> Endpoints:
+    """Stop every process and both servers, and bring all up again."""
+    background.halt(settings, say)
+    local.down(settings, progress=say)
+    return _brought_up(settings, say)
 
 
 def leave(number: int, _frame: object) -> NoReturn:
