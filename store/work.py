@@ -101,6 +101,7 @@ update ops.work_agent set state = %s where tenant = %s and agent_id = %s and sta
 _SERVING = """
 select distinct agent_id from ops.work_agent
 where state <> 'retired' and pool = %s and (%s::text[] is null or agent_id = any(%s::text[])) order by agent_id"""
+_DIGESTS = "select agent_id, case when state = 'retired' then '' else digest end from ops.work_agent where tenant = %s"
 _POOLS = "select distinct pool from ops.work_agent where state <> 'retired' and pool <> '' order by pool"
 # A choice may be read before the agent that was chosen, and an agent may move: who claims asks for both to be the same.
 _MOVE = """
@@ -188,6 +189,13 @@ async def serving(connection: Connection, agents: Sequence[str] | None, pool: st
     named = None if agents is None else list(agents)
     cursor = await connection.execute(_SERVING, (pool, named, named))
     return tuple(row[0] for row in await cursor.fetchall())
+
+
+async def digests(connection: Connection, tenant: str) -> dict[str, str]:
+    """Return the digest of the spec of each of a tenant's agents; that of one that has retired is empty."""
+    cursor = await connection.execute(_DIGESTS, (tenant,))
+    rows: list[tuple[str, str]] = await cursor.fetchall()
+    return dict(rows)
 
 
 async def pools(connection: Connection) -> tuple[str, ...]:
