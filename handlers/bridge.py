@@ -8,7 +8,7 @@ outbox, in the transaction of the claim. As long as no agent lives elsewhere, it
 
 import asyncio
 from asyncio import Event as Flag
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
@@ -275,6 +275,7 @@ async def run(
     clock: Clock,
     timer: Timer,
     count: Count,
+    tell: Callable[[Sequence[str]], None],
     *,
     connect: Connect = connect,
     make_reader: MakeReader = PartitionReader,
@@ -290,7 +291,7 @@ async def run(
         lines = [await _connect(connect, dsn, stack) for _ in range(2)]
         if not await take_turn(lines[0], roads.names, stopped, rhythm.asleep_s, CONSUMER):
             return
-        topics = Topics(kafka, roads.names, replicas)
+        topics = Topics(kafka, roads.names, replicas, tell)
         while not stopped.is_set() and not await topics.made_for(lines[1]):
             await _nap(stopped, rhythm.asleep_s)
         if stopped.is_set():
@@ -318,15 +319,20 @@ async def run(
 
 
 class Topics:
-    """The topics of pools that live elsewhere, made when the first agent is in one."""
+    """The topics of pools that live elsewhere, made when the first agent is in one; `tell` hears of every pool."""
 
-    def __init__(self, kafka: str, names: Names, replicas: int) -> None:
-        self._kafka, self._names, self._replicas = kafka, names, replicas
+    def __init__(self, kafka: str, names: Names, replicas: int, tell: Callable[[Sequence[str]], None]) -> None:
+        self._kafka, self._names, self._replicas, self._tell = kafka, names, replicas, tell
         self._made: set[str] = set()
+        self._told: tuple[str, ...] | None = None
 
     async def made_for(self, connection: Connection) -> bool:
         """Make what is missing; return whether there is any pool elsewhere."""
-        labels = {label for label in await work.pools(connection) if is_elsewhere(label)}
+        pools = await work.pools(connection)
+        if pools != self._told:
+            self._told = pools
+            self._tell(pools)
+        labels = {label for label in pools if is_elsewhere(label)}
         if missing := labels - self._made:
             wanted = {self._names.work_of(*_parts(label)): WORK for label in sorted(missing)}
             await provision(self._kafka, wanted, self._replicas)

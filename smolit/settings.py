@@ -151,6 +151,13 @@ class Settings(BaseSettings):
     )
     log_file: Path | None = Field(default=None, description="File that log records are added to; empty: standard error.")
     workers: int = Field(default=2, ge=1, le=64, description="Workers that `smolit run all` and `smolit up` start.")
+    agent_dirs: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(), description="Folders of agent specs that are watched besides those that come along, separated by commas."
+    )
+    pools: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("models",),
+        description="Pools that `smolit up` starts a worker for once an agent is in one, separated by commas.",
+    )
     health_port: Port = Field(
         default=0,
         description="Port of /health, /ready and /metrics of `smolit run NAME`, on loopback; 0: any, as `smolit status` shows.",
@@ -223,6 +230,12 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         """Make a folder independent of where a process happens to stand."""
         return path.expanduser().absolute()
+
+    @field_validator("agent_dirs")
+    @classmethod
+    def _absolute_all(cls, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        """Make folders independent of where a process happens to stand."""
+        return tuple(path.expanduser().absolute() for path in paths)
 
     @field_validator("llm_url", "llm_model", "llm_agent_tokens_per_day", mode="before")
     @classmethod
@@ -320,7 +333,7 @@ class Settings(BaseSettings):
             raise ValueError("must be lower-case letters, digits and hyphens, at most 63")
         return name
 
-    @field_validator("tenants", "admins", "reply_topics", "webhook_hosts", mode="before")
+    @field_validator("tenants", "admins", "reply_topics", "webhook_hosts", "pools", "agent_dirs", mode="before")
     @classmethod
     def _split(cls, names: object) -> object:
         """Read `a, b` as two names."""

@@ -190,7 +190,8 @@ async def take_back(connection: Connection, holder: str) -> list[tuple[str, str]
 async def free(connection: Connection, patience_s: float) -> list[tuple[Worker, int]]:
     """Return workers that were heard of just now, with how many more attempts each of them would take."""
     cursor = await connection.execute(_FREE, (patience_s,))
-    found = [(Worker(tenant, *names, 0), int(room)) for tenant, *names, room in await cursor.fetchall()]
+    rows = await cursor.fetchall()
+    found = [(Worker(tenant, source, name, pool, 0), int(room)) for tenant, source, name, pool, room in rows]
     return [(worker, room) for worker, room in found if room > 0]
 
 

@@ -103,6 +103,7 @@ _SERVING = """
 select distinct agent_id from ops.work_agent
 where state <> 'retired' and pool = %s and (%s::text[] is null or agent_id = any(%s::text[])) order by agent_id"""
 _SPECS = "select spec from ops.work_agent where tenant = %s and state <> 'retired' order by agent_id"
+_DIGESTS = "select agent_id, case when state = 'retired' then '' else digest end from ops.work_agent where tenant = %s"
 _POOLS = "select distinct pool from ops.work_agent where state <> 'retired' and pool <> '' order by pool"
 # A choice may be read before the agent that was chosen, and an agent may move: who claims asks for both to be the same.
 _MOVE = """
@@ -201,6 +202,13 @@ async def serving(connection: Connection, agents: Sequence[str] | None, pool: st
 async def specs(connection: Connection, tenant: str) -> list[bytes]:
     """Return the specs of a tenant's agents that have not left, as JSON."""
     return [bytes(row[0]) for row in await (await connection.execute(_SPECS, (tenant,))).fetchall()]
+
+
+async def digests(connection: Connection, tenant: str) -> dict[str, str]:
+    """Return the digest of the spec of each of a tenant's agents; that of one that has retired is empty."""
+    cursor = await connection.execute(_DIGESTS, (tenant,))
+    rows: list[tuple[str, str]] = await cursor.fetchall()
+    return dict(rows)
 
 
 async def pools(connection: Connection) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from smolit.process.roster import EXTRAS, PROCESSES
 from smolit.settings import Settings, load_settings
 
 Instance = Annotated[str, typer.Option("--instance", help="Tells apart processes of one name; no two live ones share it.")]
+Pool = Annotated[str, typer.Option("--pool", help="With `worker`: do what this pool's agents are asked, and nothing else.")]
 UntilEof = Annotated[bool, typer.Option("--until-eof", help="End at once when standard input ends.", hidden=True)]
 WhenTold = Annotated[bool, typer.Option("--when-told", help="With `all`: begin at a line on standard input.", hidden=True)]
 
@@ -19,6 +20,7 @@ WhenTold = Annotated[bool, typer.Option("--when-told", help="With `all`: begin a
 def run(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Process to run, or `all`.")],
     instance: Instance = "1",
+    pool: Pool = "",
     until_eof: UntilEof = False,
     when_told: WhenTold = False,
 ) -> None:
@@ -28,10 +30,12 @@ def run(
         raise typer.Exit(_run_all(settings, until_eof, when_told))
     if name not in (*PROCESSES, *EXTRAS):
         raise UsageInvalid(f"no process is called {name!r}; there are {', '.join((*PROCESSES, *EXTRAS))}, and `all`")
+    if pool and name != "worker":
+        raise UsageInvalid("--pool is for `worker`: no other process does attempts")
     # Here and not above: this pulls in Faust and all else that a process may need, and no other command does.
     from smolit.process.child import run as run_one
 
-    raise typer.Exit(run_one(settings, name, instance, until_eof))
+    raise typer.Exit(run_one(settings, name, instance if not pool or instance != "1" else pool, until_eof, pool))
 
 
 def _run_all(settings: Settings, until_eof: bool, when_told: bool) -> int:

@@ -14,19 +14,19 @@ from smolit.process.told import told_ports
 from smolit.settings import Settings, load_settings
 
 
-def run(settings: Settings, name: str, instance: str, until_eof: bool) -> int:
+def run(settings: Settings, name: str, instance: str, until_eof: bool, pool: str = "") -> int:
     """Run one process until it is told to stop; return its exit code. `until_eof`: see `main_of`."""
     endpoints = locate(settings)
-    place = Place(settings, endpoints, instance, told_ports())
+    place = Place(settings, endpoints, instance, told_ports(), pool)
     secrets = frozenset({choice_secret(settings).get_secret_value(), llm_key(settings).get_secret_value(), endpoints.postgres})
     make = functools.partial(compose.build, name, place)
     return main_of(Shell(settings, Who(name, instance), make, secrets), until_eof)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Be the process that the runner wants: its name and its instance."""
-    name, instance = arguments
-    return run(load_settings(), name, instance, until_eof=True)
+    """Be the process that the runner wants: its name, its instance, and its pool."""
+    name, instance, pool = arguments
+    return run(load_settings(), name, instance, until_eof=True, pool=pool)
 
 
 BROOD = Brood(main, compose.load)

@@ -12,12 +12,13 @@ from store.postgres import Connection
 
 @dataclass(frozen=True)
 class Place:
-    """Where a process stands: settings, addresses, its instance, and what it touches the world with."""
+    """Where a process stands: settings, addresses, its instance, its pool, and what it touches the world with."""
 
     settings: Settings
     endpoints: Endpoints
     instance: str
     ports: Ports
+    pool: str = ""
 
     @property
     def names(self) -> Names:

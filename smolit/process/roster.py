@@ -1,7 +1,7 @@
 """Which processes there are, in which order they stop, and how each is started."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -31,6 +31,7 @@ class Slot(Struct, frozen=True, order=True):
 
     name: str
     instance: str
+    pool: str = ""
 
     @property
     def identity(self) -> str:
@@ -48,14 +49,20 @@ def extras(settings: Settings) -> list[Slot]:
     return [Slot("llm", "1")] if settings.local_llm == "on" else []
 
 
+def pooled(names: Iterable[str]) -> list[Slot]:
+    """Return a worker for each of these pools."""
+    return [Slot("worker", name, name) for name in sorted(names)]
+
+
 def argv(slot: Slot) -> list[str]:
     """Return the command that runs one process; `-P` keeps the folder one stands in out of the imports."""
-    return [sys.executable, "-P", "-m", "smolit", "run", slot.name, "--instance", slot.instance, "--until-eof"]
+    pool = ["--pool", slot.pool] if slot.pool else []
+    return [sys.executable, "-P", "-m", "smolit", "run", slot.name, "--instance", slot.instance, *pool, "--until-eof"]
 
 
 def arguments(slot: Slot) -> tuple[str, ...]:
     """Return what a forked process is told (`smolit.process.child`)."""
-    return (slot.name, slot.instance)
+    return (slot.name, slot.instance, slot.pool)
 
 
 def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

@@ -6,13 +6,15 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 from msgspec import Struct
 
 from smolit.errors import NurseryLost
-from smolit.process import log, record
+from smolit.process import log, pools, record
 from smolit.process.log import Who
 from smolit.process.record import ProcessRecord
 from smolit.process.roster import STOP_STAGES, Slot, extras, slots
@@ -24,6 +26,7 @@ from smolit.stack import process
 FIRST_DELAY_S, LONGEST_DELAY_S, STEADY_S = 0.2, 10.0, 30.0
 WHO = Who("runner", "all")
 _AT_ONCE = 130
+_LOOK_S = 1.0  # between two looks for pools that need a worker
 _KILLED_S = 5.0  # for the news that a process which was killed has ended
 
 
@@ -68,6 +71,11 @@ def live_runner(data_dir: Path) -> psutil.Process | None:
     return record.live(ProcessRecord("runner", "all", known.pid, known.started_at)) if known else None
 
 
+def nobody() -> Sequence[Slot]:
+    """Want nobody else."""
+    return ()
+
+
 def at_once() -> bool:
     """Wait for nobody."""
     return True
@@ -85,7 +93,8 @@ async def run_all(settings: Settings, starter: Starter, told: Callable[[], bool]
     try:
         if await asyncio.to_thread(told):
             with alone(settings, WHO):
-                runner = Runner(settings, [*slots(settings.workers), *extras(settings)], starter)
+                everybody = [*slots(settings.workers), *extras(settings)]
+                runner = Runner(settings, everybody, starter, partial(pools.wanted, settings))
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, runner.heard)
                 await runner.run()
@@ -96,7 +105,9 @@ async def run_all(settings: Settings, starter: Starter, told: Callable[[], bool]
 class Runner:
     """Holds one keeper per process."""
 
-    def __init__(self, settings: Settings, wanted: Sequence[Slot], starter: Starter) -> None:
+    def __init__(
+        self, settings: Settings, wanted: Sequence[Slot], starter: Starter, more: Callable[[], Sequence[Slot]] = nobody
+    ) -> None:
         self._settings = settings
         self._starter = starter
         self._stopped = asyncio.Event()
@@ -104,7 +115,7 @@ class Runner:
         self._me = record.ours(WHO.component, WHO.instance, 0)
         self._running: dict[Slot, Child] = {}
         self._children: dict[Slot, ChildRecord] = {}
-        self._wanted = wanted
+        self._wanted, self._more = wanted, more
         self._log = log.bind()
 
     def heard(self) -> None:
@@ -120,16 +131,21 @@ class Runner:
         self._note()
         keepers = {slot: asyncio.create_task(self._keep(slot)) for slot in self._wanted}
         try:
-            await self._told_to_stop(list(keepers.values()))
+            await self._told_to_stop(keepers)
         finally:
             self._stopped.set()
             await self._stop_all(keepers)
             path_of(self._settings.data_dir).unlink(missing_ok=True)
 
-    async def _told_to_stop(self, keepers: "list[asyncio.Task[None]]") -> None:
-        """Wait for the word to stop; a keeper that fails is a mistake in the program and ends the runner."""
+    async def _told_to_stop(self, keepers: "dict[Slot, asyncio.Task[None]]") -> None:
+        """Wait for the word to stop, and keep what is wanted meanwhile, too; a keeper that fails ends the runner."""
         told = asyncio.create_task(self._stopped.wait())
-        await asyncio.wait([told, *keepers], return_when=asyncio.FIRST_COMPLETED)
+        done: set[asyncio.Task[Any]] = set()
+        while not done:
+            for slot in self._more():
+                if slot not in keepers:
+                    keepers[slot] = asyncio.create_task(self._keep(slot))
+            done, _ = await asyncio.wait([told, *keepers.values()], timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
 
     async def _keep(self, slot: Slot) -> None:

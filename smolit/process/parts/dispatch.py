@@ -3,10 +3,12 @@
 import asyncio
 import random
 import time
+from functools import partial
 
 from handlers import bridge, dispatch, postman, supervisor, watchdog
 from handlers.count import Count
 from handlers.purge import Keep
+from smolit.process import pools, watching
 from smolit.process.hand import HandProcess
 from smolit.process.place import Place
 from smolit.process.roads import roads_of
@@ -72,12 +74,14 @@ def build(place: Place) -> Runnable:
                     ports.clock,
                     time.monotonic,
                     count,
+                    partial(pools.tell, place.settings),
                     connect=ports.connect,
                     make_reader=ports.reader,
                     make_publisher=ports.publisher,
                     make_fold=ports.fold,
                 )
             )
+            group.create_task(watching.watch(place, stopped, count))
             group.create_task(watchdog.run(dsn, roads, stopped, ports.clock, time.monotonic, count, keep, connect=ports.connect))
 
     return HandProcess("dispatch", body)

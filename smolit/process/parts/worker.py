@@ -42,6 +42,7 @@ def build(place: Place) -> Runnable:
         capacity=settings.worker_capacity,
         lease_s=settings.lease_s,
         heartbeat_s=settings.heartbeat_s,
+        pool=place.pool,
     )
 
     async def body(stopped: asyncio.Event, count: Count) -> None:

@@ -1,0 +1,115 @@
+// An agent that lives outside of smolit: it factors whole numbers. node worker.mjs POOL [NAME]; see docs/agents-remote.md.
+import { randomUUID } from "node:crypto";
+
+import kafkajs from "kafkajs";
+
+const SOURCE = "examples/node"; // with our name it says who we are: an answer counts only from who has the attempt
+const PREFIX = process.env.SMOLIT_TOPIC_PREFIX ?? "smolit";
+const REQUESTS = `${PREFIX}.requests.v1`;
+const BEAT_MS = 1_000;
+const CAPACITY = 2;
+const CHUNK = 2_000_000; // divisions between two looks at what else is to be done
+
+const [pool, name = `node-${process.pid}`] = process.argv.slice(2);
+const kafka = new kafkajs.Kafka({
+  clientId: `smolit-${name}`,
+  brokers: (process.env.SMOLIT_KAFKA ?? "127.0.0.1:19092").split(","),
+  logLevel: kafkajs.logLevel.ERROR,
+});
+const producer = kafka.producer();
+const holding = new Map(); // what we are at: claim by attempt
+
+/** Say something as a CloudEvent in binary mode; sent again under the same id, it counts once. */
+function say(type, data, id = randomUUID()) {
+  const headers = {
+    ce_specversion: "1.0",
+    ce_type: `smolit.${type}.v1`,
+    ce_source: SOURCE,
+    ce_id: id,
+    ce_time: new Date().toISOString(),
+    "content-type": "application/json",
+  };
+  return producer.send({ topic: REQUESTS, messages: [{ value: JSON.stringify(data), headers }] });
+}
+
+/** Show that we live, and what we are at: the leases of that are renewed, and of nothing else. */
+function beat(capacity = CAPACITY) {
+  return say("worker.beat", { worker: name, pool, capacity, holding: [...holding.values()].map(({ claim }) => claim) });
+}
+
+/** Do an attempt, and answer under its claim. */
+async function attempt(command) {
+  const { task_id, attempt: number, epoch } = command;
+  const key = `${task_id}/${number}`;
+  const mine = { claim: { task_id, attempt: number, epoch }, dropped: false };
+  holding.set(key, mine);
+  const began = performance.now();
+  let result;
+  try {
+    const factors = await factor(command.text, mine);
+    result = { outcome: "completed", output: { factors: factors.map(String) } };
+  } catch (error) {
+    result = { outcome: "failed", reason: "not_a_number", detail: error.message };
+  }
+  if (mine.dropped) return;
+  const steps = [{ name: "divide", duration_us: Math.round((performance.now() - began) * 1000), model: "trial-division/1" }];
+  await say("attempt.answer", { worker: name, ...mine.claim, ...result, steps }, `${key}/${epoch}`);
+  if (holding.get(key) === mine) holding.delete(key);
+}
+
+/** Return the prime factors of the number in a text, smallest first; from time to time others get their turn. */
+async function factor(text, mine) {
+  const found = text.match(/\d+/);
+  let left = Number(found?.[0]);
+  if (!Number.isSafeInteger(left) || left < 2) throw new Error("there is no whole number from 2 to 2^53 in the text");
+  const factors = [];
+  for (let divisor = 2, steps = 1; divisor * divisor <= left; divisor += divisor === 2 ? 1 : 2, steps++) {
+    while (left % divisor === 0) {
+      factors.push(divisor);
+      left /= divisor;
+    }
+    if (steps % CHUNK === 0) await new Promise(setImmediate);
+    if (mine.dropped) return [];
+  }
+  return left > 1 ? [...factors, left] : factors;
+}
+
+/** Take a command that is for us. */
+function take({ message }) {
+  const command = JSON.parse(message.value.toString());
+  if (command.source !== SOURCE || command.worker !== name) return;
+  const held = holding.get(`${command.task_id}/${command.attempt}`);
+  if (message.headers.ce_type.toString() === "smolit.attempt.drop.v1") {
+    if (held?.claim.epoch === command.epoch) {
+      held.dropped = true;
+      holding.delete(`${command.task_id}/${command.attempt}`);
+    }
+  } else if (held?.claim.epoch !== command.epoch) {
+    attempt(command).catch(fail); // the same command may come twice
+  }
+}
+
+/** End: whoever started us starts us again, and what we held goes to another worker. */
+function fail(error) {
+  console.error(error.message);
+  process.exit(1);
+}
+
+/** Go to the ends of our pool's topic first, then announce ourselves: whatever is meant for us comes after that. */
+async function main() {
+  const topic = `${PREFIX}.work.${pool}.v1`;
+  const admin = kafka.admin();
+  const consumer = kafka.consumer({ groupId: `smolit-${name}-${randomUUID()}` }); // ours alone: each worker reads every command
+  await Promise.all([admin.connect(), producer.connect(), consumer.connect()]);
+  const ends = await admin.fetchTopicOffsets(topic);
+  await admin.disconnect();
+  await consumer.subscribe({ topics: [topic] });
+  await consumer.run({ autoCommit: false, eachMessage: async (one) => take(one) });
+  for (const { partition, high } of ends) consumer.seek({ topic, partition, offset: high });
+  await say("worker.announce", { worker: name, pool, capacity: CAPACITY, about: "factors whole numbers, in Node" });
+  console.log("announced");
+  setInterval(() => beat().catch(fail), BEAT_MS);
+  process.once("SIGTERM", () => beat(0).finally(() => process.exit(0)));
+}
+
+main().catch(fail);

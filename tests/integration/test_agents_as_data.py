@@ -1,0 +1,230 @@
+"""Agents as data on the whole system: checks that send a task on, tenants, pools, and files that become versions."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from smolit.settings import Settings
+from smolit.stack import local
+from tests.processes import all_running
+from tests.said import Said, Smolit, command_line, until
+from tests.toolchain import cache, fetched, npm_folder, tool
+
+pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """All processes, started once for this module in a namespace of their own; they die with this process."""
+    with all_running(stack, tmp_path_factory.mktemp("agents"), lease_s=4.0) as running:
+        yield running
+
+
+@pytest.fixture
+def smolit(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Smolit:
+    """The command line, as a function."""
+    return command_line(capsys)
+
+
+def registered(smolit: Smolit, folder: Path, name: str, content: str) -> None:
+    """Register an agent whose spec has this content beside its id."""
+    path = folder / f"{name}.yaml"
+    path.write_text(f"id: {name}\n{content}")
+    assert smolit("agent", "register", str(path)).code == 0
+
+
+# Both read a date off a text: one where none is, and one that does as it should.
+CARELESS = """\
+description: Copies what it is told, and calls it a date.
+skills: [due-date]
+pipeline: steps
+settings:
+  steps:
+    - do: clean
+      name: read
+      check:
+        - {check}
+"""
+CAREFUL = """\
+description: Adds up the days.
+skills: [due-date]
+pipeline: steps
+settings:
+  steps:
+    - do: arithmetic
+      check:
+        - range: {field: value, least: 0, most: 1000}
+"""
+CHECKS = {
+    "date": "plausible_date: {field: text, first: '2000-01-01'}",
+    "empty": "not_empty: {field: text, least: 20}",
+    "schema": "schema: {schema: {type: object, required: [due]}}",
+}
+
+
+@pytest.mark.parametrize("kind", CHECKS)
+def test_what_a_check_rejects_is_done_by_another_agent(smolit: Smolit, tmp_path: Path, kind: str) -> None:
+    """An implausible date, next to nothing where a text should be, another shape: the task ends completed all the same."""
+    careless, careful = f"careless-{kind}", f"careful-{kind}"
+    registered(smolit, tmp_path, careless, CARELESS.replace("{check}", CHECKS[kind]).replace("due-date", f"due-{kind}"))
+    registered(smolit, tmp_path, careful, CAREFUL.replace("due-date", f"due-{kind}"))
+    assert smolit("policy", "set", "uniform", "--scope", kind).code == 0
+
+    def told() -> Said:
+        answer = smolit("task", "submit", "14 + 30", "--kind", f"due-{kind}", "--scope", kind, "--wait", "--json").json
+        ended = partial(smolit, "task", "show", answer["task_id"], "--json")
+        return until(ended, lambda said: said.code == 0 and bool(said.json["task"]["ended_at"]))
+
+    shown = until(told, lambda said: len(said.json["attempts"]) == 2)  # who comes first is left to chance
+    first, second = shown.json["attempts"]
+    assert (first["agent"], first["outcome"]) == (careless, "failed")
+    assert "implausible_output" in str(first["error"])
+    assert (second["agent"], second["outcome"]) == (careful, "completed")
+    assert shown.json["task"]["outcome"] == "completed"
+    assert any(step["name"] == "read.rejected" for step in first["steps"])
+
+
+def test_an_agent_that_is_not_for_a_tenant_is_left_out_with_the_reason(smolit: Smolit, tmp_path: Path) -> None:
+    """`policy explain` says so, and the task goes to whoever may."""
+    registered(smolit, tmp_path, "private", "description: x\nskills: [sums]\npipeline: arithmetic\ntenants: [acme]\n")
+    registered(smolit, tmp_path, "public", "description: x\nskills: [sums]\npipeline: arithmetic\ntenants: [default]\n")
+
+    answer = smolit("task", "submit", "1 + 1", "--kind", "sums", "--wait", "--json").json
+    explained = until(partial(smolit, "policy", "explain", answer["task_id"]), lambda said: said.code == 0)
+
+    assert answer["agent"] == "public"
+    assert "Not a candidate: private may not be asked by this tenant" in explained.out
+    assert "may not be asked by this tenant" in smolit("task", "submit", "1 + 1", "--agent", "private", "--wait").err
+
+
+def test_input_and_output_are_what_the_spec_says(smolit: Smolit, tmp_path: Path) -> None:
+    """What does not fit is a failed attempt with the place; nobody else can do it, so the task fails and says so."""
+    content = "description: x\nskills: [strict]\npipeline: arithmetic\ninputs: {type: object, required: [unit]}\n"
+    registered(smolit, tmp_path, "strict", content + "outputs: {type: object, required: [nothing]}\n")
+
+    without = smolit("task", "submit", "1 + 1", "--kind", "strict", "--wait")
+    given = smolit("task", "submit", "1 + 1", "--kind", "strict", "--input", '{"unit": "m"}', "--wait")
+
+    assert (without.code, "bad_input: strict does not take this input: $: 'unit' is a required" in without.err) == (1, True)
+    assert (given.code, "bad_output" in given.err) == (1, True)
+
+
+def test_a_pool_has_a_worker_of_its_own(smolit: Smolit, tmp_path: Path) -> None:
+    """The runner starts one once an agent is in the pool; it does that agent's work, and the house's workers do not."""
+    registered(smolit, tmp_path, "heavy", "description: x\nskills: [heavy]\npipeline: arithmetic\npool: models\n")
+
+    answer = smolit("task", "submit", "2 + 2", "--kind", "heavy", "--wait", "--json").json
+    shown = until(
+        partial(smolit, "task", "show", answer["task_id"], "--json"), lambda said: said.code == 0 and bool(said.json["attempts"])
+    )
+
+    assert answer["outcome"] == "completed"
+    assert shown.json["attempts"][0]["worker"] == "worker-models"
+    assert "worker-models" in smolit("status").out
+
+
+def node() -> list[str]:
+    """Return how to run the worker in Node, with the packages of its lock."""
+    return [tool("node"), str(npm_folder(EXAMPLES / "node") / "worker.mjs")]
+
+
+def go() -> list[str]:
+    """Return how to run the worker in Go, compiled once per content."""
+    compiler, source = tool("go"), EXAMPLES / "go"
+    binary = cache("go-worker", [source / "go.mod", source / "go.sum", source / "worker" / "main.go"]) / "worker"
+    if not binary.exists():
+        fetched([compiler, "build", "-mod=readonly", "-o", str(binary), "./worker"], source)
+    return [str(binary)]
+
+
+@contextmanager
+def elsewhere(program: list[str], pool: str, name: str, settings: Settings) -> Iterator["subprocess.Popen[str]"]:
+    """Lend a worker that lives elsewhere, once it has announced itself."""
+    given = {**os.environ, "SMOLIT_KAFKA": settings.kafka, "SMOLIT_TOPIC_PREFIX": settings.topic_prefix}
+
+    for _ in range(30):  # it ends where its pool has no topic yet, and whoever runs it starts it again
+        nice = ["nice", "-n", "19"]  # it takes what processors there are, and what it speaks to needs some
+        process = subprocess.Popen(
+            [*nice, *program, pool, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=given
+        )
+        assert process.stdout
+        if process.stdout.readline() == "announced\n":
+            break
+        said = process.communicate()
+        time.sleep(0.5)
+    else:
+        raise AssertionError(f"{name} never announced itself: {said}")
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def at_work(settings: Settings, name: str) -> int:
+    """Return how many attempts are with a worker."""
+    query = "select count(*) from ops.work_attempt where state = 'running' and worker like %s"
+    with psycopg.connect(settings.postgres.get_secret_value()) as connection:
+        row = connection.execute(query, (f"%#{name}",)).fetchone()
+    return int(row[0]) if row else 0
+
+
+@pytest.mark.parametrize(
+    ("language", "program", "numbers"),
+    [
+        ("node", node, ["9007195909437503", "9007199254740881", "9007199254740847", "9007195909437503", "91", "1001"]),
+        ("go", go, ["89999986200000529", "89999986200000529", "89999986200000529", "89999986200000529", "91", "1001"]),
+    ],
+)
+def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
+    smolit: Smolit, settings: Settings, tmp_path: Path, language: str, program: Callable[[], list[str]], numbers: list[str]
+) -> None:
+    """kill -9 in the middle of the work: a second worker gets what the first had, and every task is completed, once."""
+    command = program()
+    registered(
+        smolit, tmp_path, f"factor-{language}",
+        f"description: Factors whole numbers.\nskills: [factor-{language}]\npipeline: remote\npool: {language}\n"
+        f"settings: {{sources: [examples/{language}], effects: nothing}}\noutputs: {{type: object, required: [factors]}}\n",
+    )  # fmt: skip
+    batch = tmp_path / "batch.jsonl"
+    batch.write_text("\n".join(json.dumps({"text": f"factor {n}", "kind": f"factor-{language}"}) for n in numbers))
+    with ExitStack() as stack:
+        victim = stack.enter_context(elsewhere(command, language, "victim", settings))
+        sent = smolit("task", "submit", "--file", str(batch))
+        until(lambda: Said(at_work(settings, "victim"), "", ""), lambda said: said.code == 2)
+        os.kill(victim.pid, signal.SIGKILL)
+        stack.enter_context(elsewhere(command, language, "heir", settings))
+        tasks = [json.loads(line)["task_id"] if line.startswith("{") else line for line in sent.out.split("\n") if line]
+        shown = [
+            until(
+                partial(smolit, "task", "show", task, "--json"),
+                lambda said: said.code == 0 and bool(said.json["task"]["ended_at"]),
+            ).json
+            for task in tasks
+        ]
+
+    taken_over = "select count(*) from ops.work_attempt where epoch > 1 and state = 'completed' and worker = %s"
+    with psycopg.connect(settings.postgres.get_secret_value()) as connection:
+        row = connection.execute(taken_over, (f"default:examples/{language}#heir",)).fetchone()
+    assert row
+    assert row[0] >= 1
+    assert [(task["task"]["outcome"], len(task["attempts"])) for task in shown] == [("completed", 1)] * len(numbers)
+    listed = [one for one in smolit("agent", "workers", "--json").json if one["pool"].endswith(f"/{language}")]
+    assert {one["worker"]: one["busy"] for one in listed} == {"victim": 0, "heir": 0}
+    for number, task in zip(numbers, shown, strict=True):
+        factors = [int(one) for one in task["attempts"][0]["output"]["factors"]]
+        product = 1
+        for one in factors:
+            product *= one
+        assert product == int(number)
