@@ -47,6 +47,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("agent retire", "smolit.cli.agent:retire"),
     Command("llm status", "smolit.cli.llm:status"),
     Command("llm ask", "smolit.cli.llm:ask"),
+    Command("llm cache", "smolit.cli.llm:cache"),
     Command("policy show", "smolit.cli.policy:show"),
     Command("policy set", "smolit.cli.policy:put"),
     Command("policy explain", "smolit.cli.policy:explain"),

@@ -35,7 +35,7 @@ def build(place: Place) -> Runnable:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
         connect = place.connect(f"{shift.worker}-language")
-        async with ports.http() as http, language(settings, connect, _tell) as chain:
+        async with ports.http() as http, language(settings, shift.worker, connect, _tell) as chain:
             toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings(), language=chain)
             await workshop.run(
                 kafka,
