@@ -60,6 +60,7 @@ class Means(Struct, frozen=True):
     cache: Cache = NoCache()
     blobs: Blobs = NO_BLOBS
     tell: Callable[[str], None] = lambda _line: None
+    note: Callable[[list[Standing]], None] = lambda _standings: None
 
 
 class _Member:
@@ -348,11 +349,14 @@ class Chain:
             after = member.breaker.state(self._means.timer())
             if after != before:
                 self._means.tell(f"{member.name} is left alone ({after}): {member.last_failure}")
+            self._means.note(self.standings())
             raise
         except BaseException:
             member.breaker.gave_up()
             raise
         member.breaker.succeeded()
+        if before != "closed" or member.calls == 1:
+            self._means.note(self.standings())
 
     def _allotted(self, turn: _Turn, rest: Sequence[_Member]) -> float:
         """Return how long a call may take: what is left for the last one, and patience shared for those before."""

@@ -77,6 +77,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("llm status", "smolit.cli.llm:status"),
     Command("llm ask", "smolit.cli.llm:ask"),
     Command("mcp serve", "smolit.cli.mcp:serve"),
+    Command("llm cache", "smolit.cli.llm:cache"),
     Command("policy show", "smolit.cli.policy:show"),
     Command("policy set", "smolit.cli.policy:put"),
     Command("policy explain", "smolit.cli.policy:explain"),

@@ -3,32 +3,30 @@
 import asyncio
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import timedelta
-from functools import partial
 from typing import Annotated
 
 import msgspec
 import typer
 
 from agents.errors import AgentFailed
-from agents.llm.backend import Backend, BackendFailed
 from agents.llm.chain import Chain
-from agents.llm.client import Caller
 from agents.port import Ask, Message, Said
 from events.text import plain
 from events.topics import DEFAULT_TENANT
 from smolit.cli import out
-from smolit.cli.desk import Desk, now, open_desk
-from smolit.cli.option import Json, Tenant
+from smolit.cli.desk import Desk, now, open_desk, read
+from smolit.cli.option import DryRun, Json, Tenant
 from smolit.errors import CheckFailed, UsageInvalid
-from smolit.process.language import backends_of, language
-from smolit.process.llm import local_backend
+from smolit.process.language import language
+from smolit.process.llm import Looked, Noted, look, notes
+from store import llm_cache
 from store.postgres import connect
 
-_LOOK_S = 5.0
 AGENT = "cli"  # whom a question from the command line is accounted to
 
+Clear = Annotated[bool, typer.Option("--clear", help="Forget the tenant's answers; in Redis they only expire.")]
 Text = Annotated[str, typer.Argument(metavar="TEXT", help="The question; `-` reads it from standard input.")]
 Stream = Annotated[bool, typer.Option("--stream", help="Show the answer as it comes.")]
 Model = Annotated[str | None, typer.Option("--model", help="Name of a back end or of its model; the first by default.")]
@@ -38,25 +36,16 @@ Wait = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Second
 Schema = Annotated[str | None, typer.Option("--schema", metavar="JSON", help="JSON Schema that the answer has to fit.")]
 
 
-class Looked(msgspec.Struct, frozen=True):
-    """One back end: whether it answers now, and what it says or why not."""
-
-    backend: str
-    model: str
-    local: bool
-    answers: bool
-    told: str
-
-
 def status(as_json: Json = False) -> None:
     """Show which back ends there are, in the order in which they are asked, and which one answers now."""
     desk = open_desk()
-    found = asyncio.run(_look(desk))
+    found, noted = asyncio.run(look(desk.settings)), notes(desk.settings.data_dir)
     serves = next((one.backend for one in found if one.answers), None)
     if as_json:
-        out.json({"backends": found, "serves": serves})
+        out.json({"backends": found, "serves": serves, "breakers": noted})
     else:
-        out.table(("back end", "model", "answers", "what it says"), [_row(one) for one in found])
+        columns = ("back end", "model", "answers", "what it says", "breaker")
+        out.table(columns, [_row(one, noted) for one in found])
         out.line(f"{serves} serves" if serves else "no back end answers")
     if serves is None:
         raise CheckFailed("no language model answers")
@@ -96,6 +85,33 @@ def ask(
     out.say(spoken(said))
 
 
+def cache(tenant: Tenant = DEFAULT_TENANT, clear: Clear = False, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Show how often answers were given again and what that saved, or forget them."""
+    desk = open_desk()
+    if clear and not dry_run:
+        out.say(f"{read(desk, lambda connection: llm_cache.clear(connection, tenant))} answers are forgotten")
+        return
+    kept = read(desk, lambda connection: llm_cache.kept(connection, tenant))
+    if clear:
+        out.say(f"would forget {kept} answers")
+        return
+    tally = read(desk, lambda connection: llm_cache.tally(connection, tenant))
+    asked = tally.hits + tally.misses
+    told = {
+        "kept": kept,
+        "hits": tally.hits,
+        "misses": tally.misses,
+        "hit_rate": tally.hits / asked if asked else None,
+        "saved_tokens": tally.saved_tokens,
+        "saved_microusd": tally.saved_microusd,
+        "saved_s": tally.saved_us / 1e6,
+    }
+    if as_json:
+        out.json(told)
+    else:
+        out.facts(told)
+
+
 def spoken(said: Said) -> str:
     """Say who answered, and what it took."""
     what = f"{said.model} ({said.backend}{', fallback' if said.fallback else ''})"
@@ -107,7 +123,7 @@ def spoken(said: Said) -> str:
 
 async def _ask(desk: Desk, asked: Ask, stream: bool, as_json: bool) -> Said:
     """Ask, and show pieces as they come."""
-    async with language(desk.settings, lambda: connect(desk.endpoints.postgres, "smolit-llm"), out.say) as chain:
+    async with language(desk.settings, AGENT, lambda: connect(desk.endpoints.postgres, "smolit-llm"), out.say) as chain:
         if not stream or as_json:
             return await chain.complete(asked)
         return await _streamed(chain, asked)
@@ -127,38 +143,16 @@ def _shown(text: str) -> str:
     return "\n".join(plain(line, 1_000_000) for line in text.split("\n"))
 
 
-async def _look(desk: Desk) -> list[Looked]:
-    """Ask every back end for its models."""
-    backends, caller = backends_of(desk.settings), Caller(now)
-    found = []
-    try:
-        for one in backends.remote:
-            found.append(await _try(caller, one.name, one.model, one.local, partial(_itself, one)))
-        if backends.local is not None:
-            found.append(await _try(caller, "local", "", True, lambda: local_backend(desk.settings)))
-    finally:
-        await caller.close()
-    return found
+def _row(one: Looked, noted: Mapping[str, tuple[Noted, ...]]) -> tuple[str, ...]:
+    """Return a back end's row, with how it stands in each worker that has asked it."""
+    stands = [(who, known) for who, all_ in sorted(noted.items()) for known in all_ if known.backend == one.backend]
+    told = [f"{who}: {_state(known)}, {known.failures} of {known.calls} failed" for who, known in stands]
+    return (one.backend, one.model, "yes" if one.answers else "no", one.told, "; ".join(told) or "closed")
 
 
-def _itself(backend: Backend) -> Backend:
-    return backend
-
-
-async def _try(caller: Caller, name: str, model: str, local: bool, where: Callable[[], Backend]) -> Looked:
-    """Ask one back end."""
-    try:
-        backend = where()
-        has = await caller.models(backend, _LOOK_S)
-    except BackendFailed as error:
-        return Looked(name, model, local, False, error.detail)
-    if not has or backend.model in has:
-        return Looked(name, backend.model, local, True, f"{len(has)} model(s)")
-    return Looked(name, backend.model, local, False, f"it has no model {backend.model}")
-
-
-def _row(one: Looked) -> tuple[str, str, str, str]:
-    return (one.backend, one.model, "yes" if one.answers else "no", one.told)
+def _state(known: Noted) -> str:
+    """Return a breaker's state now: what was open and had its rest is half open."""
+    return "half open" if known.state == "open" and known.until <= now() else known.state.replace("_", " ")
 
 
 def _schema(text: str | None) -> dict[str, object] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from smolit.cli.desk import now
-from smolit.doctor import log, machine, process, server, work
+from smolit.doctor import llm, log, machine, process, server, work
 from smolit.doctor.finding import Finding
 from smolit.settings import Settings
 from smolit.stack.status import status
@@ -29,5 +29,6 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if schema.well:
         yield log.read_models(settings)
     yield from process.processes(settings)
+    yield from llm.models(settings)
     if topics.well and schema.well:
         yield from work.waiting(settings)

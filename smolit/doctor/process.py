@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from smolit.doctor.finding import Finding, finding
 from smolit.process.census import Standing, census
-from smolit.process.roster import slots
+from smolit.process.roster import extras, slots
 from smolit.process.runner import live_runner
 from smolit.settings import Settings
 
@@ -17,7 +17,7 @@ def processes(settings: Settings) -> Iterator[Finding]:
     if live_runner(settings.data_dir) is None:
         yield Finding("runner", False, "does not run", "`smolit up` or `smolit run all` starts it")
     known = {one.identity: one for one in census(settings.data_dir)}
-    for slot in slots(settings.workers):
+    for slot in (*slots(settings.workers), *extras(settings)):
         yield _process(slot.identity, known.get(slot.identity))
 
 

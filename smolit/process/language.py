@@ -4,25 +4,26 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from agents.llm.backend import Backend
 from agents.llm.cache import Cache, NoCache
 from agents.llm.chain import Backends, Chain, Means
 from agents.llm.client import Caller
 from agents.llm.house import DayLimits, LentBlobs, StoredPurse
 from agents.llm.keeping import Keeping, PostgresShelf, RedisShelf
 from agents.llm.price import Prices
-from smolit.process.llm import local_backend
+from smolit.process.llm import forget, local_backend, note, remote_backends
 from smolit.process.ports import utc_now
-from smolit.settings import ONE_REMOTE, Settings, keys_of, of_name
+from smolit.settings import Settings
 from store.lent import Lent
 from store.postgres import Connection
 
 
 @asynccontextmanager
 async def language(
-    settings: Settings, connect: Callable[[], Awaitable[Connection]], tell: Callable[[str], None]
+    settings: Settings, who: str, connect: Callable[[], Awaitable[Connection]], tell: Callable[[str], None]
 ) -> AsyncIterator[Chain]:
-    """Yield access to language models; nothing is opened or loaded before the first question. `tell` hears of trouble.
+    """Yield access to language models for a process; nothing is opened or loaded before the first question.
+
+    `tell` hears of trouble; how back ends stand for this process lies in the data folder.
 
     Raises:
         BadPrices: the file of prices cannot be used.
@@ -36,7 +37,9 @@ async def language(
         _cache(settings, lent, redis, tell),
         LentBlobs(lent),
         tell,
+        lambda standings: note(settings.data_dir, who, standings, utc_now()),
     )
+    forget(settings.data_dir, who)
     chain = Chain(backends, means, Caller(utc_now))
     try:
         yield chain
@@ -66,13 +69,8 @@ def _cache(settings: Settings, lent: Lent, redis: RedisShelf | None, tell: Calla
 
 def backends_of(settings: Settings) -> Backends:
     """Return the back ends that the settings name, the local one last."""
-    keys = keys_of(settings.llm_key, settings.llm_url)
-    remote = tuple(
-        Backend(name, url, keys.get(name, keys.get(ONE_REMOTE, "")), of_name(settings.llm_model, name))
-        for name, url in settings.llm_url.items()
-    )
     local = (lambda: local_backend(settings)) if settings.local_llm == "on" else None
-    return Backends(remote, local, prices_of(settings), settings.llm_patience_s)
+    return Backends(remote_backends(settings), local, prices_of(settings), settings.llm_patience_s)
 
 
 def prices_of(settings: Settings) -> Prices:

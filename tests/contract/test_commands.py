@@ -23,7 +23,7 @@ CHANGES = {
     "agent retire", "policy set", "policy calibrate", "policy retrain",
     "experiment start", "experiment stop", "projection rebuild", "projection drop",
     "dlq replay", "dlq purge", "restore", "model register", "model validate", "model promote", "model rollback", "model prune",
-    "model track", "policy search",
+    "model track", "policy search", "llm cache",
 }  # fmt: skip
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
