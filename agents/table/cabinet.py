@@ -154,7 +154,7 @@ def _source(path: Path, how: Written) -> str:
     decimal_sign = "," if how.comma else "."
     return (
         f"read_csv({text(str(path))}, header = true, names = [{listed}], delim = {text(how.separator)}, quote = '\"', "
-        f"escape = '\"', decimal_separator = '{decimal_sign}', sample_size = 100000, null_padding = true, "
+        f"escape = '\"', decimal_separator = '{decimal_sign}', sample_size = 100000, "
         "max_line_size = 4194304)"
     )
 

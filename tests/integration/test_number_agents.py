@@ -1,0 +1,53 @@
+"""Workers of numbers on a real stack: a task is submitted, the agent is found by its kind, and the answer is right."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from smolit.cli import app
+from smolit.settings import PROJECT, Settings
+from smolit.stack import local
+from tests.processes import all_running
+from tests.said import Smolit, command_line
+
+pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
+CSV = "region;amount\nnorth;1,5\nsouth;2\nnorth;3\n"
+WAVE = [round(10 + place / 10 + (3, 1, -2, 0)[place % 4], 3) for place in range(48)]
+TASKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "finance": ("What is the monthly payment of a loan of 10,000 at 5 % over 3 years?", {}),
+    "table": ("total amount by region", {"csv": CSV}),
+    "forecast": ("the next 4 quarters", {"values": WAVE, "season": 4}),
+}
+
+
+@pytest.fixture(scope="module")
+def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """All processes, with the three agents."""
+    with all_running(stack, tmp_path_factory.mktemp("numbers")) as running:
+        for kind in TASKS:
+            assert app.run(["agent", "register", str(PROJECT / "agents" / "specs" / f"{kind}.yaml")]) in (0, 1)
+        yield running
+
+
+@pytest.fixture
+def smolit(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Smolit:
+    """The command line, as a function."""
+    return command_line(capsys)
+
+
+def output(smolit: Smolit, kind: str) -> Any:
+    """Have a task of a kind done; return the output."""
+    text, given = TASKS[kind]
+    said = smolit("task", "submit", text, "--kind", kind, "--input", json.dumps(given), "--wait", "--json")
+    assert said.code == 0, said
+    return said.json
+
+
+def test_a_forecast_a_payment_and_a_table_come_out_right(smolit: Smolit) -> None:
+    """Each agent answers through requests, choice, queue and answers as it does alone."""
+    payment, table, ahead = (output(smolit, kind) for kind in TASKS)
+
+    print(payment)
+    assert payment["output"]["result"]["payment"] == pytest.approx(299.70897, abs=1e-4)
