@@ -15,8 +15,8 @@ import traceback
 from typing import Any
 
 from agents.contain import kernel, landlock, seccomp
+from agents.contain.exits import BROKEN, UNCONTAINED
 
-UNCONTAINED, BROKEN = 97, 98  # how the process ends when a layer is missing, and when the code itself raised
 _SHOWN = ("/lib", "/lib64", "/usr/lib64")
 _STACK = 1 << 20
 _FILES = 64

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from agents.contain.jail import UNCONTAINED
+from agents.contain.exits import UNCONTAINED
 from agents.errors import AgentFailed
 
 MOST_CODE = 200_000

@@ -98,7 +98,7 @@ def move_of(reply: Any) -> Move:
     if isinstance(reply, str):
         try:
             reply = msgspec.json.decode(reply.strip().removeprefix("```json").removeprefix("```").removesuffix("```"))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise AgentFailed("bad_plan", "the model did not reply with JSON") from error
     if isinstance(reply, dict) and "call" in reply:
         return Call(reply["call"], reply.get("arguments", {}))

@@ -36,7 +36,7 @@ async def work(orders: Orders) -> None:
     shift = Shift(orders.worker, orders.agents, orders.capacity, orders.lease_s, heartbeat_s=0.5)
     roads = Roads(Names(orders.prefix), frozenset(), workshop.SOURCE)
     async with httpx.AsyncClient(trust_env=False) as http:
-        toolbox = Toolbox(Path(), frozenset(), http, lambda path: Outcomes.load(path.parent, path.name))
+        toolbox = Toolbox(Path(), frozenset({"127.0.0.1"}), http, lambda path: Outcomes.load(path.parent, path.name))
         stopped, clock = asyncio.Event(), lambda: datetime.now(UTC)
         asyncio.get_running_loop().add_signal_handler(15, stopped.set)
         arguments = (orders.kafka, orders.dsn, shift, roads, toolbox, stopped, clock, time.monotonic, uncounted)

@@ -86,8 +86,8 @@ def smolit(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Smolit:
 
 def ended(smolit: Smolit, task: str) -> Any:
     """Return the end of a task's attempt, once it is known."""
-    said = until(lambda: smolit("events", "trace", task, "--json"), lambda said: said.code == 0 and '"attempt.ended"' in said.out)
-    lines = [json.loads(line) for line in said.out.splitlines()] if "\n{" in said.out else said.json
+    said = until(lambda: smolit("task", "watch", task, "--json"), lambda said: said.code == 0)
+    lines = [json.loads(line) for line in said.out.splitlines()]
     return next(one["payload"] for one in lines if one["type"] == "attempt.ended")
 
 
