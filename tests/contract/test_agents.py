@@ -1,7 +1,7 @@
 """What every listed agent and every listed pipeline keeps: driven by the lists, so an addition is tested at once."""
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,7 +13,9 @@ import pytest
 from agents.catalog import PIPELINES, build, pipeline_of
 from agents.errors import AgentFailed, EffectUnreached
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
+from agents.port import Passage
 from agents.spec import load
+from agents.vectors import Encoders
 from events.agent import AgentSpec
 from learning.outcomes import Outcomes
 from tests.builders import moment
@@ -27,8 +29,17 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "sentiment": ("I love it", {}, {}),
     "webhook": ("go", {}, {"url": "http://hooks.test/", "idempotent": True}),
     "hashing": ("seed", {}, {"rounds": 1}),
+    "answer": ("Which colour has the pump?", {}, {"encoder": "hashed"}),
 }
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
+
+
+class OneShelf:
+    """Holds one passage, whatever is looked for."""
+
+    async def search(self, tenant: str, query: str, domains: Sequence[str], most: int) -> tuple[Passage, ...]:
+        """Return it."""
+        return (Passage("law", "d", 1, 0, "Pumps", "The pump is blue. It hums.", 1.0, 7),)
 
 
 class PlainEffects:
@@ -48,7 +59,8 @@ def toolbox(online: bool = True) -> Toolbox:
         return httpx.Response(200, json={"done": True})
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
-    return Toolbox(ROOT, frozenset({"hooks.test"}), http, functools.cache(lambda p: Outcomes.load(p.parent, p.name)))
+    recorded = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
+    return Toolbox(ROOT, frozenset({"hooks.test"}), http, recorded, shelf=OneShelf(), encoders=Encoders(ROOT / "nowhere"))
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any]) -> Result:
