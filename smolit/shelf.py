@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from agents.port import Passage
 from agents.vectors import Encoders
 from events.topics import Names
+from learning.text import readable
 from projections.knowledge_read import position
 from projections.knowledge_search import Hit, Question, Wanted, in_force, search, written
 from store.postgres import Connection
@@ -32,7 +33,7 @@ class PostgresShelf:
             if self._connection is None or self._connection.closed:
                 self._connection = await self._connect()
             as_of = await position(self._connection, self._names)
-            hits = await find(self._connection, self._encoders, query, wanted)
+            hits = await find(self._connection, self._encoders, readable(query).replace("\x00", " "), wanted)
         return tuple(passage(hit, as_of) for hit in hits)
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from math import nan
 from events.event import Event, Fact
 from events.task import Against, Features
 from events.wire import Incoming
+from tests import knowledge
 from tests.builders import (
     NAMES,
     Log,
@@ -79,7 +80,7 @@ def history(seed: int, tasks: int = 12) -> list[Incoming]:
             log.repeat(rng.randrange(len(log.records)))
         if rng.random() < 0.05:
             _spoil(log, rng)
-    return log.records
+    return log.add(*knowledge.story(seed)).records
 
 
 def hash_of(key: str) -> int:

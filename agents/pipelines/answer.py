@@ -9,6 +9,7 @@ from agents.answering import SURE, Candidate, candidates, terms
 from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work
 from agents.port import Ask, Message, Passage
+from events.knowledge import EncoderKind
 
 NOT_KNOWN = "not known"
 _RULES = (
@@ -19,11 +20,12 @@ _GROUNDED = 0.9  # share of the words of a phrased answer that the excerpts or t
 
 
 class AnswerSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """How many passages are read, from which chance on an answer is given, and whether a language model may phrase it."""
+    """How many passages are read, from which chance on an answer is given, who phrases it, and what compares sentences."""
 
     passages: Annotated[int, Meta(ge=1, le=50)] = 8
     sure: Annotated[float, Meta(gt=0.0, lt=1.0)] = SURE
     phrase: bool = True
+    encoder: EncoderKind = "minilm"
 
 
 class Answer:
@@ -50,7 +52,7 @@ class Answer:
         if encoders is None:
             raise AgentFailed("no_encoder", "this worker has no encoder to compare sentences with")
         with watch.step("pick"):
-            encoder = await encoders.get("minilm")
+            encoder = await encoders.get(self._settings.encoder)
             found = await asyncio.to_thread(candidates, question, passages, encoder.encode)
         best = found[0] if found and found[0].chance >= self._settings.sure else None
         output = answered(question, passages, best, found[0].chance if found else 0.0)

@@ -2,7 +2,7 @@
 
 import functools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,8 +15,9 @@ import pytest
 from agents.catalog import PIPELINES, build, pipeline_of
 from agents.errors import AgentFailed, EffectUnreached
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
-from agents.port import Ask, Said
+from agents.port import Ask, Passage, Said
 from agents.spec import load
+from agents.vectors import Encoders
 from bench.agents.invoice import drawn, invoice, worn
 from events.agent import AgentSpec
 from events.task import FileRef
@@ -51,6 +52,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "ocr": ("scan.png", {}, {}),
     "entities": ("Anna Berg lives in Oslo.", {}, {}),
     "llm": ("Name a colour.", {"passages": ["Red is one."]}, {"max_tokens": 8}),
+    "answer": ("Which colour has the pump?", {}, {"encoder": "hashed"}),
 }
 FILES: dict[str, bytes] = {"ocr": worn(drawn(invoice(random.Random(1))), "clean", np.random.default_rng(1))}
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
@@ -66,6 +68,14 @@ class HeldBlobs:
     async def put(self, content: bytes) -> str:
         """Store nothing."""
         raise NotImplementedError
+
+
+class OneShelf:
+    """Holds one passage, whatever is looked for."""
+
+    async def search(self, tenant: str, query: str, domains: Sequence[str], most: int) -> tuple[Passage, ...]:
+        """Return it."""
+        return (Passage("law", "d", 1, 0, "Pumps", "The pump is blue. It hums.", 1.0, 7),)
 
 
 class PlainEffects:
@@ -94,7 +104,8 @@ def toolbox(online: bool = True) -> Toolbox:
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
     recordings = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
-    return Toolbox(ROOT, frozenset({"hooks.test"}), http, recordings, HeldBlobs(), language=Parrot())
+    hosts, encoders = frozenset({"hooks.test"}), Encoders(ROOT / "nowhere")
+    return Toolbox(ROOT, hosts, http, recordings, HeldBlobs(), language=Parrot(), shelf=OneShelf(), encoders=encoders)
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:

@@ -17,6 +17,7 @@ READS = {
     "events catalog", "events export", "plot learning", "plot agents", "plot cost", "projection list", "projection verify",
     "projection lag", "dlq list", "dlq inspect", "model list", "model show", "model compare", "model lineage", "model history",
     "model served-at", "policy searches", "tool list", "tool show",
+    "knowledge search", "knowledge show", "knowledge stats", "knowledge provenance",
 }  # fmt: skip
 CHANGES = {
     "down", "task cancel", "task forget", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume",
@@ -24,6 +25,7 @@ CHANGES = {
     "experiment start", "experiment stop", "projection rebuild", "projection drop",
     "dlq replay", "dlq purge", "restore", "model register", "model validate", "model promote", "model rollback", "model prune",
     "model track", "policy search", "llm cache",
+    "knowledge add", "knowledge remove", "knowledge domains", "knowledge reindex",
 }  # fmt: skip
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
