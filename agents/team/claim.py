@@ -29,6 +29,9 @@ _NUMBER = re.compile(
     r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?\s*(?:%|k\b|thousand\b|million\b|billion\b|m\b)?", re.I
 )
 _SCALE = {"%": 0.01, "k": 1e3, "thousand": 1e3, "million": 1e6, "m": 1e6, "billion": 1e9}
+_NAMED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_COUNTS = {word: str(number) for number, word in enumerate(_NAMED)}
+_COUNT = re.compile(rf"\b({'|'.join(_COUNTS)})\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?")
 _YES = frozenset({"yes", "true", "correct", "ja", "right", "positive"})
 _NO = frozenset({"no", "false", "incorrect", "nein", "wrong", "negative"})
@@ -53,7 +56,7 @@ def contradictions(one: Any, other: Any, field: str = "") -> tuple[str, ...]:
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return tuple(_of_lists(one, other, field))
     if isinstance(one, bool) or isinstance(other, bool):
-        return _said(field, one, other) if _yes(one) is not None and _yes(other) not in (None, _yes(one)) else ()
+        return _said(field, one, other) if yes_or_no(one) is not None and yes_or_no(other) not in (None, yes_or_no(one)) else ()
     if isinstance(one, int | float) and isinstance(other, int | float):
         return () if _near(one, other) else _said(field, one, other)
     if isinstance(one, str | int | float) and isinstance(other, str | int | float):
@@ -90,7 +93,7 @@ def _of_texts(one: str, other: str, field: str) -> tuple[str, ...]:
     """Compare two texts by the most telling thing that both have: yes or no, dates, numbers, then words."""
     if _key(one) == _key(other):
         return ()
-    mine, yours = _yes(one), _yes(other)
+    mine, yours = yes_or_no(one), yes_or_no(other)
     if mine is not None and yours is not None:
         return _said(field, one, other) if mine != yours else ()
     for of in (dates, numbers):
@@ -133,6 +136,7 @@ def numbers(text: str) -> list[float]:
     """Return the numbers in a text, dates aside; thousands, percent and words such as million are reckoned in."""
     for pattern in _DATES:
         text = pattern.sub(" ", text)
+    text = _COUNT.sub(lambda found: _COUNTS[found[0].lower()], text)
     found = []
     for one in _NUMBER.findall(text):
         bare = re.match(r"[-+\d,.e]+", one.strip(), re.IGNORECASE)
@@ -154,7 +158,7 @@ def _near(one: Any, other: Any) -> bool:
     return bool(abs(one - other) <= _NEAR * max(abs(one), abs(other), 1e-9))
 
 
-def _yes(value: Any) -> bool | None:
+def yes_or_no(value: Any) -> bool | None:
     """Return what an answer says to a question of yes or no, if it begins with that."""
     if isinstance(value, bool):
         return value
@@ -171,7 +175,7 @@ def _about_one_thing(one: str, other: str) -> bool:
 
 def _words(text: str) -> set[str]:
     found = {word.lower().removesuffix("'s") for word in _WORD.findall(text)}
-    return {_stem(word) for word in found if word not in _SMALL and word not in _MONTHS}
+    return {_stem(word) for word in found if word not in _SMALL and word not in _MONTHS} or found  # `A` alone is an option
 
 
 def _stem(word: str) -> str:
@@ -189,7 +193,7 @@ def _negated(text: str) -> bool:
 
 
 def _key(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
+    return " ".join(re.findall(r"(?<!\w)-\d+|\w+", text.lower()))
 
 
 def _said(field: str, one: Any, other: Any) -> tuple[str, ...]:
