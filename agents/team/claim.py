@@ -26,9 +26,19 @@ _DATES = (
     re.compile(rf"\b(?P<n>{_MONTH})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y>\d{{4}})\b", re.IGNORECASE),
 )
 _NUMBER = re.compile(
-    r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?\s*(?:%|k\b|thousand\b|million\b|billion\b|m\b)?", re.I
+    r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?\s*(?:%|percent\b|per cent\b|prozent\b|k\b|thousand\b|million\b|billion\b)?",
+    re.I,
 )
-_SCALE = {"%": 0.01, "k": 1e3, "thousand": 1e3, "million": 1e6, "m": 1e6, "billion": 1e9}
+_SCALE = {
+    "%": 0.01,
+    "percent": 0.01,
+    "per cent": 0.01,
+    "prozent": 0.01,
+    "k": 1e3,
+    "thousand": 1e3,
+    "million": 1e6,
+    "billion": 1e9,
+}
 _NAMED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _COUNTS = {word: str(number) for number, word in enumerate(_NAMED)}
 _COUNT = re.compile(rf"\b({'|'.join(_COUNTS)})\b", re.IGNORECASE)
@@ -94,14 +104,18 @@ def _of_texts(one: str, other: str, field: str) -> tuple[str, ...]:
     if _key(one) == _key(other):
         return ()
     mine, yours = yes_or_no(one), yes_or_no(other)
-    if mine is not None and yours is not None:
-        return _said(field, one, other) if mine != yours else ()
+    if mine is not None or yours is not None:
+        stances = [not _negated(text) if said is None else said for text, said in ((one, mine), (other, yours))]
+        sure = None not in (mine, yours) or False in (mine, yours) or _negated(one) or _negated(other)
+        return _said(field, one, other) if sure and stances[0] != stances[1] else ()
     for of in (dates, numbers):
         left, right = of(one), of(other)
         if left and right:
             clash = not _meet(left, right)
             if clash or of is dates:
-                return _said(field, one, other) if clash and _about_one_thing(one, other) else ()
+                return (
+                    _said(field, one, other) if clash and (len(left) == len(right) == 1 or _about_one_thing(one, other)) else ()
+                )
             return ()
     if bool(numbers(one)) != bool(numbers(other)) and min(len(_words(one)), len(_words(other))) > 0:
         return _said(field, one, other) if _negated(one) != _negated(other) and _about_one_thing(one, other) else ()
