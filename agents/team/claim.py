@@ -25,10 +25,8 @@ _DATES = (
     re.compile(rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th|\.)?\s+(?:of\s+)?(?P<n>{_MONTH})\.?,?\s+(?P<y>\d{{4}})\b", re.IGNORECASE),
     re.compile(rf"\b(?P<n>{_MONTH})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y>\d{{4}})\b", re.IGNORECASE),
 )
-_NUMBER = re.compile(
-    r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?\s*(?:%|percent\b|per cent\b|prozent\b|k\b|thousand\b|million\b|billion\b)?",
-    re.I,
-)
+_UNIT = r"%|percent\b|per cent\b|prozent\b|k\b|thousand\b|million\b|billion\b"
+_NUMBER = re.compile(rf"(?<![\w.])[-+]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?\s*(?:{_UNIT})?", re.IGNORECASE)
 _SCALE = {
     "%": 0.01,
     "percent": 0.01,
