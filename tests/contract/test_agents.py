@@ -14,7 +14,9 @@ from agents.catalog import PIPELINES, build, pipeline_of
 from agents.errors import AgentFailed, EffectUnreached
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
 from agents.spec import load
+from agents.team.standing import Brief, Part, Standing, StepEnd
 from events.agent import AgentSpec
+from events.plan import Plan, PlanStep
 from learning.outcomes import Outcomes
 from tests.builders import moment
 
@@ -27,6 +29,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "sentiment": ("I love it", {}, {}),
     "webhook": ("go", {}, {"url": "http://hooks.test/", "idempotent": True}),
     "hashing": ("seed", {}, {"rounds": 1}),
+    "supervise": ("Look at this.", {}, {}),
 }
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
 
@@ -39,6 +42,23 @@ class PlainEffects:
         return await call(effect.step)
 
 
+class DoneTeam:
+    """Has done a plan of one step, for whoever asks: what is left is to merge."""
+
+    async def standing(self, _task_id: str, _attempt: int) -> Standing | None:
+        """Return the plan as it stands: over."""
+        step = PlanStep("only", "work", "do it")
+        brief = Brief("t", "task", 1, "a", "default", 5, "x", {}, (), moment(9))
+        part = Part(1, "part", agent="b", outcome="completed", output="done")
+        ends = {"only": StepEnd("completed", 0)}
+        made = Standing(brief, Plan("p", (step,)), "test", "because", 1, "task", moment(0), {"only": (part,)}, ends)
+        return msgspec.structs.replace(made, outcome="completed", ended_at=moment(3))
+
+    async def kinds(self, _tenant: str) -> frozenset[str]:
+        """Return one skill."""
+        return frozenset({"work"})
+
+
 def toolbox(online: bool = True) -> Toolbox:
     """Return real recordings, and a service that answers if the world is there."""
 
@@ -48,7 +68,8 @@ def toolbox(online: bool = True) -> Toolbox:
         return httpx.Response(200, json={"done": True})
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
-    return Toolbox(ROOT, frozenset({"hooks.test"}), http, functools.cache(lambda p: Outcomes.load(p.parent, p.name)))
+    recordings = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
+    return Toolbox(ROOT, frozenset({"hooks.test"}), http, recordings, team=DoneTeam())
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any]) -> Result:

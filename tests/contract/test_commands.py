@@ -10,6 +10,7 @@ from tests.cli_docs import documented, parsers, reference
 READS = {
     "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "agent rewards",
     "policy show",
+    "plan list", "plan show", "plan verify",
     "policy explain", "policy verify", "policy replay", "policy due", "policy calibrations", "plot reliability",
     "experiment list",
     "experiment show", "events tail", "events trace",
@@ -27,7 +28,7 @@ CHANGES = {
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
     "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
-    "bench search", "bench signals",
+    "bench search", "bench signals", "plan lint",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]
