@@ -52,6 +52,7 @@ from tests.builders import (
     terms,
     trial_ended,
 )
+from tests.plans import plan_facts
 
 AGENTS = ("anna", "bert", "carl")
 TASKS_TOPIC = NAMES.of(submitted().fact.event_type.topic)
@@ -80,6 +81,8 @@ def history(seed: int, tasks: int = 12) -> list[Incoming]:
             log.repeat(rng.randrange(len(log.records)))
         if rng.random() < 0.05:
             _spoil(log, rng)
+    for event in plan_facts():
+        log.add(event, partition=hash_of(event.fact.key))
     return log.add(*knowledge.story(seed)).records
 
 

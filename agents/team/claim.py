@@ -25,10 +25,21 @@ _DATES = (
     re.compile(rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th|\.)?\s+(?:of\s+)?(?P<n>{_MONTH})\.?,?\s+(?P<y>\d{{4}})\b", re.IGNORECASE),
     re.compile(rf"\b(?P<n>{_MONTH})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y>\d{{4}})\b", re.IGNORECASE),
 )
-_NUMBER = re.compile(
-    r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?\s*(?:%|k\b|thousand\b|million\b|billion\b|m\b)?", re.I
-)
-_SCALE = {"%": 0.01, "k": 1e3, "thousand": 1e3, "million": 1e6, "m": 1e6, "billion": 1e9}
+_UNIT = r"%|percent\b|per cent\b|prozent\b|k\b|thousand\b|million\b|billion\b"
+_NUMBER = re.compile(rf"(?<![\w.])[-+]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?\s*(?:{_UNIT})?", re.IGNORECASE)
+_SCALE = {
+    "%": 0.01,
+    "percent": 0.01,
+    "per cent": 0.01,
+    "prozent": 0.01,
+    "k": 1e3,
+    "thousand": 1e3,
+    "million": 1e6,
+    "billion": 1e9,
+}
+_NAMED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_COUNTS = {word: str(number) for number, word in enumerate(_NAMED)}
+_COUNT = re.compile(rf"\b({'|'.join(_COUNTS)})\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?")
 _YES = frozenset({"yes", "true", "correct", "ja", "right", "positive"})
 _NO = frozenset({"no", "false", "incorrect", "nein", "wrong", "negative"})
@@ -53,7 +64,7 @@ def contradictions(one: Any, other: Any, field: str = "") -> tuple[str, ...]:
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return tuple(_of_lists(one, other, field))
     if isinstance(one, bool) or isinstance(other, bool):
-        return _said(field, one, other) if _yes(one) is not None and _yes(other) not in (None, _yes(one)) else ()
+        return _said(field, one, other) if yes_or_no(one) is not None and yes_or_no(other) not in (None, yes_or_no(one)) else ()
     if isinstance(one, int | float) and isinstance(other, int | float):
         return () if _near(one, other) else _said(field, one, other)
     if isinstance(one, str | int | float) and isinstance(other, str | int | float):
@@ -90,15 +101,19 @@ def _of_texts(one: str, other: str, field: str) -> tuple[str, ...]:
     """Compare two texts by the most telling thing that both have: yes or no, dates, numbers, then words."""
     if _key(one) == _key(other):
         return ()
-    mine, yours = _yes(one), _yes(other)
-    if mine is not None and yours is not None:
-        return _said(field, one, other) if mine != yours else ()
+    mine, yours = yes_or_no(one), yes_or_no(other)
+    if mine is not None or yours is not None:
+        stances = [not _negated(text) if said is None else said for text, said in ((one, mine), (other, yours))]
+        sure = None not in (mine, yours) or False in (mine, yours) or _negated(one) or _negated(other)
+        return _said(field, one, other) if sure and stances[0] != stances[1] else ()
     for of in (dates, numbers):
         left, right = of(one), of(other)
         if left and right:
             clash = not _meet(left, right)
             if clash or of is dates:
-                return _said(field, one, other) if clash and _about_one_thing(one, other) else ()
+                return (
+                    _said(field, one, other) if clash and (len(left) == len(right) == 1 or _about_one_thing(one, other)) else ()
+                )
             return ()
     if bool(numbers(one)) != bool(numbers(other)) and min(len(_words(one)), len(_words(other))) > 0:
         return _said(field, one, other) if _negated(one) != _negated(other) and _about_one_thing(one, other) else ()
@@ -133,6 +148,7 @@ def numbers(text: str) -> list[float]:
     """Return the numbers in a text, dates aside; thousands, percent and words such as million are reckoned in."""
     for pattern in _DATES:
         text = pattern.sub(" ", text)
+    text = _COUNT.sub(lambda found: _COUNTS[found[0].lower()], text)
     found = []
     for one in _NUMBER.findall(text):
         bare = re.match(r"[-+\d,.e]+", one.strip(), re.IGNORECASE)
@@ -154,7 +170,7 @@ def _near(one: Any, other: Any) -> bool:
     return bool(abs(one - other) <= _NEAR * max(abs(one), abs(other), 1e-9))
 
 
-def _yes(value: Any) -> bool | None:
+def yes_or_no(value: Any) -> bool | None:
     """Return what an answer says to a question of yes or no, if it begins with that."""
     if isinstance(value, bool):
         return value
@@ -171,7 +187,7 @@ def _about_one_thing(one: str, other: str) -> bool:
 
 def _words(text: str) -> set[str]:
     found = {word.lower().removesuffix("'s") for word in _WORD.findall(text)}
-    return {_stem(word) for word in found if word not in _SMALL and word not in _MONTHS}
+    return {_stem(word) for word in found if word not in _SMALL and word not in _MONTHS} or found  # `A` alone is an option
 
 
 def _stem(word: str) -> str:
@@ -189,7 +205,7 @@ def _negated(text: str) -> bool:
 
 
 def _key(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
+    return " ".join(re.findall(r"(?<!\w)-\d+|\w+", text.lower()))
 
 
 def _said(field: str, one: Any, other: Any) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 Rules, in this order, each named in the fact:
 - `agreement/1`: nothing contradicts; the answer of whom most is expected of counts.
 - `evidence/1`: only one side names evidence.
-- `calibrated_vote/1`: each agent has the weight log(p / (1 - p)) of the reward p expected of it, and the side with more
-  weight counts (Nitzan and Paroush 1982: the best vote of independent judges). Where nothing is known of them all weigh alike.
+- `calibrated_vote/1`: each agent has the weight log((m - 1) p / (1 - p)) of the reward p expected of it, and the side with more
+  weight counts: the best vote of independent judges whose mistakes are spread over m - 1 answers alike (Dawid and Skene 1979, one
+  coin each). m is 2 for yes or no, else 10: wrong answers seldom agree. Where nothing is known of an agent it weighs as p = .6.
 - `open/1`: the sides weigh nearly alike; all are shown.
 """
 
@@ -14,11 +15,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from agents.team.claim import contradictions
+from agents.team.claim import contradictions, yes_or_no
 from events.plan import Answered
 
 MARGIN = 0.2  # in log-odds: .55 against .50
 _UNKNOWN = 0.6  # what is expected of an agent of whom nothing is known: a little more than a coin
+_MANY = 10  # answers that a question may have, beside yes and no
 _LEAST, _MOST = 0.05, 0.95  # no score is a certainty
 _EVIDENCE = ("citations", "chunks", "sources", "evidence", "passages")
 
@@ -57,25 +59,26 @@ def settle(answers: Sequence[Answered]) -> Settlement:
     return _voted(answers, cited or sides, said)
 
 
-def weight(confidence: float | None) -> float:
-    """Return the weight of a vote: the log-odds of being right."""
+def weight(confidence: float | None, options: int = _MANY) -> float:
+    """Return the weight of a vote: the log-odds of being right, against agreeing by chance on one of the other options."""
     p = min(max(_UNKNOWN if confidence is None else confidence, _LEAST), _MOST)
-    return math.log(p / (1 - p))
+    return math.log((options - 1) * p / (1 - p))
 
 
 def _voted(answers: Sequence[Answered], sides: list[list[int]], said: tuple[str, ...]) -> Settlement:
     """Count each agent once on its side."""
-    totals = [_total(answers, side) for side in sides]
+    options = 2 if all(yes_or_no(one.output) is not None for one in answers) else _MANY
+    totals = [_total(answers, side, options) for side in sides]
     order = sorted(range(len(sides)), key=lambda at: (-totals[at], sides[at]))
     if totals[order[0]] - totals[order[1]] < MARGIN:
         return Settlement(said, "open/1", None)
     return Settlement(said, "calibrated_vote/1", _best(answers, sides[order[0]]))
 
 
-def _total(answers: Sequence[Answered], side: list[int]) -> float:
+def _total(answers: Sequence[Answered], side: list[int], options: int) -> float:
     votes: dict[str, float] = {}
     for at in side:
-        votes[answers[at].agent] = max(weight(answers[at].confidence), votes.get(answers[at].agent, -math.inf))
+        votes[answers[at].agent] = max(weight(answers[at].confidence, options), votes.get(answers[at].agent, -math.inf))
     return sum(votes.values())
 
 

@@ -17,9 +17,11 @@ from agents.errors import AgentFailed, EffectUnreached
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
 from agents.port import Ask, Passage, Said
 from agents.spec import load
+from agents.team.standing import Brief, Part, Standing, StepEnd
 from agents.vectors import Encoders
 from bench.agents.invoice import drawn, invoice, worn
 from events.agent import AgentSpec
+from events.plan import Plan, PlanStep
 from events.task import FileRef
 from learning.outcomes import Outcomes
 from tests.builders import moment
@@ -53,6 +55,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "entities": ("Anna Berg lives in Oslo.", {}, {}),
     "llm": ("Name a colour.", {"passages": ["Red is one."]}, {"max_tokens": 8}),
     "answer": ("Which colour has the pump?", {}, {"encoder": "hashed"}),
+    "supervise": ("Look at this.", {}, {}),
 }
 FILES: dict[str, bytes] = {"ocr": worn(drawn(invoice(random.Random(1))), "clean", np.random.default_rng(1))}
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
@@ -94,6 +97,23 @@ class Parrot:
         return Said(ask.messages[-1].content, "parrot", "here", True, 3, 3, None, 10)
 
 
+class DoneTeam:
+    """Has done a plan of one step, for whoever asks: what is left is to merge."""
+
+    async def standing(self, _task_id: str, _attempt: int) -> Standing | None:
+        """Return the plan as it stands: over."""
+        step = PlanStep("only", "work", "do it")
+        brief = Brief("t", "task", 1, "a", "default", 5, "x", {}, (), moment(9))
+        part = Part(1, "part", agent="b", outcome="completed", output="done")
+        ends = {"only": StepEnd("completed", 0)}
+        made = Standing(brief, Plan("p", (step,)), "test", "because", 1, "task", moment(0), {"only": (part,)}, ends)
+        return msgspec.structs.replace(made, outcome="completed", ended_at=moment(3))
+
+    async def kinds(self, _tenant: str) -> frozenset[str]:
+        """Return one skill."""
+        return frozenset({"work"})
+
+
 def toolbox(online: bool = True) -> Toolbox:
     """Return real recordings, and a service that answers if the world is there."""
 
@@ -105,7 +125,8 @@ def toolbox(online: bool = True) -> Toolbox:
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
     recordings = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
     hosts, encoders = frozenset({"hooks.test"}), Encoders(ROOT / "nowhere")
-    return Toolbox(ROOT, hosts, http, recordings, HeldBlobs(), language=Parrot(), shelf=OneShelf(), encoders=encoders)
+    made = Toolbox(ROOT, hosts, http, recordings, HeldBlobs(), language=Parrot(), shelf=OneShelf(), encoders=encoders)
+    return msgspec.structs.replace(made, team=DoneTeam())
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:

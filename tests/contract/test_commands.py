@@ -11,6 +11,7 @@ READS = {
     "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "agent rewards",
     "llm status",
     "policy show",
+    "plan list", "plan show", "plan verify",
     "policy explain", "policy verify", "policy replay", "policy due", "policy calibrations", "plot reliability",
     "experiment list",
     "experiment show", "events tail", "events trace",
@@ -32,6 +33,7 @@ OTHERS = {
     "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
     "bench search", "bench signals", "tool call", "llm ask",
     "mcp serve",
+    "plan lint",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]

@@ -1,0 +1,154 @@
+"""kill -9 in the middle of split tasks: whoever dies, no finished step is done again, and the result is that of a quiet run."""
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from threading import Lock
+from typing import Any, ClassVar
+
+import pytest
+
+from smolit.cli import app
+from smolit.process.census import census
+from smolit.settings import Settings
+from smolit.stack import local
+from tests.processes import all_running
+from tests.said import PATIENCE_S, Smolit, redirected, until
+from tests.service import served
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Provider(BaseHTTPRequestHandler):
+    """Does a thing once for each key, however often it is asked, and takes its time over it."""
+
+    effects: ClassVar[dict[str, str]] = {}  # by key: the text that was worked on
+    calls: ClassVar[Counter[str]] = Counter()
+    lock: ClassVar[Lock] = Lock()
+
+    def do_POST(self) -> None:
+        """Answer with the text and one word more."""
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        key = self.headers["idempotency-key"]
+        with self.lock:
+            self.calls[key] += 1
+            self.effects.setdefault(key, body["text"])
+        time.sleep(0.15)
+        content = json.dumps({"text": body["text"] + " more", "cost_microusd": 10}).encode()
+        try:
+            self.send_response(200)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+        except OSError:
+            return  # whoever asked is dead
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+PLAN = {
+    "name": "ladder",
+    "steps": [
+        {"id": "a", "kind": "grow", "text": "${task.text}"},
+        {"id": "b", "kind": "grow", "text": "${task.text} too"},
+        {"id": "c", "kind": "grow", "text": "${a.output.text}"},
+        {"id": "d", "kind": "grow", "text": "${b.output.text} and ${c.output.text}"},
+        {"id": "e", "kind": "grow", "text": "${d.output.text}", "needed": True},
+    ],
+}
+TASKS = 3
+
+
+@pytest.fixture(scope="module")
+def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """All processes, and one agent that calls the provider."""
+    folder = tmp_path_factory.mktemp("kill")
+    with served(Provider) as url, all_running(stack, folder, webhook_hosts="127.0.0.1", lease_s=2.0) as running:
+        spec = folder / "grower.yaml"
+        spec.write_text(
+            f"id: grower\ndescription: Grows.\nskills: [grow]\npipeline: webhook\nsettings: {{url: '{url}', idempotent: true}}\n"
+        )
+        assert app.run(["agent", "register", str(spec)]) == 0
+        yield running
+
+
+@pytest.fixture(scope="module")
+def smolit(settings: Settings) -> Smolit:
+    """The command line, as a function."""
+    return redirected()
+
+
+@pytest.fixture(scope="module")
+def quiet(smolit: Smolit) -> list[Any]:
+    """What comes of the tasks when nobody dies."""
+    return outcomes(smolit, submitted(smolit))
+
+
+def submitted(smolit: Smolit) -> list[str]:
+    """Submit the tasks, and return their ids."""
+    given = json.dumps({"plan": PLAN})
+    return [
+        smolit("task", "submit", f"word {number}", "--kind", "team", "--input", given, "--deadline", "3m").out.strip()
+        for number in range(TASKS)
+    ]
+
+
+def outcomes(smolit: Smolit, tasks: list[str]) -> list[Any]:
+    """Wait until the tasks are over, and return what came of each: of every step, its outcome and output."""
+    found = []
+    for task in tasks:
+        told = until(lambda task=task: smolit("task", "show", task, "--json"), lambda said: said.code == 0 and over(said.json))  # type: ignore[misc]
+        output = next(one["output"] for one in told.json["attempts"] if one["outcome"] == "completed")
+        steps = [(one["step"], one["outcome"], one["output"], one["parts"][0]["agent"]) for one in output["steps"]]
+        found.append((output["outcome"], output["cost_microusd"], steps))
+    return found
+
+
+def over(told: Any) -> bool:
+    """Say whether a task, with the end of its attempt, is known to be over."""
+    return told["task"]["state"] == "completed" and any(one["outcome"] == "completed" for one in told["attempts"])
+
+
+def kill(settings: Settings, name: str) -> None:
+    """Kill a process as it is, without a word."""
+    (pid,) = (one.pid for one in census(settings.data_dir) if one.identity.startswith(f"{name}-") and one.pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+def wait_for_effects(count: int) -> None:
+    """Wait until the provider has done so many things."""
+    end = time.monotonic() + PATIENCE_S
+    while len(Provider.effects) < count:
+        assert time.monotonic() < end, f"waited in vain for {count} effects; there are {len(Provider.effects)}"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("victim", ["dispatch", "worker", "intake", "relay"])
+def test_whoever_dies_in_the_middle_no_finished_step_is_done_again(
+    settings: Settings, smolit: Smolit, quiet: list[Any], victim: str
+) -> None:
+    """The supervisor (in dispatch), a worker, intake or the relay: as many effects as steps, and the result of a quiet run."""
+    before = len(Provider.effects)
+    tasks = submitted(smolit)
+    wait_for_effects(before + 4)  # some steps are done, some are under way, some have not begun
+    kill(settings, victim)
+
+    assert outcomes(smolit, tasks) == quiet
+    assert len(Provider.effects) - before == TASKS * len(PLAN["steps"])
+    done = Counter(list(Provider.effects.values())[before:])
+    assert set(done.values()) == {1}
+
+
+def test_after_all_kills_every_plan_follows_from_the_log(smolit: Smolit, quiet: list[Any]) -> None:
+    """Folded again, fact by fact; nobody is called for it."""
+    calls = Provider.calls.total()
+    said = until(lambda: smolit("plan", "verify"), lambda said: said.code == 0)
+
+    assert quiet
+    assert said.code == 0
+    assert Provider.calls.total() == calls
