@@ -212,12 +212,13 @@ class Front:
 
     async def _turn(self, taken: Taken, thread: Sequence[Heard], mind: Mind) -> decide.Turn:
         text, body = taken.letter.text, taken.letter.body
-        agents = await self._reads.agents(taken.event.fact.tenant)
-        helpers = tuple(
-            decide.Helper(one.id, one.description, one.skills, mind.alike(text, one.description), one.required) for one in agents
-        )
         ours = [one for one in thread if one.sender == FRONT]
         pending = ours[-1].body.get("pending") if ours and ours[-1].kind == "clarification" else None
+        whole = f"{pending}\n{text}" if pending else text
+        agents = await self._reads.agents(taken.event.fact.tenant)
+        helpers = tuple(
+            decide.Helper(one.id, one.description, one.skills, mind.alike(whole, one.description), one.required) for one in agents
+        )
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
         return decide.Turn(text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, given or {})
 

@@ -51,6 +51,7 @@ from tests.builders import (
     terms,
     trial_ended,
 )
+from tests.talk import conversation
 
 AGENTS = ("anna", "bert", "carl")
 TASKS_TOPIC = NAMES.of(submitted().fact.event_type.topic)
@@ -70,6 +71,7 @@ def history(seed: int, tasks: int = 12) -> list[Incoming]:
         [policy_set(), policy_set(None), snapshot()],
     ]
     stories += [_models(rng, scope) for scope in ("default", "games")]
+    stories += [conversation(rng, number) for number in range(3)]
     stories += [[dead_letter(), settled(dead_letter(), at=9)]]
     while stories := [story for story in stories if story]:
         story = rng.choice(stories)

@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 Encode = Callable[[str], NDArray[np.float32]]
 LEAST = 0.3  # of the sum: chosen on the queries of `bench/agents/data/who_can.tsv` that are marked for that
 _STOP = frozenset(
-    ["a", "an", "the", "of", "in", "on", "at", "to", "for", "from", "with", "by", "and", "or", "is", "are", "can", "do", "does", "who", "what", "which", "how", "it", "its", "be", "any", "some", "me", "my", "this", "that", "these", "der", "die", "das", "den", "dem", "ein", "eine", "einen", "und", "oder", "von", "im", "in", "am", "zu", "zum", "zur", "mit", "wer", "kann", "ist", "sind", "für", "auf"]
+    re.findall(
+        r"\S+",
+        "a an the of in on at to for from with by and or is are can do does who what which how it its be any some me my this that"
+        " der die das den dem ein eine einen und oder von im in am zu zum zur mit wer kann ist sind für auf",
+    )
 )
 
 
