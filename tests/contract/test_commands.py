@@ -16,18 +16,19 @@ READS = {
     "events catalog", "events export", "plot learning", "plot agents", "plot cost", "projection list", "projection verify",
     "projection lag", "dlq list", "dlq inspect", "model list", "model show", "model compare", "model lineage", "model history",
     "model served-at", "policy searches",
+    "agent who", "conversation list", "conversation show", "memory show",
 }  # fmt: skip
 CHANGES = {
     "down", "task cancel", "task forget", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume",
     "agent retire", "policy set", "policy calibrate", "policy retrain",
     "experiment start", "experiment stop", "projection rebuild", "projection drop",
     "dlq replay", "dlq purge", "restore", "model register", "model validate", "model promote", "model rollback", "model prune",
-    "model track", "policy search",
+    "model track", "policy search", "memory add", "memory forget",
 }  # fmt: skip
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
     "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
-    "bench search", "bench signals",
+    "bench search", "bench signals", "chat", "conversation send", "conversation rotate",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]
