@@ -12,7 +12,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 Encode = Callable[[str], NDArray[np.float32]]
-# Chosen on the queries of `bench/agents/data/who_can.tsv` that are marked `tune`: the least sum, and the least share of the best one.
+# The least sum, and the least share of the best one: chosen on the queries of `bench/agents/data/who_can.tsv` marked `tune`.
 LEAST, SHARE = 0.35, 0.7
 _STOP = frozenset(
     re.findall(

@@ -1,6 +1,6 @@
 """How well `agent who` finds who can do something, against keywords alone: precision and recall over labelled queries.
 
-`python -m bench.agents.capability` prints it. The least fit was chosen on the queries marked `tune`; the figures are of the others.
+`python -m bench.agents.capability` prints it. The least fit was chosen on the queries marked `tune`; the figures are of others.
 """
 
 from collections.abc import Callable, Sequence
