@@ -48,7 +48,7 @@ PLANTED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 def measure(seed: int) -> list[Figure]:
-    """Return recall after each number of later turns, beside the last turns alone, and that what was corrected is answered anew."""
+    """Return recall after each number of later turns, beside the last turns alone, and how often a correction is answered."""
     encoder, rng = StaticEncoder.load(), random.Random(seed)
     noise = [line.split("\t")[1] for line in _TURNS.read_text(encoding="utf-8").splitlines()]
     plain = [text for text in noise if not told(text)]
