@@ -15,6 +15,7 @@ from msgspec import Struct
 from agents.context import Chosen, counter
 from agents.errors import AgentFailed
 from agents.front import decide, words
+from agents.front.recollect import Memory, recollect
 from agents.front.remember import METHOD
 from agents.front.sort import Sorter
 from agents.port import Ask, Language
@@ -51,16 +52,6 @@ class Heard(Struct, frozen=True):
     kind: str
     text: str
     body: dict[str, Any]
-
-
-class Memory(Struct, frozen=True):
-    """A memory that holds."""
-
-    memory_id: str
-    subject: str
-    text: str
-    learned_at: datetime
-    cosine: float = 0.0
 
 
 class Agent(Struct, frozen=True):
@@ -212,12 +203,13 @@ class Front:
 
     async def _turn(self, taken: Taken, thread: Sequence[Heard], mind: Mind) -> decide.Turn:
         text, body = taken.letter.text, taken.letter.body
-        agents = await self._reads.agents(taken.event.fact.tenant)
-        helpers = tuple(
-            decide.Helper(one.id, one.description, one.skills, mind.alike(text, one.description), one.required) for one in agents
-        )
         ours = [one for one in thread if one.sender == FRONT]
         pending = ours[-1].body.get("pending") if ours and ours[-1].kind == "clarification" else None
+        whole = f"{pending}\n{text}" if pending else text
+        agents = await self._reads.agents(taken.event.fact.tenant)
+        helpers = tuple(
+            decide.Helper(one.id, one.description, one.skills, mind.alike(whole, one.description), one.required) for one in agents
+        )
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
         return decide.Turn(text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, given or {})
 
@@ -251,25 +243,10 @@ class Front:
         """Answer from memory alone: the subject that is named, else what is nearest, else that it is not known."""
         tenant, user = taken.event.fact.tenant, user_of(taken.letter)
         known = await self._reads.memories(tenant, user)
-        if not known:
-            return Reply("response", words.NOTHING_KNOWN, {"sort": "recall"})
-        used, said = await self._remembered(tenant, user, text, known, mind)
-        used_context = self._used(taken, Chosen((), words.NO_REPORT), [one.memory_id for one in used])
-        return Reply("response", said, {"sort": "recall", "memories": [one.memory_id for one in used]}, (used_context,))
-
-    async def _remembered(
-        self, tenant: str, user: str, text: str, known: Sequence[Memory], mind: Mind
-    ) -> tuple[list[Memory], str]:
-        if decide.asks_for_all(text):
-            return list(known), words.all_recalled([one.text for one in known])
-        subject = decide.direct_answer(text, {one.subject: one.text for one in known})
-        if subject is not None:
-            one = next(one for one in known if one.subject == subject)
-            return [one], words.recalled(one.text, one.learned_at)
-        nearest = await self._reads.recall(tenant, user, mind.features(text), 1)
-        if nearest and nearest[0].cosine >= decide.LEAST_LIKE:
-            return [nearest[0]], words.recalled(nearest[0].text, nearest[0].learned_at)
-        return [], words.NOTHING_KNOWN
+        nearest = await self._reads.recall(tenant, user, mind.features(text), 1) if known else []
+        used, said = recollect(text, known, nearest)
+        context = self._used(taken, Chosen((), words.NO_REPORT), [one.memory_id for one in used])
+        return Reply("response", said, {"sort": "recall", "memories": [one.memory_id for one in used]}, (context,))
 
     async def _note(self, taken: Taken, said: Sequence[tuple[str, str]], mind: Mind) -> Reply:
         """Remember what was said; what contradicts an older memory corrects it."""

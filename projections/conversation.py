@@ -151,13 +151,14 @@ async def thread(connection: Connection, tenant: str, conversation_id: str) -> l
     return await fetch(connection, MessageRow, query, (tenant, conversation_id))
 
 
-async def message_named(connection: Connection, tenant: str, message_id: str) -> list[MessageRow]:
-    """Return a message and its answers that were delivered; none where it is not known."""
+async def messages_with(connection: Connection, tenant: str, message_id: str, memory_id: str) -> list[MessageRow]:
+    """Return the message that a memory was read from, its answers, and every later answer that the memory was used in."""
     query = f"""select {_COLUMNS}, {_OUTCOMES} from public.messages as said
         where said.tenant = %(tenant)s and said.delivered_at is not null
-          and (said.message_id = %(id)s or said.in_reply_to = %(id)s and said.kind <> 'query')
+          and (said.message_id = %(id)s or said.kind <> 'query' and (said.in_reply_to = %(id)s or said.in_reply_to in (
+            select used.message_id from public.contexts as used where used.tenant = %(tenant)s and used.memories ? %(memory)s)))
         order by said.place"""  # noqa: S608 columns are ours
-    return await fetch(connection, MessageRow, query, {"tenant": tenant, "id": message_id})
+    return await fetch(connection, MessageRow, query, {"tenant": tenant, "id": message_id, "memory": memory_id})
 
 
 async def conversations(connection: Connection, tenant: str, user: str | None, limit: int) -> list[ConversationRow]:

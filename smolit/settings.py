@@ -189,6 +189,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         default=10.0, gt=0, description="Seconds for which a worker holds an attempt unless it renews the lease."
     )
+    mailbox_room: int = Field(default=10_000, ge=1, description="Messages that a mailbox holds before senders are refused.")
     heartbeat_s: float = Field(default=1.0, gt=0, description="Seconds between two heartbeats of a worker.")
     feedback_horizon_days: int = Field(
         default=90, ge=1, description="Days that feedback waits for its task before it becomes a dead letter."

@@ -53,6 +53,7 @@ from tests.builders import (
     trial_ended,
 )
 from tests.plans import plan_facts
+from tests.talk import conversation
 
 AGENTS = ("anna", "bert", "carl")
 TASKS_TOPIC = NAMES.of(submitted().fact.event_type.topic)
@@ -72,6 +73,7 @@ def history(seed: int, tasks: int = 12) -> list[Incoming]:
         [policy_set(), policy_set(None), snapshot()],
     ]
     stories += [_models(rng, scope) for scope in ("default", "games")]
+    stories += [conversation(rng, number) for number in range(3)]
     stories += [[dead_letter(), settled(dead_letter(), at=9)]]
     while stories := [story for story in stories if story]:
         story = rng.choice(stories)

@@ -75,7 +75,7 @@ def forgot(number: int, user: str = "ann", at: float = 5, messages: tuple[Spoken
 
 
 def conversation(rng: random.Random, number: int) -> list[Event[Fact]]:
-    """Return a conversation of a few messages, some refused, some parked, and what is remembered of it; it need not make sense."""
+    """Return a conversation of a few messages, some refused or parked, and what is remembered; it need not make sense."""
     name, story = f"talk-{number}", []
     key = {"request_id": f"key-{number}", "key_id": f"k{number}", "public_key": "cHVibGlj", "scope": Scope(kinds=("query",))}
     story.append(stamped(KeyRegistered(tenant=TENANT, sender=f"user:{number}", replaces=None, **key), 1))

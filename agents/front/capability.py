@@ -12,9 +12,14 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 Encode = Callable[[str], NDArray[np.float32]]
-LEAST = 0.3  # of the sum: chosen on the queries of `bench/agents/data/who_can.tsv` that are marked for that
+# The least sum, and the least share of the best one: chosen on the queries of `bench/agents/data/who_can.tsv` marked `tune`.
+LEAST, SHARE = 0.35, 0.7
 _STOP = frozenset(
-    ["a", "an", "the", "of", "in", "on", "at", "to", "for", "from", "with", "by", "and", "or", "is", "are", "can", "do", "does", "who", "what", "which", "how", "it", "its", "be", "any", "some", "me", "my", "this", "that", "these", "der", "die", "das", "den", "dem", "ein", "eine", "einen", "und", "oder", "von", "im", "in", "am", "zu", "zum", "zur", "mit", "wer", "kann", "ist", "sind", "für", "auf"]
+    re.findall(
+        r"\S+",
+        "a an the of in on at to for from with by and or is are can do does who what which how it its be any some me my this that"
+        " der die das den dem ein eine einen und oder von im in am zu zum zur mit wer kann ist sind für auf",
+    )
 )
 
 
@@ -35,9 +40,10 @@ def able(what: str, agents: Sequence[tuple[str, str, tuple[str, ...]]], encode: 
         cosine = float(np.dot(asked, encode(f"{description} {' '.join(skills)}")))
         shared = len(words & stems(f"{description} {' '.join(skills)} {name}")) / len(words) if words else 0.0
         fit = cosine + 0.5 * shared
-        if fit >= LEAST:
-            found.append(Capable(name, description, skills, round(fit, 4)))
-    return sorted(found, key=lambda one: (-one.fit, one.id))
+        found.append(Capable(name, description, skills, round(fit, 4)))
+    best = max((one.fit for one in found), default=0.0)
+    fitting = [one for one in found if one.fit >= max(LEAST, SHARE * best)]
+    return sorted(fitting, key=lambda one: (-one.fit, one.id))
 
 
 def stems(text: str) -> set[str]:

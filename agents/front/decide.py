@@ -35,6 +35,14 @@ _ALL = re.compile(
 LEAST_LIKE = 0.35  # cosine of a question with a memory that may answer it
 _LEAST_FIT = 0.14  # as `learning.match` wants it of whoever may be chosen
 _CLEAR_FIT = 0.2
+# What shows a kind without its name: an expression, or the question how something sounds.
+_SIGNS = (
+    ("arithmetic", re.compile(r"\d\s*[-+*/x×÷^]\s*\(?\s*\d")),
+    (
+        "sentiment",
+        re.compile(r"\b(positive or negative|good or bad|sentiment|mood|sounds?|positiv oder negativ|stimmung)\b", re.IGNORECASE),
+    ),
+)
 ASSISTANT = "assistant"  # the skill of those who answer anything
 
 
@@ -118,6 +126,10 @@ def kind_of(turn: Turn) -> str | None:
     What is near to none is for an assistant, where there is one. The selector chooses among all that can do the kind.
     """
     able = [one for one in turn.helpers if set(one.required) <= set(turn.given)]
+    whole = f"{turn.pending or ''}\n{turn.text}"
+    shown = next((kind for kind, sign in _SIGNS if sign.search(whole) and any(kind in one.skills for one in able)), None)
+    if shown is not None:
+        return shown
     best = max(able, key=lambda one: (one.fit, one.id), default=None)
     if best is not None and best.fit >= _CLEAR_FIT and best.skills:
         return best.skills[0]

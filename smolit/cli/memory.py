@@ -9,7 +9,7 @@ from agents.front.remember import told
 from events.conversation import Spoken
 from events.request import ForgetMemory, Remember
 from events.topics import DEFAULT_TENANT
-from projections.conversation import message_named
+from projections.conversation import messages_with
 from projections.memory import MemoryRow, memories
 from smolit.cli import out
 from smolit.cli.chat import user_named
@@ -74,6 +74,6 @@ async def _to_forget(connection: Connection, tenant: str, user: str, memory: str
 
 
 async def _spoken(connection: Connection, tenant: str, memory: MemoryRow) -> list[Spoken]:
-    """Return the message that a memory was read from, and its answer, which quotes it; none where it was told otherwise."""
-    rows = await message_named(connection, tenant, memory.source or "")
+    """Return the messages that hold its words: where it was said, what that was answered with, and where it was used."""
+    rows = await messages_with(connection, tenant, memory.source or "", memory.memory_id)
     return [Spoken(message_id=one.message_id, request_id=one.request_id) for one in rows]

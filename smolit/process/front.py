@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from agents.front.recollect import Memory
 from agents.front.sort import Sorter
 from agents.port import Language
 from agents.signature import Keyring
@@ -66,17 +67,17 @@ class FrontReads:
             if one.state == "active" and one.spec is not None
         ]
 
-    async def memories(self, tenant: str, user: str) -> list[front.Memory]:
+    async def memories(self, tenant: str, user: str) -> list[Memory]:
         """Return what holds of a user, the newest first."""
         async with self._lock:
             rows = await memories(self._connection, tenant, user) if user else []
         return [
-            front.Memory(one.memory_id, one.subject or "", one.text, one.learned_at)
+            Memory(one.memory_id, one.subject or "", one.text, one.learned_at)
             for one in rows
             if one.state == "holds" and one.text is not None and one.learned_at is not None
         ]
 
-    async def recall(self, tenant: str, user: str, features: Features, k: int) -> list[front.Memory]:
+    async def recall(self, tenant: str, user: str, features: Features, k: int) -> list[Memory]:
         """Return what holds of a user and is nearest to a text."""
         try:
             vector = vector_of(features.embedding, features.version)
@@ -84,7 +85,7 @@ class FrontReads:
             return []
         async with self._lock:
             rows = await recall(self._connection, tenant, user, front.FRONT, vector, k)
-        return [front.Memory(one.memory_id, one.subject, one.text, one.learned_at, one.cosine) for one in rows]
+        return [Memory(one.memory_id, one.subject, one.text, one.learned_at, one.cosine) for one in rows]
 
     async def ended(self, tenant: str, task_id: str) -> Ended | None:
         """Return how a task ended, if the read models know that it did."""

@@ -19,6 +19,7 @@ READS = {
     "projection lag", "dlq list", "dlq inspect", "model list", "model show", "model compare", "model lineage", "model history",
     "model served-at", "policy searches", "tool list", "tool show",
     "knowledge search", "knowledge show", "knowledge stats", "knowledge provenance",
+    "agent who", "conversation list", "conversation show", "memory show",
 }  # fmt: skip
 CHANGES = {
     "down", "task cancel", "task forget", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume",
@@ -27,6 +28,7 @@ CHANGES = {
     "dlq replay", "dlq purge", "restore", "model register", "model validate", "model promote", "model rollback", "model prune",
     "model track", "policy search", "llm cache",
     "knowledge add", "knowledge remove", "knowledge domains", "knowledge reindex",
+    "memory add", "memory forget",
 }  # fmt: skip
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
@@ -34,6 +36,7 @@ OTHERS = {
     "bench search", "bench signals", "tool call", "llm ask",
     "mcp serve",
     "plan lint",
+    "chat", "conversation send", "conversation rotate",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]

@@ -27,6 +27,8 @@ def test_names_are_those_in_the_log() -> None:
         "smolit.agents.v1.dlq",
         "smolit.answers.v1",
         "smolit.clock.v1",
+        "smolit.conversations.v1",
+        "smolit.conversations.v1.dlq",
         "smolit.experiments.v1",
         "smolit.experiments.v1.dlq",
         "smolit.knowledge.v1",
@@ -53,6 +55,7 @@ def test_partition_counts_are_pinned() -> None:
         "models": 1,
         "experiments": 1,
         "answers": 8,
+        "conversations": 8,
         "agents.live": 1,
         "clock": 1,
     }

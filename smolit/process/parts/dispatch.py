@@ -36,7 +36,7 @@ def build(place: Place) -> Runnable:
                     make_fold=ports.fold,
                 )
             )
-            letters = postman.Postman(place.names, ports.clock, count)
+            letters = postman.Postman(place.names, ports.clock, count, place.settings.mailbox_room)
             group.create_task(
                 postman.run(
                     kafka,
