@@ -161,7 +161,6 @@ def _check_asked_for(tenant: str, request: SubmitTask, control: Control) -> None
 
 def _check_attached(asked: Asked, request: SubmitTask) -> None:
     """Refuse files that are only named: whoever splits a task hands on what came with it, everybody else sends them along."""
-    if request.attached and asked.envelope.source != SUPERVISOR:
         raise Refused("attached_not_allowed", "attached: only a supervisor names files that lie in the blob store already")
 
 
