@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from events.control import Control
 from events.event import Envelope, Fact
 from events.ids import task_id
-from events.plan import SUPERVISOR
 from events.request import (
     CancelTask,
     ForgetTask,
@@ -93,7 +92,6 @@ def admit_task(
             that is asked for is not known, or the calibration that it is a copy for does not run.
     """
     _check_asked_for(asked.tenant, request, control)
-    _check_attached(asked, request)
     submitted = _submitted(asked, request, rules, now)
     context = ChoiceContext(
         scope=request.scope,
@@ -157,11 +155,6 @@ def _check_asked_for(tenant: str, request: SubmitTask, control: Control) -> None
     one = control.calibrations.get((tenant, request.copy_of.calibration))
     if one is None or not one.running:
         raise Refused("calibration_not_running", f"copy_of: calibration {request.copy_of.calibration!r} does not run")
-
-
-def _check_attached(asked: Asked, request: SubmitTask) -> None:
-    """Refuse files that are only named: whoever splits a task hands on what came with it, everybody else sends them along."""
-        raise Refused("attached_not_allowed", "attached: only a supervisor names files that lie in the blob store already")
 
 
 def _terms(request: SubmitTask, usual: RewardTerms) -> RewardTerms:
