@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, NamedTuple, cast
 
-import msgspec
 from msgspec import Meta, Struct
 
 from agents.errors import AgentFailed
-from agents.schema import faults_of, misfit
+from agents.schema import as_json, faults_of, misfit
 
 REASON = "implausible_output"
 _MISSING = object()
@@ -146,7 +145,7 @@ def _given(checks: Checks) -> list[tuple[str, Check]]:
 def _at(output: Any, field: str) -> Any:
     """Return what lies at a place, as JSON would have it."""
     try:
-        value = msgspec.to_builtins(output)
+        value = as_json(output)
     except (TypeError, ValueError, RecursionError):
         return _MISSING
     for part in field.split(".") if field else ():

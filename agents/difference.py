@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
+from agents.schema import as_json
 from events.agent import AgentSpec
 
 
@@ -19,7 +19,7 @@ class Difference(Struct, frozen=True):
 
 def differences(before: AgentSpec, after: AgentSpec) -> list[Difference]:
     """Return what differs, in the order of the fields."""
-    return list(_between(msgspec.to_builtins(before), msgspec.to_builtins(after), ""))
+    return list(_between(as_json(before), as_json(after), ""))
 
 
 def _between(before: Any, after: Any, path: str) -> Iterator[Difference]:

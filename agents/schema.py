@@ -43,12 +43,21 @@ def misfit(schema: Mapping[str, Any], value: Any) -> str | None:
     from referencing.exceptions import Unresolvable
 
     try:
-        errors = sorted(_compiled(msgspec.json.encode(schema)).iter_errors(msgspec.to_builtins(value)), key=_order)
+        errors = sorted(_compiled(msgspec.json.encode(schema)).iter_errors(as_json(value)), key=_order)
     except Unresolvable as error:
         return f"its schema cannot be followed: {_short(str(error))}"
     except (TypeError, ValueError, RecursionError) as error:
         return f"JSON cannot hold it: {_short(str(error))}"
     return f"{errors[0].json_path}: {_short(errors[0].message)}" if errors else None
+
+
+def as_json(value: Any) -> Any:
+    """Return a value as whoever reads its JSON has it: tuples are lists, structs are objects, NaN is null.
+
+    Raises:
+        TypeError, ValueError, RecursionError: JSON cannot hold it.
+    """
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 @lru_cache(maxsize=_KEPT)

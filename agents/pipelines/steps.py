@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from agents.check import About, Checks, refuse_implausible
 from agents.errors import AgentFailed, EffectUnknown, PipelineUnknown
 from agents.pipeline import Effect, Effects, Pipeline, Result, Timer, Toolbox, Work
+from agents.schema import as_json
 from events.field import Ident, Name
 from events.task import Step
 
@@ -92,7 +93,7 @@ class _Named:
 
 def after(work: Work, output: Any) -> Work:
     """Return the work as the next step sees it."""
-    seen = msgspec.to_builtins(output)
+    seen = as_json(output)
     if isinstance(seen, str):
         return replace(work, text=seen, input={**work.input, "text": seen})
     if not isinstance(seen, dict):

@@ -51,6 +51,8 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 offsets.retention.minutes=525600
 message.max.bytes=2097152
+# Some clients compress by themselves, in ways that aiokafka cannot undo; whoever may write could stop all who read.
+compression.type=uncompressed
 
 # After kill -9 the controller refuses the new broker until the old one's session has run out: 9 s by default.
 broker.session.timeout.ms=3000

@@ -27,7 +27,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 @pytest.fixture(scope="module")
 def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """All processes, started once for this module in a namespace of their own; they die with this process."""
-    with all_running(stack, tmp_path_factory.mktemp("agents"), lease_s=4.0) as running:
+    watched = tmp_path_factory.mktemp("watched")
+    with all_running(stack, tmp_path_factory.mktemp("agents"), lease_s=4.0, agent_dirs=(watched,)) as running:
         yield running
 
 
@@ -134,6 +135,86 @@ def test_a_pool_has_a_worker_of_its_own(smolit: Smolit, tmp_path: Path) -> None:
     assert "worker-models" in smolit("status").out
 
 
+VERSION = "id: shifty\ndescription: {described}\nskills: [shifty]\npipeline: arithmetic\nversion: '{version}'\n"
+
+
+def test_a_file_that_is_written_becomes_a_version_without_a_restart(smolit: Smolit, settings: Settings, tmp_path: Path) -> None:
+    """New, changed, broken, changed back: each good content is a version and does the next attempt; a bad one changes nothing."""
+    (folder,) = settings.agent_dirs
+    path, good = folder / "shifty.yaml", VERSION.format(described="Reckons.", version="one")
+
+    def in_force(version: str) -> None:
+        shown = partial(smolit, "agent", "show", "shifty", "--json")
+        until(shown, lambda said: said.code == 0 and said.json["agent"]["spec"]["version"] == version)
+
+    path.write_text(good)
+    in_force("one")
+    assert smolit("agent", "diff", str(path)).out == ""
+    path.write_text(good.replace("'one'", "'two'").replace("pipeline: arithmetic", "pipeline: sentiment"))
+    in_force("two")
+    done = smolit("task", "submit", "I love it", "--kind", "shifty", "--wait", "--json").json
+    path.write_text(good + "timeout: 3\n")
+    faulty = smolit("agent", "diff", str(path))
+    path.write_text(good)
+    in_force("one")
+
+    told = smolit("agent", "history", "shifty", "--json").json
+    compared = smolit("agent", "diff", "shifty", "--at", "two", "--json").json
+    log = (settings.data_dir.parent / "runner.log").read_text()
+    assert done["output"]["label"] == "positive"
+    assert [(one["number"], one["what"], one["version"]) for one in told] == [
+        (1, "registered", "one"), (2, "revised", "two"), (3, "revised", "one"),
+    ]  # fmt: skip
+    assert [change["field"] for change in told[1]["changed"]] == ["pipeline", "version"]
+    assert told[0]["digest"] == told[2]["digest"]
+    assert [one["field"] for one in compared["differences"]] == ["pipeline", "version"]
+    assert (faulty.code, "shifty.yaml:6: timeout is not a field" in faulty.err) == (1, True)
+    assert "shifty.yaml:6: timeout is not a field" in log
+    assert smolit("agent", "history", "nobody").code == 1
+
+
+def test_a_changed_description_changes_who_fits(smolit: Smolit, tmp_path: Path) -> None:
+    """A task without a kind is matched with what agents say of themselves, as they say it now."""
+    registered(smolit, tmp_path, "changeling", "description: Waters the plants.\nskills: [x]\npipeline: arithmetic\n")
+    words = ("task", "submit", "translate this french letter about two horses", "--wait", "--json")
+    before = smolit("policy", "explain", smolit(*words).json["task_id"])
+    registered(
+        smolit, tmp_path, "changeling",
+        "description: Translates a french letter about horses.\nskills: [x]\npipeline: arithmetic\n",
+    )  # fmt: skip
+    after = smolit(*words).json
+    shown = until(
+        partial(smolit, "task", "show", after["task_id"], "--json"), lambda said: said.code == 0 and bool(said.json["decisions"])
+    )
+
+    assert before.code == 1 or "changeling has a description that does not fit the text" in before.out
+    assert "changeling" in {one["agent"] for one in shown.json["decisions"][0]["candidates"]}
+
+
+def test_a_scaffold_works_as_it_is(smolit: Smolit, tmp_path: Path) -> None:
+    """Written, registered and asked, without a word of it changed; a second one of the name is not written over it."""
+    made = smolit("agent", "new", "newcomer", "--into", str(tmp_path))
+    assert smolit("agent", "register", made.out.strip()).code == 0
+
+    answer = smolit("task", "submit", "I love it", "--agent", "newcomer", "--wait", "--json").json
+
+    assert (answer["outcome"], answer["output"]["label"]) == ("completed", "positive")
+    assert smolit("agent", "new", "newcomer", "--into", str(tmp_path)).code == 2
+
+
+def test_a_folder_is_watched_from_the_command_line(smolit: Smolit, tmp_path: Path) -> None:
+    """What lies in it becomes versions, once; what is wrong is said by file and line."""
+    (tmp_path / "seen.yaml").write_text("id: seen\ndescription: x\nskills: [x]\npipeline: arithmetic\n")
+    (tmp_path / "wrong.yaml").write_text("id: wrong\n")
+
+    first = smolit("agent", "watch", str(tmp_path), "--rounds", "1")
+    again = smolit("agent", "watch", str(tmp_path), "--rounds", "1")
+
+    assert "seen: version 1 (" in first.out
+    assert "wrong.yaml:1: description is missing; the agent stays as it was" in first.out
+    assert "version" not in again.out
+
+
 def node() -> list[str]:
     """Return how to run the worker in Node, with the packages of its lock."""
     return [tool("node"), str(npm_folder(EXAMPLES / "node") / "worker.mjs")]
@@ -183,8 +264,8 @@ def at_work(settings: Settings, name: str) -> int:
 @pytest.mark.parametrize(
     ("language", "program", "numbers"),
     [
-        ("node", node, ["9007195909437503", "9007199254740881", "9007199254740847", "9007195909437503", "91", "1001"]),
-        ("go", go, ["89999986200000529", "89999986200000529", "89999986200000529", "89999986200000529", "91", "1001"]),
+        ("node", node, ["9007195909437503", "9007199254740881", "91", "1001", "35", "143"]),
+        ("go", go, ["9999997800000121", "9999997800000121", "91", "1001", "35", "143"]),
     ],
 )
 def test_an_agent_elsewhere_is_killed_and_another_does_its_work(

@@ -11,7 +11,11 @@ from agents.schema import faults_of, misfit
 from events.task import Step
 from tests.builders import spec
 
-INVOICE = {"type": "object", "required": ["total"], "properties": {"total": {"type": "number", "minimum": 0}}}
+INVOICE = {
+    "type": "object",
+    "required": ["total"],
+    "properties": {"total": {"type": "number", "minimum": 0}, "lines": {"type": "array"}},
+}
 
 
 def test_a_sound_schema_has_no_fault_and_another_is_told_by_its_place() -> None:
@@ -34,6 +38,7 @@ def test_a_schema_that_refers_elsewhere_is_refused_and_fetches_nothing() -> None
     [
         ({"total": 3}, None),
         ({"total": 3, "more": (1, 2)}, None),
+        ({"total": 3, "lines": (1, 2)}, None),
         ({"total": -1}, "$.total"),
         ({}, "$: 'total'"),
         ("text", "$: 'text'"),
