@@ -22,7 +22,7 @@ from bus.errors import LogChanged
 from bus.reader import PartitionReader, Place
 from events.topics import Names
 from events.wire import Incoming
-from projections import naive, naive_agent, naive_calibration, naive_model, naive_search, naive_similar, naive_task
+from projections import naive, naive_agent, naive_calibration, naive_model, naive_search, naive_similar, naive_task, naive_use
 from projections.catalog import COMPARED, PROJECTIONS
 from projections.column import SCHEMA
 from projections.projection import Compared, Projection
@@ -46,6 +46,7 @@ MODELS: Mapping[str, naive.Model] = {
     "experiments": naive_agent.experiments,
     "calibrations": naive_calibration.calibrations,
     "calibration_copies": naive_calibration.copies,
+    "model_use": naive_use.model_use,
     "searches": naive_search.searches,
     "trials": naive_search.trials,
     "policy_history": naive_agent.policy_history,

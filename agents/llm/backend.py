@@ -37,10 +37,14 @@ class BackendFailed(Exception):
 
 
 class Reply(Struct, frozen=True):
-    """What a back end answered: its text, the model that it says answered, and the tokens (None: it did not say)."""
+    """What a back end answered: its text, the model that it says answered, and the tokens (None: it did not say).
+
+    `cut`: it ended before the model had; `hurried`: because time was up, so that with more time it would be another one.
+    """
 
     text: str
     model: str
     tokens_in: int | None
     tokens_out: int | None
     cut: bool = False
+    hurried: bool = False

@@ -292,7 +292,7 @@ class Chain:
         said = Said(
             reply.text, name, member.name, fallback, tokens_in, tokens_out, cost, took_us, False, data, asked, answered, reply.cut
         )
-        if turn.ask.temperature <= 0.0 and not (reply.cut and backend.local):
+        if turn.ask.temperature <= 0.0 and not reply.hurried:
             await self._means.cache.put(turn.ask.tenant, key, kept_of(said))
         yield said
 

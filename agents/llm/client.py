@@ -148,7 +148,7 @@ class Caller:
                 return await calling
         except (TimeoutError, APITimeoutError) as error:
             if gathered is not None and gathered.text:
-                gathered.cut = True
+                gathered.hurried = True
                 return None
             raise BackendFailed("timed_out", f"no answer within {most_s:.1f} s") from error
         except APIStatusError as error:
@@ -179,7 +179,7 @@ class _Gathered:
     """The pieces of a streamed answer so far."""
 
     def __init__(self, model: str) -> None:
-        self.text, self.cut = "", False
+        self.text, self.cut, self.hurried = "", False, False
         self._model = model
         self._usage: tuple[int, int] | None = None
         self._ended = False
@@ -205,7 +205,7 @@ class _Gathered:
         if not self.text.strip():
             raise BackendFailed("empty", "the answer is empty")
         tokens_in, tokens_out = self._usage or (None, None)
-        return Reply(self.text, self._model, tokens_in, tokens_out, self.cut or not self._ended)
+        return Reply(self.text, self._model, tokens_in, tokens_out, self.cut or not self._ended, self.hurried or not self._ended)
 
 
 def read(body: bytes) -> Reply:

@@ -49,6 +49,25 @@ def test_an_agent_answers_with_the_local_model(smolit: Smolit) -> None:
     assert len(step["prompt_sha256"]) == len(step["answer_sha256"]) == 64
 
 
+def test_use_is_shown_by_agent_and_adds_up_to_the_recorded_calls(smolit: Smolit) -> None:
+    """What `agent show` says is the sum of the steps of all attempts."""
+    tasks = [smolit("task", "submit", f"Say {word}.", "--kind", "assistant", "--wait", "--json").json for word in ("red", "blue")]
+    ids = {task["task_id"] for task in tasks}
+    listed = until(
+        lambda: smolit("agent", "show", "assistant", "--json"),
+        lambda told: bool(told.json["models"]) and told.json["models"][0]["calls"] >= len(ids),
+    ).json["models"]
+    known = [one["task_id"] for one in smolit("task", "list", "--json").json]
+    shown = [smolit("task", "show", task, "--json").json for task in known]
+    steps = [step for task in shown for attempt in task["attempts"] for step in attempt["steps"] if step["tokens_in"] is not None]
+
+    assert ids <= set(known)
+    assert [(one["model"], one["calls"]) for one in listed] == [(MODEL, len(steps))]
+    assert listed[0]["tokens_in"] == sum(step["tokens_in"] for step in steps)
+    assert listed[0]["tokens_out"] == sum(step["tokens_out"] for step in steps)
+    assert listed[0]["cost_microusd"] == 0
+
+
 def test_the_local_model_is_started_again_after_kill_9(smolit: Smolit, settings: Settings) -> None:
     """Asked in the moment of its death, it answers; its process is another one."""
     assert smolit("llm", "ask", "Say yes.", "--max-tokens", "4").code == 0

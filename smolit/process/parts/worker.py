@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,10 @@ from handlers.count import Count
 from handlers.worker import Shift
 from learning.outcomes import Outcomes
 from smolit.process import log
+from smolit.process.census import share_bytes
 from smolit.process.hand import HandProcess
 from smolit.process.language import language
+from smolit.process.memory import watch
 from smolit.process.place import Place
 from smolit.process.roads import roads_of
 from smolit.process.runnable import Runnable
@@ -37,19 +40,23 @@ def build(place: Place) -> Runnable:
         connect = place.connect(f"{shift.worker}-language")
         async with ports.http() as http, language(settings, shift.worker, connect, _tell) as chain:
             toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings(), language=chain)
-            await workshop.run(
-                kafka,
-                dsn,
-                shift,
-                roads,
-                toolbox,
-                stopped,
-                ports.clock,
-                time.monotonic,
-                count,
-                connect=ports.connect,
-                make_publisher=ports.publisher,
-            )
+            watching = asyncio.create_task(watch(settings.worker_memory_mb, lambda: share_bytes(os.getpid()), stopped, count))
+            try:
+                await workshop.run(
+                    kafka,
+                    dsn,
+                    shift,
+                    roads,
+                    toolbox,
+                    stopped,
+                    ports.clock,
+                    time.monotonic,
+                    count,
+                    connect=ports.connect,
+                    make_publisher=ports.publisher,
+                )
+            finally:
+                watching.cancel()
 
     return HandProcess("worker", body)
 
