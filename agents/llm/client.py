@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,7 @@ class Caller:
         reply: Reply = await self._translated(self._whole(backend, ask, key), most_s)
         return reply
 
-    async def pieces(self, backend: Backend, ask: Ask, key: str, most_s: float) -> AsyncIterator[str | Reply]:
+    async def pieces(self, backend: Backend, ask: Ask, key: str, most_s: float) -> AsyncGenerator[str | Reply, None]:
         """Yield the answer's pieces as they come, then the reply; one that has begun is cut when its time is up.
 
         Raises:
@@ -156,12 +156,12 @@ class Caller:
         except APIConnectionError as error:
             if isinstance(error.__cause__, BackendFailed):
                 raise error.__cause__ from error
-            raise BackendFailed("unreachable", _quote(str(error.__cause__ or error))) from error
+            raise _disconnected(error) from error
         except (OpenAIError, ValueError) as error:
             raise BackendFailed("garbage", f"the reply is no completion: {_quote(str(error))}") from error
         except Exception as error:
             if type(error).__module__.partition(".")[0] in ("httpx2", "httpcore2", "httpcore", "httpx"):
-                raise BackendFailed("unreachable", _quote(f"it broke off: {error}")) from error
+                raise BackendFailed("broke_off", _quote(f"it broke off: {error}")) from error
             raise
 
     def _refused(self, error: Any) -> BackendFailed:
@@ -254,6 +254,14 @@ def _request(backend: Backend, ask: Ask, key: str) -> dict[str, Any]:
         schema = {"name": "answer", "schema": ask.schema, "strict": True}
         request["response_format"] = {"type": "json_schema", "json_schema": schema}
     return request
+
+
+def _disconnected(error: Any) -> BackendFailed:
+    """Return whether a connection was never made, or broke off."""
+    cause = error.__cause__
+    if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout"):
+        return BackendFailed("unreachable", _quote(f"nobody answers there: {cause}"))
+    return BackendFailed("broke_off", _quote(f"it broke off: {cause or error}"))
 
 
 async def _next(chunks: Any) -> Any:

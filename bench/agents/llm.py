@@ -19,8 +19,9 @@ from agents.errors import AgentFailed
 from agents.llm import local, weights
 from agents.llm.backend import Backend
 from agents.llm.cache import Cache, Kept, NoCache
-from agents.llm.chain import Backends, Chain, Means
+from agents.llm.chain import Chain
 from agents.llm.client import Caller
+from agents.llm.turn import Backends, Means
 from agents.port import Ask, Message, Said
 from bench.agents.figure import Figure
 from bench.spread import bootstrapped

@@ -13,10 +13,11 @@ from agents.errors import AgentFailed
 from agents.llm.backend import Backend
 from agents.llm.breaker import MOST_CALLS
 from agents.llm.cache import Kept
-from agents.llm.chain import Backends, Chain, Means
+from agents.llm.chain import Chain
 from agents.llm.client import Caller
 from agents.llm.price import Price
 from agents.llm.purse import Charge, NoPurse, OverBudget
+from agents.llm.turn import Backends, Means
 from agents.port import Ask, Message, Said
 from tests.endpoint import KEY, MODEL, TEXT, Endpoint, Mood, standing
 
