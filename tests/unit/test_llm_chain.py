@@ -297,8 +297,8 @@ async def test_neither_key_nor_personal_data_is_told() -> None:
     """Lines about trouble quote a back end without numbers of people, and never the key."""
     told: list[str] = []
     async with pair(tell=told.append) as (remote, _, chain):
-        remote.mood = "error_text"
         for number in range(8):
+            remote.mood = "error_text" if number % 2 else "echoes"
             await chain.complete(ask(str(number)))
         shown = repr(chain.standings()) + repr(Backend("r", "u", KEY, "m")) + "".join(told)
 

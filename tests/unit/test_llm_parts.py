@@ -183,6 +183,15 @@ def test_a_good_reply_is_read() -> None:
     assert (reply.text, reply.model, reply.tokens_in, reply.tokens_out, reply.cut) == ("yes", "m", 1, 2, False)
 
 
+def test_what_no_store_can_hold_is_replaced() -> None:
+    """NUL would be refused by Postgres, and half a character by everybody; a name is cut to a bearable length."""
+    body = GOOD.replace(b'"yes"', b'"y\\u0000s"').replace(b'"m"', b'"' + b"m" * 500 + b'"')
+    reply = read(body)
+
+    assert reply.text == "y\ufffds"
+    assert len(reply.model) == 128
+
+
 @given(st.integers(0, len(GOOD) - 1))
 def test_half_a_reply_is_none(length: int) -> None:
     """No prefix of a good reply is taken for one."""
