@@ -26,6 +26,7 @@ from projections.search import SEARCHES, TRIALS
 from projections.similar import SIMILAR_TASKS
 from projections.tally import TALLY, TALLY_COMPARED, TALLY_VIEW
 from projections.task import TASKS
+from projections.use import MODEL_USE
 from projections.view import View
 
 PROJECTIONS: tuple[Projection, ...] = (
@@ -38,6 +39,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     EXAMPLES,
     AGENTS,
     AGENT_PERFORMANCE,
+    MODEL_USE,
     EXPERIMENTS,
     CALIBRATIONS,
     CALIBRATION_COPIES,

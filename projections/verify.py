@@ -33,6 +33,7 @@ from projections import (
     naive_search,
     naive_similar,
     naive_task,
+    naive_use,
 )
 from projections.catalog import COMPARED, PROJECTIONS
 from projections.column import SCHEMA
@@ -57,6 +58,7 @@ MODELS: Mapping[str, naive.Model] = {
     "experiments": naive_agent.experiments,
     "calibrations": naive_calibration.calibrations,
     "calibration_copies": naive_calibration.copies,
+    "model_use": naive_use.model_use,
     "searches": naive_search.searches,
     "trials": naive_search.trials,
     "plans": naive_plan.plans,

@@ -170,7 +170,7 @@ def attempt_ended(
         "worker": "worker-1",
         "epoch": 1,
         "duration_us": 1_500,
-        "steps": (Step(name="compute", duration_us=1_400),),
+        "steps": (Step(name="compute", duration_us=1_400), Step("ask", 700, "small@1", 12, 5, 3)),
         "output": {"answer": 2} if outcome == "completed" else None,
         "error": None if outcome == "completed" else "it did not work",
     }

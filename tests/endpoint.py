@@ -13,7 +13,7 @@ from aiohttp import web
 
 Mood = Literal[
     "well", "slow", "hang", "drip", "garbage", "invalid_json", "error_text", "empty", "limited", "broken", "huge", "packed",
-    "cut", "misfit", "refuses", "redirects",
+    "cut", "misfit", "refuses", "redirects", "echoes",
 ]  # fmt: skip
 MODEL, KEY = "stand-in-1", "sk-canary-7c1e5b"
 TEXT = "The cat sat down."
@@ -71,6 +71,9 @@ class Endpoint:
                 return response
             case "refuses":
                 return web.json_response({"error": {"message": "this prompt is not allowed"}}, status=400)
+            case "echoes":
+                said = f"Incorrect API key provided: {request.headers.get('authorization')}"
+                return web.json_response({"error": {"message": said}}, status=500)
             case "redirects":
                 return web.Response(status=307, headers={"location": "http://127.0.0.1:1/v1/chat/completions"})
             case "cut":

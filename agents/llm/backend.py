@@ -4,15 +4,17 @@ from typing import Literal
 
 from msgspec import Struct
 
-Trouble = Literal["unreachable", "timed_out", "rate_limited", "server_error", "refused", "garbage", "too_long", "empty", "misfit"]
+Trouble = Literal[
+    "unreachable", "broke_off", "timed_out", "rate_limited", "server_error", "refused", "garbage", "too_long", "empty", "misfit"
+]
 # The back end may do better at once; whoever refused a request would only refuse it again.
-AGAIN: frozenset[Trouble] = frozenset({"unreachable", "server_error", "garbage", "empty"})
+AGAIN: frozenset[Trouble] = frozenset({"unreachable", "broke_off", "server_error", "garbage", "empty"})
 
 
 class Backend(Struct, frozen=True):
     """An OpenAI-compatible endpoint and the model asked of it; `local`: it runs on this machine, and is what is left.
 
-    `model_name` is what the endpoint calls the model; `key` never leaves this struct but in the request's header.
+    `model` is what the endpoint calls it; `key` never leaves this struct but in the request's header.
     """
 
     name: str
@@ -37,10 +39,14 @@ class BackendFailed(Exception):
 
 
 class Reply(Struct, frozen=True):
-    """What a back end answered: its text, the model that it says answered, and the tokens (None: it did not say)."""
+    """What a back end answered: its text, the model that it says answered, and the tokens (None: it did not say).
+
+    `cut`: it ended before the model had; `hurried`: because time was up, so that with more time it would be another one.
+    """
 
     text: str
     model: str
     tokens_in: int | None
     tokens_out: int | None
     cut: bool = False
+    hurried: bool = False

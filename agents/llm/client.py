@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 4_000_000
 _CONNECT_S = 3.0
+_LONGEST_NAME = 128
 _LONGEST_QUOTE = 200  # characters of what a back end says of its own failure
 _TOO_MANY, _REQUEST_TIMEOUT, _SERVER = 429, 408, 500
 
@@ -66,10 +67,10 @@ class Caller:
         Raises:
             BackendFailed: there is none within `most_s` seconds.
         """
-        reply: Reply = await self._translated(self._whole(backend, ask, key), most_s)
+        reply: Reply = await self._translated(backend, self._whole(backend, ask, key), most_s)
         return reply
 
-    async def pieces(self, backend: Backend, ask: Ask, key: str, most_s: float) -> AsyncIterator[str | Reply]:
+    async def pieces(self, backend: Backend, ask: Ask, key: str, most_s: float) -> AsyncGenerator[str | Reply, None]:
         """Yield the answer's pieces as they come, then the reply; one that has begun is cut when its time is up.
 
         Raises:
@@ -77,11 +78,11 @@ class Caller:
         """
         loop = asyncio.get_running_loop()
         end, gathered = loop.time() + most_s, _Gathered(backend.model)
-        stream = await self._translated(self._open(backend, ask, key), most_s)
+        stream = await self._translated(backend, self._open(backend, ask, key), most_s)
         chunks = stream.__aiter__()
         try:
             while True:
-                chunk = await self._translated(_next(chunks), max(0.0, end - loop.time()), gathered)
+                chunk = await self._translated(backend, _next(chunks), max(0.0, end - loop.time()), gathered)
                 if chunk is None:
                     break
                 if piece := gathered.take(chunk):
@@ -101,7 +102,7 @@ class Caller:
             client = await self._client(backend)
             return [one.id async for one in client.models.list()]
 
-        names: list[str] = await self._translated(listed(), most_s)
+        names: list[str] = await self._translated(backend, listed(), most_s)
         return names
 
     async def load(self) -> None:
@@ -135,12 +136,24 @@ class Caller:
             moved = [one for one in self._clients if one.name == backend.name]  # it answers elsewhere now
             self._clients[backend] = self._make(backend)
             for old in moved:
-                await self._clients.pop(old).close()
+                if (gone := self._clients.pop(old, None)) is not None:
+                    await gone.close()
         return self._clients[backend]
 
-    async def _translated(self, calling: Awaitable[Any], most_s: float, gathered: _Gathered | None = None) -> Any:
-        """Wait for a call, for so long at most; whatever the client raises becomes a typed failure."""
+    async def _translated(
+        self, backend: Backend, calling: Awaitable[Any], most_s: float, gathered: _Gathered | None = None
+    ) -> Any:
+        """Wait for a call, for so long at most; whatever the client raises becomes a typed failure, without our key in it."""
         await self.load()
+        try:
+            return await self._typed(calling, most_s, gathered)
+        except BackendFailed as error:
+            if backend.key and backend.key in error.detail:  # some quote what they refuse
+                raise BackendFailed(error.trouble, error.detail.replace(backend.key, "[key]"), error.retry_after_s) from None
+            raise
+
+    async def _typed(self, calling: Awaitable[Any], most_s: float, gathered: _Gathered | None) -> Any:
+        """Wait for a call; raises nothing but BackendFailed for what comes from outside."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
 
         try:
@@ -148,7 +161,7 @@ class Caller:
                 return await calling
         except (TimeoutError, APITimeoutError) as error:
             if gathered is not None and gathered.text:
-                gathered.cut = True
+                gathered.hurried = True
                 return None
             raise BackendFailed("timed_out", f"no answer within {most_s:.1f} s") from error
         except APIStatusError as error:
@@ -156,12 +169,12 @@ class Caller:
         except APIConnectionError as error:
             if isinstance(error.__cause__, BackendFailed):
                 raise error.__cause__ from error
-            raise BackendFailed("unreachable", _quote(str(error.__cause__ or error))) from error
-        except (OpenAIError, ValueError) as error:
+            raise _disconnected(error) from error
+        except (OpenAIError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise BackendFailed("garbage", f"the reply is no completion: {_quote(str(error))}") from error
         except Exception as error:
             if type(error).__module__.partition(".")[0] in ("httpx2", "httpcore2", "httpcore", "httpx"):
-                raise BackendFailed("unreachable", _quote(f"it broke off: {error}")) from error
+                raise BackendFailed("broke_off", _quote(f"it broke off: {error}")) from error
             raise
 
     def _refused(self, error: Any) -> BackendFailed:
@@ -179,33 +192,40 @@ class _Gathered:
     """The pieces of a streamed answer so far."""
 
     def __init__(self, model: str) -> None:
-        self.text, self.cut = "", False
+        self.text, self.cut, self.hurried = "", False, False
         self._model = model
         self._usage: tuple[int, int] | None = None
         self._ended = False
 
     def take(self, chunk: Any) -> str:
         """Return the text of a chunk; a chunk that is none is refused."""
-        self._model = chunk.model if isinstance(getattr(chunk, "model", None), str) else self._model
-        if (usage := getattr(chunk, "usage", None)) is not None:
-            self._usage = (int(usage.prompt_tokens), int(usage.completion_tokens))
-        choices = getattr(chunk, "choices", None)
-        if not isinstance(choices, list):
-            raise BackendFailed("garbage", "a piece of the stream is no completion")
-        piece = (choices[0].delta.content or "") if choices and choices[0].delta is not None else ""
-        if choices and choices[0].finish_reason is not None:
-            self._ended, self.cut = True, choices[0].finish_reason == "length"
+        try:
+            piece = _clean(self._piece(chunk))
+        except (AttributeError, TypeError, ValueError) as error:
+            raise BackendFailed("garbage", "a piece of the stream is no completion") from error
         self.text += piece
         if len(self.text) > MOST_BYTES:
             raise BackendFailed("too_long", f"the answer is longer than {MOST_BYTES} characters")
         return piece
+
+    def _piece(self, chunk: Any) -> str:
+        """Return the text of a chunk, and note what else it says."""
+        self._model = _clean(chunk.model)[:_LONGEST_NAME] if isinstance(chunk.model, str) else self._model
+        if chunk.usage is not None:
+            self._usage = (int(chunk.usage.prompt_tokens), int(chunk.usage.completion_tokens))
+        if not chunk.choices:
+            return ""
+        choice = chunk.choices[0]
+        if choice.finish_reason is not None:
+            self._ended, self.cut = True, choice.finish_reason == "length"
+        return (choice.delta.content or "") if choice.delta is not None else ""
 
     def reply(self) -> Reply:
         """Return the whole; raises BackendFailed if there is none."""
         if not self.text.strip():
             raise BackendFailed("empty", "the answer is empty")
         tokens_in, tokens_out = self._usage or (None, None)
-        return Reply(self.text, self._model, tokens_in, tokens_out, self.cut or not self._ended)
+        return Reply(self.text, self._model, tokens_in, tokens_out, self.cut or not self._ended, self.hurried or not self._ended)
 
 
 def read(body: bytes) -> Reply:
@@ -224,7 +244,7 @@ def read(body: bytes) -> Reply:
     usage = found.usage
     known = usage is not None and usage.prompt_tokens >= 0 and usage.completion_tokens >= 0
     cut = found.choices[0].finish_reason == "length"
-    return Reply(text, found.model, usage.prompt_tokens if known and usage else None,
+    return Reply(_clean(text), _clean(found.model)[:_LONGEST_NAME], usage.prompt_tokens if known and usage else None,
                  usage.completion_tokens if known and usage else None, cut)  # fmt: skip
 
 
@@ -256,9 +276,22 @@ def _request(backend: Backend, ask: Ask, key: str) -> dict[str, Any]:
     return request
 
 
+def _disconnected(error: Any) -> BackendFailed:
+    """Return whether a connection was never made, or broke off."""
+    cause = error.__cause__
+    if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout"):
+        return BackendFailed("unreachable", _quote(f"nobody answers there: {cause}"))
+    return BackendFailed("broke_off", _quote(f"it broke off: {cause or error}"))
+
+
 async def _next(chunks: Any) -> Any:
     """Return the next chunk; None at the end."""
     return await anext(chunks, None)
+
+
+def _clean(text: str) -> str:
+    """Return a text that every store can hold: no NUL, no half of a character."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _quote(text: str) -> str:

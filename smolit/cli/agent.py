@@ -10,6 +10,7 @@ from events.request import ChangeAgent, RegisterAgent
 from events.topics import DEFAULT_TENANT
 from projections.agent import agents
 from projections.performance import Performance, performance
+from projections.use import Use, use
 from smolit.cli import out
 from smolit.cli.desk import ask_for, open_desk, read
 from smolit.cli.option import DryRun, Json, Tenant
@@ -49,6 +50,7 @@ def show(agent_id: AgentId, tenant: Tenant = DEFAULT_TENANT, as_json: Json = Fal
     )
     if found is None:
         raise NothingFound(f"no agent {agent_id!r} of tenant {tenant!r} is registered")
+    found["models"] = read(desk, lambda connection: use(connection, tenant, agent_id))
     if as_json:
         out.json(found)
         return
@@ -58,6 +60,8 @@ def show(agent_id: AgentId, tenant: Tenant = DEFAULT_TENANT, as_json: Json = Fal
     columns = [name for name in Performance.__struct_fields__ if name in _SHOWN]
     if found["performance"]:
         out.table(columns, [[part[name] for name in columns] for part in found["performance"]])
+    if found["models"]:
+        out.table(Use.__struct_fields__, [[getattr(one, name) for name in Use.__struct_fields__] for one in found["models"]])
 
 
 def lint(specs: Specs) -> None:

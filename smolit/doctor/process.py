@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from smolit.doctor.finding import Finding, finding
-from smolit.process.census import Standing, census
+from smolit.process.census import Standing, census, share_bytes
 from smolit.process.roster import extras, slots
 from smolit.process.runner import live_runner
 from smolit.settings import Settings
@@ -19,6 +19,16 @@ def processes(settings: Settings) -> Iterator[Finding]:
     known = {one.identity: one for one in census(settings.data_dir)}
     for slot in (*slots(settings.workers), *extras(settings)):
         yield _process(slot.identity, known.get(slot.identity))
+        if slot.name == "worker" and settings.worker_memory_mb:
+            yield from _memory(slot.identity, known.get(slot.identity), settings.worker_memory_mb)
+
+
+def _memory(identity: str, one: Standing | None, most_mb: int) -> Iterator[Finding]:
+    """Is a worker within its memory?"""
+    used = share_bytes(one.pid) if one and one.pid else None
+    if used is not None:
+        told = f"{used / 2**20:.0f} of {most_mb} MiB"
+        yield finding(f"memory of {identity}", used <= most_mb * 2**20, told, "it ends what is under way and starts afresh")
 
 
 def _process(identity: str, one: Standing | None) -> Finding:

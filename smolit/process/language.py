@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from agents.llm.cache import Cache, NoCache
-from agents.llm.chain import Backends, Chain, Means
+from agents.llm.chain import Chain
 from agents.llm.client import Caller
 from agents.llm.house import DayLimits, LentBlobs, StoredPurse
 from agents.llm.keeping import Keeping, PostgresShelf, RedisShelf
 from agents.llm.price import Prices
+from agents.llm.turn import Backends, Means
 from smolit.process.llm import forget, local_backend, note, remote_backends
 from smolit.process.ports import utc_now
 from smolit.settings import Settings

@@ -8,9 +8,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from agents.llm.backend import Backend, BackendFailed
-from agents.llm.chain import Standing
 from agents.llm.client import Caller
 from agents.llm.local import HOST
+from agents.llm.member import Standing
 from agents.llm.weights import MODEL
 from smolit.folder import llm_key
 from smolit.process import record

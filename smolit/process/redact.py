@@ -21,11 +21,12 @@ def secrets_of(settings: Settings, environ: Mapping[str, str], others: Iterable[
 
     Of a database address the password counts by itself, since drivers quote addresses in parts.
     """
+    keys = [key for text in (settings.llm_key.get_secret_value(), environ.get("SMOLIT_LLM_KEY", "")) for key in _listed(text)]
     given = [value.get_secret_value() for value in vars(settings).values() if isinstance(value, SecretStr)]
     named = [value for name, value in environ.items() if _NAMED_SECRET.search(name)]
     addresses = [*given, *others]
     passwords = [part for address in addresses for part in _passwords(address)]
-    return frozenset(value for value in (*addresses, *named, *passwords) if len(value) >= SHORTEST)
+    return frozenset(value for value in (*addresses, *named, *passwords, *keys) if len(value) >= SHORTEST)
 
 
 def redactor(secrets: Iterable[str]) -> Redact:
@@ -55,6 +56,11 @@ def _is_clean(line: Mapping[Any, Any], pattern: re.Pattern[str]) -> bool:
         return pattern.search("\0".join((*line, *line.values()))) is None
     except TypeError:
         return False
+
+
+def _listed(text: str) -> list[str]:
+    """Return the keys in `a=KEY, b=KEY`: each may turn up alone."""
+    return [part.partition("=")[2].strip() for part in text.split(",") if "=" in part]
 
 
 def _passwords(address: str) -> list[str]:

@@ -20,7 +20,8 @@ STOP_STAGES: tuple[tuple[str, ...], ...] = (
     ("intake",),
     ("selection",),
     ("dispatch", "worker", "ingest"),
-    ("learning", *EXTRAS),
+    EXTRAS,
+    ("learning",),
     ("relay",),
     ("projections",),
 )

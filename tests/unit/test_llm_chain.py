@@ -13,10 +13,11 @@ from agents.errors import AgentFailed
 from agents.llm.backend import Backend
 from agents.llm.breaker import MOST_CALLS
 from agents.llm.cache import Kept
-from agents.llm.chain import Backends, Chain, Means
+from agents.llm.chain import Chain
 from agents.llm.client import Caller
 from agents.llm.price import Price
 from agents.llm.purse import Charge, NoPurse, OverBudget
+from agents.llm.turn import Backends, Means
 from agents.port import Ask, Message, Said
 from tests.endpoint import KEY, MODEL, TEXT, Endpoint, Mood, standing
 
@@ -296,8 +297,8 @@ async def test_neither_key_nor_personal_data_is_told() -> None:
     """Lines about trouble quote a back end without numbers of people, and never the key."""
     told: list[str] = []
     async with pair(tell=told.append) as (remote, _, chain):
-        remote.mood = "error_text"
         for number in range(8):
+            remote.mood = "error_text" if number % 2 else "echoes"
             await chain.complete(ask(str(number)))
         shown = repr(chain.standings()) + repr(Backend("r", "u", KEY, "m")) + "".join(told)
 

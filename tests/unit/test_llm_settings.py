@@ -12,6 +12,7 @@ from agents.port import Said
 from smolit.errors import SettingInvalid
 from smolit.process.language import backends_of
 from smolit.process.llm import Doorplate, local_backend, look, write_plate
+from smolit.process.redact import redactor, secrets_of
 from smolit.process.roster import environment, extras, slots
 from smolit.settings import PREFIX, load_settings
 
@@ -73,6 +74,14 @@ def test_what_cannot_be_meant_is_refused(given: dict[str, str], told: str) -> No
 
     assert told in str(refused.value)
     assert CANARY not in str(refused.value)
+
+
+def test_each_of_several_keys_is_blotted_out() -> None:
+    """A key may turn up without the name that it has in the setting."""
+    settings = load_settings(**TWO, llm_key=f"a={CANARY}, b=other-key-77")
+    hide = redactor(secrets_of(settings, {}))
+
+    assert hide(f"401 for {CANARY} and other-key-77") == "401 for [hidden] and [hidden]"
 
 
 def test_wrong_prices_refuse_the_start(tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from handlers.worker import Shift
 from learning.outcomes import Outcomes
 from smolit.keys import agent_keys
 from smolit.process import front, log
+from smolit.process.census import share_bytes
 from smolit.process.hand import HandProcess
 from smolit.process.language import language
+from smolit.process.memory import watch
 from smolit.process.place import Place
 from smolit.process.ports import Ports
 from smolit.process.roads import roads_of
@@ -69,7 +71,10 @@ def build(place: Place) -> Runnable:
             )
             async with asyncio.TaskGroup() as group:
                 group.create_task(front.run(place, shift.worker, toolbox.language, stopped, count))
-                group.create_task(work)
+                used = functools.partial(share_bytes, os.getpid())
+                watching = group.create_task(watch(settings.worker_memory_mb, used, stopped, count))
+                await work
+                watching.cancel()
 
     return HandProcess("worker", body)
 
