@@ -7,15 +7,29 @@ import msgspec
 from agents.errors import AgentFailed, PipelineUnknown
 from agents.pipeline import Pipeline, Toolbox
 from agents.pipelines.arithmetic import Arithmetic
+from agents.pipelines.classify import Classify
 from agents.pipelines.entities import Entities
 from agents.pipelines.hashing import Hashing
 from agents.pipelines.ocr import Ocr
+from agents.pipelines.polarity import TrainedPolarity
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.sentiment import Sentiment
+from agents.pipelines.summary import Summary
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Ocr, Entities)
+PIPELINES: tuple[type[Pipeline], ...] = (
+    Recorded,
+    Arithmetic,
+    Sentiment,
+    Webhook,
+    Hashing,
+    Ocr,
+    Entities,
+    TrainedPolarity,
+    Classify,
+    Summary,
+)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from agents.port import NO_BLOBS, Blobs
 from events.agent import AgentSpec
 from events.task import FileRef, Step
+from learning.encoding import EncoderMissing, TextEncoder
 from learning.outcomes import Outcomes
 
 Timer = Callable[[], float]  # seconds, monotonic
@@ -65,14 +66,23 @@ class Effects(Protocol):
         ...
 
 
+def no_encoder() -> TextEncoder:
+    """Refuse: for pipelines that work without a house around them."""
+    raise EncoderMissing("there is no sentence encoder here")
+
+
 class Toolbox(Struct, frozen=True):
-    """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes."""
+    """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes.
+
+    `encoder` opens the sentence encoder, once in a process; it may take seconds, and raise EncoderError.
+    """
 
     root: Path
     hosts: frozenset[str]
     http: httpx.AsyncClient
     recordings: Callable[[Path], Outcomes]
     blobs: Blobs = NO_BLOBS
+    encoder: Callable[[], TextEncoder] = no_encoder
 
 
 class Pipeline(Protocol):

@@ -20,6 +20,8 @@ from bench.agents.invoice import drawn, invoice, worn
 from events.agent import AgentSpec
 from events.task import FileRef
 from learning.outcomes import Outcomes
+from smolit.process.parts.worker import sentence_encoder
+from smolit.settings import load_settings
 from tests.builders import moment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,8 +35,12 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "hashing": ("seed", {}, {"rounds": 1}),
     "ocr": ("scan.png", {}, {}),
     "entities": ("Anna Berg lives in Oslo.", {}, {}),
+    "polarity": ("I love it", {}, {}),
+    "classify": ("Which law governs contracts?", {}, {}),
+    "summary": ("The first thing. The second thing. The third thing. The fourth.", {}, {}),
 }
 FILES: dict[str, bytes] = {"ocr": worn(drawn(invoice(random.Random(1))), "clean", np.random.default_rng(1))}
+ENCODER = sentence_encoder(load_settings().cache / "encoder")
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
 
 
@@ -67,7 +73,8 @@ def toolbox(online: bool = True) -> Toolbox:
         return httpx.Response(200, json={"done": True})
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
-    return Toolbox(ROOT, frozenset({"hooks.test"}), http, functools.cache(lambda p: Outcomes.load(p.parent, p.name)), HeldBlobs())
+    recordings = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
+    return Toolbox(ROOT, frozenset({"hooks.test"}), http, recordings, HeldBlobs(), ENCODER)
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:

@@ -10,6 +10,7 @@ from agents.pipeline import Toolbox
 from handlers import workshop
 from handlers.count import Count
 from handlers.worker import Shift
+from learning.encoding import TextEncoder
 from learning.outcomes import Outcomes
 from smolit.process.hand import HandProcess
 from smolit.process.place import Place
@@ -33,7 +34,13 @@ def build(place: Place) -> Runnable:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
         async with ports.http() as http:
-            toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings())
+            toolbox = Toolbox(
+                PROJECT,
+                frozenset(settings.webhook_hosts),
+                http,
+                recordings(),
+                encoder=sentence_encoder(settings.cache / "encoder"),
+            )
             await workshop.run(
                 kafka,
                 dsn,
@@ -54,3 +61,19 @@ def build(place: Place) -> Runnable:
 def recordings() -> Callable[[Path], Outcomes]:
     """Return what opens recorded outcomes, each file once per process."""
     return functools.cache(lambda path: Outcomes.load(path.parent, path.name))
+
+
+def sentence_encoder(folder: Path) -> Callable[[], TextEncoder]:
+    """Return what opens the sentence encoder, once per process; it is built where there is none (3 s, once on a machine)."""
+
+    @functools.cache
+    def opened() -> TextEncoder:
+        from learning.encoder import RECIPE, Encoder, built_by
+
+        if built_by(folder) != RECIPE:
+            from learning.encoder_build import ensure_encoder  # what builds graphs takes a second to import
+
+            ensure_encoder(folder)
+        return Encoder.load(folder)
+
+    return opened
