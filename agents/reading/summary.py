@@ -14,6 +14,7 @@ _END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[\"'“‘(]*[A-ZÄÖÜ0-9])
 _SHORT = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|Nr|vs|etc|approx|Inc|Ltd|z\.B|e\.g|i\.e|[A-Z])\.$")
 _DAMPING = 0.85
 _ROUNDS = 60
+_SAME = 0.95  # cosine of two sentences that say the same
 _TRADE = 0.7  # how much being central counts against saying something new
 
 Matrix = NDArray[np.float64]
@@ -58,6 +59,7 @@ def chosen(vectors: Matrix, most: int) -> list[int]:
     while len(picked) < min(most, len(vectors)):
         repeated = (vectors @ vectors[picked].T).max(axis=1) if picked else np.zeros(len(vectors))
         worth = _TRADE * ranks - (1 - _TRADE) * repeated
+        worth[repeated > _SAME] -= 1.0  # before anything is said twice, the worst of the others is taken
         worth[picked] = -np.inf
         picked.append(int(np.argmax(worth)))
     return sorted(picked)

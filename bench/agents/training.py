@@ -97,6 +97,8 @@ def _fitted(
 
     with threadpool_limits(1):  # two threads on two busy cores wait for each other, and add up in another order
         model = LogisticRegression(C=strength, max_iter=5_000, tol=1e-8).fit(vectors, wanted)
+    if len(model.classes_) == 2:  # then it has one row: the second label against the first
+        return np.vstack([-model.coef_ / 2, model.coef_ / 2]), np.hstack([-model.intercept_ / 2, model.intercept_ / 2])
     return model.coef_, model.intercept_
 
 
