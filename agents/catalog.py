@@ -8,6 +8,7 @@ from agents.errors import AgentFailed, PipelineUnknown
 from agents.pipeline import Pipeline, Toolbox
 from agents.pipelines.answer import Answer
 from agents.pipelines.arithmetic import Arithmetic
+from agents.pipelines.classify import Classify
 from agents.pipelines.clean import Clean
 from agents.pipelines.code import Code
 from agents.pipelines.entities import Entities
@@ -17,10 +18,12 @@ from agents.pipelines.hashing import Hashing
 from agents.pipelines.http import Http
 from agents.pipelines.llm import Llm
 from agents.pipelines.ocr import Ocr
+from agents.pipelines.polarity import TrainedPolarity
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.remote import Remote
 from agents.pipelines.sentiment import Sentiment
 from agents.pipelines.steps import Steps
+from agents.pipelines.summary import Summary
 from agents.pipelines.supervise import Supervise
 from agents.pipelines.table import TableAnalysis
 from agents.pipelines.tools import Tools
@@ -46,6 +49,9 @@ PIPELINES: tuple[type[Pipeline], ...] = (
     Http,
     Answer,
     Llm,
+    TrainedPolarity,
+    Classify,
+    Summary,
 )
 
 # Of agents that live elsewhere: no worker of ours runs them.

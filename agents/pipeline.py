@@ -17,6 +17,7 @@ from agents.tool_server import ToolServer
 from agents.vectors import Encoders
 from events.agent import AgentSpec
 from events.task import FileRef, Step
+from learning.encoding import EncoderMissing, TextEncoder
 from learning.outcomes import Outcomes
 
 Timer = Callable[[], float]  # seconds, monotonic
@@ -80,12 +81,18 @@ class Effects(Protocol):
         ...
 
 
+def no_encoder() -> TextEncoder:
+    """Refuse: for pipelines that work without a house around them."""
+    raise EncoderMissing("there is no sentence encoder here")
+
+
 class Toolbox(Struct, frozen=True):
     """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes.
 
     `language` and `shelf` None: there is no language model, no knowledge here. `keys` returns the key of a service by the
     name of its environment variable. `servers` are the servers of foreign tools that the operator named.
     `encoders`: what passages are compared with. `team` None: nobody can be asked from here.
+    `encoder` opens the sentence encoder, once in a process; it may take seconds, and raise EncoderError.
     """
 
     root: Path
@@ -100,6 +107,7 @@ class Toolbox(Struct, frozen=True):
     keys: Mapping[str, str] = {}
     servers: Mapping[str, ToolServer] = {}
     team: Team | None = None
+    encoder: Callable[[], TextEncoder] = no_encoder
 
 
 class Pipeline(Protocol):

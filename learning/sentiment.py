@@ -37,13 +37,22 @@ class Vader:
 
     def read(self, text: str) -> Read:
         """Return the compound score; its time grows with the square of the words."""
+        return self.unreadable(text) or Read(float(self._analyzer.polarity_scores(text)["compound"]), "en")
+
+    def unreadable(self, text: str) -> Read | None:
+        """Return the flag of a text that cannot be read; None: it can."""
         found = _WORD.findall(text)
         if not found:
             return Read(None, UNKNOWN, "empty")
         language = self._tagger.tag(text)
         if language not in ("en", UNKNOWN) and not self._knows(found):
             return Read(None, language, "unsupported_language")
-        return Read(float(self._analyzer.polarity_scores(text)["compound"]), "en")
+        return None
+
+    def scores(self, text: str) -> tuple[float, float, float, float]:
+        """Return compound score (-1 to 1) and the shares that are positive, negative and neutral."""
+        told = self._analyzer.polarity_scores(text)
+        return tuple(float(told[name]) for name in ("compound", "pos", "neg", "neu"))  # type: ignore[return-value]  # four
 
     def _knows(self, found: list[str]) -> bool:
         """Say whether one or two words, too few to tell a language by, are in the lexicon."""

@@ -14,14 +14,15 @@ from msgspec import Struct
 from agents.finding import patterns
 from agents.finding.entity import KINDS, Entity, Kind, merged
 from agents.finding.names import Names
+from bench.agents.compared import Metric, compared
 from bench.agents.figure import Figure
 from bench.agents.gazetteer import by_dictionary
 from bench.agents.invented import invented
 from bench.agents.labelled import Labelled, documents, lines
-from bench.spread import Range, bootstrapped
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 BASELINE = "dictionary and patterns"
+Found = Sequence[Sequence[Entity]]  # of each document
 Finder = Callable[[str], list[Entity]]
 
 
@@ -67,35 +68,24 @@ def _scores(name: str, texts: Sequence[Labelled], model: Finder, plain: Finder, 
     data = f"{len(texts)} {name}"
     ours, theirs = ([find(one.text) for one in texts] for find in (model, plain))
     present = {entity.kind for one in texts for entity in one.entities}
-    made = []
-    for kind in (None, *(kind for kind in KINDS if kind in present)):
-        values = [
-            bootstrapped([hits(one, got, kind) for one, got in zip(texts, found, strict=True)], f1, seed)
-            for found in (ours, theirs)
-        ]
-        count = sum(kind in (None, entity.kind) for one in texts for entity in one.entities)
-        made.append(
-            Figure("entities", f"F1, {kind or 'all kinds'}", "share", "higher", values[0], data, count, BASELINE, values[1])
-        )
-    return made
+    return [_f1(data, texts, ours, theirs, kind, seed) for kind in (None, *(kind for kind in KINDS if kind in present))]
+
+
+def _f1(data: str, texts: Sequence[Labelled], ours: Found, theirs: Found, kind: Kind | None, seed: int) -> Figure:
+    """Return F1 of one kind; None: of all."""
+    mine, other = ([hits(one, got, kind) for one, got in zip(texts, found, strict=True)] for found in (ours, theirs))
+    metric = Metric("entities", f"F1, {kind or 'all kinds'}", data, BASELINE)
+    return compared(metric, mine, other, f1, seed, n=sum(one.labelled for one in mine))
 
 
 def _false_finds(texts: Sequence[str], model: Finder, plain: Finder, seed: int) -> Figure:
     """Return how much is found where nothing stands."""
     words = sum(len(text.split()) for text in texts)
-    ours, theirs = (_per_1000([(len(find(text)), len(text.split())) for text in texts], seed) for find in (model, plain))
-    return Figure(
-        "entities",
-        "false finds per 1,000 words",
-        "finds",
-        "lower",
-        ours,
-        f"{len(texts)} entity-free paragraphs",
-        words,
-        BASELINE,
-        theirs,
-    )
+    ours, theirs = ([(len(find(text)), len(text.split())) for text in texts] for find in (model, plain))
+    data = f"{len(texts)} entity-free paragraphs"
+    metric = Metric("entities", "false finds per 1,000 words", data, BASELINE, unit="finds", better="lower")
+    return compared(metric, ours, theirs, _per_1000, seed, n=words)
 
 
-def _per_1000(counted: Sequence[tuple[int, int]], seed: int) -> Range:
-    return bootstrapped(counted, lambda drawn: 1_000 * sum(n for n, _ in drawn) / sum(words for _, words in drawn), seed)
+def _per_1000(counted: Sequence[tuple[int, int]]) -> float:
+    return 1_000 * sum(finds for finds, _ in counted) / sum(words for _, words in counted)

@@ -8,7 +8,10 @@ from bench.spread import Range
 
 
 class Figure(Struct, frozen=True):
-    """A figure with its 95 % interval, beside the baseline's on the same data (None: there is none)."""
+    """A figure with its 95 % interval, beside the baseline's on the same data (None: there is none).
+
+    `ahead`: the worker's figure less the baseline's, over the same documents, where both were drawn together.
+    """
 
     worker: str
     metric: str
@@ -20,3 +23,4 @@ class Figure(Struct, frozen=True):
     baseline: str | None = None
     baseline_value: Range | None = None
     asked: str = ""
+    ahead: Range | None = None

@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from msgspec import Struct
@@ -16,9 +17,10 @@ from agents.finding.patterns import dates_in
 from agents.reading.engine import Engine, Image
 from agents.reading.file import Limits, read_file
 from agents.reading.page import Spot
+from bench.agents.compared import Metric, compared
 from bench.agents.figure import Figure
 from bench.agents.invoice import CONDITIONS, Condition, Invoice, drawn, invoice, worn
-from bench.spread import bootstrapped, middle
+from bench.spread import middle
 
 PAGES = 12  # per condition
 BASELINE = "rows by height alone"
@@ -92,18 +94,15 @@ def _figures(engine: Engine, papers: Sequence[Invoice], condition: Condition, se
     """Return the figures of one condition."""
     both = [_both(engine, paper, condition, [seed, number]) for number, paper in enumerate(papers)]
     ours, theirs = [one for one, _ in both], [other for _, other in both]
-    data, count = f"{len(papers)} generated invoices, {condition}", len(papers)
+    data = f"{len(papers)} generated invoices, {condition}"
 
-    def share(metric: str, what: str) -> Figure:
-        values = [bootstrapped(of, lambda some: _share(some, what), seed) for of in (ours, theirs)]
-        return Figure("ocr", metric, "share", "higher", values[0], data, count, BASELINE, values[1])
-
-    rates = [bootstrapped(of, _rate, seed) for of in (ours, theirs)]
     return [
-        Figure("ocr", "character error rate", "share", "lower", rates[0], data, count, BASELINE, rates[1], _ASKED[condition]),
-        share("total exact", "total"),
-        share("date exact", "date"),
-        Figure("ocr", "time per page", "s", "lower", middle([one.seconds for one in ours]), data, count),
+        compared(
+            Metric("ocr", "character error rate", data, BASELINE, "share", "lower", _ASKED[condition]), ours, theirs, _rate, seed
+        ),
+        compared(Metric("ocr", "total exact", data, BASELINE), ours, theirs, lambda some: _share(some, "total"), seed),
+        compared(Metric("ocr", "date exact", data, BASELINE), ours, theirs, lambda some: _share(some, "date"), seed),
+        Figure("ocr", "time per page", "s", "lower", middle([one.seconds for one in ours]), data, len(papers)),
     ]
 
 
@@ -127,5 +126,6 @@ def _rate(of: Sequence[Reading]) -> float:
     return sum(one.errors for one in of) / sum(one.characters for one in of)
 
 
-def _share(of: Sequence[Reading], what: str) -> float:
-    return sum(getattr(one, what) for one in of) / len(of)
+def _share(of: Sequence[Reading], what: Literal["total", "date"]) -> float:
+    right = [one.total if what == "total" else one.date for one in of]
+    return sum(right) / len(right)

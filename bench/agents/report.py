@@ -27,9 +27,16 @@ def row(figure: Figure) -> tuple[str, ...]:
 
 
 def verdict(figure: Figure) -> str:
-    """Say whether the worker's figure and the baseline's can be told apart: their 95 % intervals do not overlap."""
+    """Say whether the worker's figure and the baseline's can be told apart.
+
+    By the interval of their difference, where both were drawn together; else, more cautiously, if their intervals do not overlap.
+    """
     if figure.baseline_value is None:
         return "no baseline"
+    if figure.ahead is not None:
+        low, high = figure.ahead.low, figure.ahead.high
+        low, high = (low, high) if figure.better == "higher" else (-high, -low)
+        return "better" if low > 0 else "worse" if high < 0 else "not told apart"
     ahead, behind = figure.value, figure.baseline_value
     if figure.better == "lower":
         ahead, behind = behind, ahead

@@ -23,4 +23,7 @@ class Measure(NamedTuple):
 MEASURES: tuple[Measure, ...] = (
     Measure("ocr", ("ocr",), "bench.agents.ocr"),
     Measure("entities", ("entities",), "bench.agents.entities"),
+    Measure("sentiment", ("polarity", "sentiment"), "bench.agents.sentiment"),
+    Measure("classify", ("classify",), "bench.agents.subjects"),
+    Measure("summary", ("summary",), "bench.agents.summary"),
 )

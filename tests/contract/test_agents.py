@@ -24,6 +24,8 @@ from events.agent import AgentSpec
 from events.plan import Plan, PlanStep
 from events.task import FileRef
 from learning.outcomes import Outcomes
+from smolit.process.parts.worker import sentence_encoder
+from smolit.settings import load_settings
 from tests.builders import moment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,8 +58,12 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "llm": ("Name a colour.", {"passages": ["Red is one."]}, {"max_tokens": 8}),
     "answer": ("Which colour has the pump?", {}, {"encoder": "hashed"}),
     "supervise": ("Look at this.", {}, {}),
+    "polarity": ("I love it", {}, {}),
+    "classify": ("Which law governs contracts?", {}, {}),
+    "summary": ("The first thing. The second thing. The third thing. The fourth.", {}, {}),
 }
 FILES: dict[str, bytes] = {"ocr": worn(drawn(invoice(random.Random(1))), "clean", np.random.default_rng(1))}
+ENCODER = sentence_encoder(load_settings().cache / "encoder")
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
 
 
@@ -127,6 +133,7 @@ def toolbox(online: bool = True) -> Toolbox:
     hosts, encoders = frozenset({"hooks.test"}), Encoders(ROOT / "nowhere")
     made = Toolbox(ROOT, hosts, http, recordings, HeldBlobs(), language=Parrot(), shelf=OneShelf(), encoders=encoders)
     return msgspec.structs.replace(made, team=DoneTeam())
+    return Toolbox(ROOT, frozenset({"hooks.test"}), http, recordings, HeldBlobs(), ENCODER)
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:

@@ -16,6 +16,7 @@ from agents.vectors import Encoders
 from handlers import workshop
 from handlers.count import Count
 from handlers.worker import Shift
+from learning.encoding import TextEncoder
 from learning.outcomes import Outcomes
 from smolit.keys import agent_keys
 from smolit.process import front, log
@@ -55,7 +56,9 @@ def build(place: Place) -> Runnable:
             encoders = Encoders(settings.cache / "encoder")
             shelf = PostgresShelf(place.connect("smolit-shelf"), place.names, encoders)
             stack.push_async_callback(shelf.close)
-            toolbox = replace(toolbox_of(settings, ports, http), language=chain, shelf=shelf, encoders=encoders)
+            opened = sentence_encoder(settings.cache / "encoder")
+            means = toolbox_of(settings, ports, http)
+            toolbox = replace(means, language=chain, shelf=shelf, encoders=encoders, encoder=opened)
             work = workshop.run(
                 kafka,
                 dsn,
@@ -100,3 +103,19 @@ def _tell(told: str) -> None:
 def recordings() -> Callable[[Path], Outcomes]:
     """Return what opens recorded outcomes, each file once per process."""
     return functools.cache(lambda path: Outcomes.load(path.parent, path.name))
+
+
+def sentence_encoder(folder: Path) -> Callable[[], TextEncoder]:
+    """Return what opens the sentence encoder, once per process; it is built where there is none (3 s, once on a machine)."""
+
+    @functools.cache
+    def opened() -> TextEncoder:
+        from learning.encoder import RECIPE, Encoder, built_by
+
+        if built_by(folder) != RECIPE:
+            from learning.encoder_build import ensure_encoder  # what builds graphs takes a second to import
+
+            ensure_encoder(folder)
+        return Encoder.load(folder)
+
+    return opened
