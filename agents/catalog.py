@@ -7,6 +7,7 @@ import msgspec
 from agents.errors import AgentFailed, PipelineUnknown
 from agents.pipeline import Pipeline, Toolbox
 from agents.pipelines.arithmetic import Arithmetic
+from agents.pipelines.ensemble import Ensemble
 from agents.pipelines.finance import Finance
 from agents.pipelines.forecast import Forecast
 from agents.pipelines.hashing import Hashing
@@ -16,7 +17,17 @@ from agents.pipelines.table import TableAnalysis
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Finance, TableAnalysis, Forecast)
+PIPELINES: tuple[type[Pipeline], ...] = (
+    Recorded,
+    Arithmetic,
+    Sentiment,
+    Webhook,
+    Hashing,
+    Finance,
+    TableAnalysis,
+    Forecast,
+    Ensemble,
+)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:

@@ -29,6 +29,16 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "hashing": ("seed", {}, {"rounds": 1}),
     "table": ("", {"csv": "region,amount\nnorth,1\nsouth,2\n", "question": "total amount by region"}, {}),
     "forecast": ("The next 3 steps", {"values": [10.0 + place % 5 + place / 10 for place in range(40)]}, {}),
+    "ensemble": (
+        "I love it",
+        {},
+        {
+            "members": [{"pipeline": "sentiment"}, {"pipeline": "sentiment"}],
+            "answer": "label",
+            "confidence": "compound",
+            "threshold": 2,
+        },
+    ),
     "finance": ("Monthly payment of a loan of 10,000 at 5 % over 3 years", {}, {}),
 }
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}

@@ -42,12 +42,32 @@ def output(smolit: Smolit, kind: str) -> Any:
     text, given = TASKS[kind]
     said = smolit("task", "submit", text, "--kind", kind, "--input", json.dumps(given), "--wait", "--json")
     assert said.code == 0, said
-    return said.json
+    return said.json["output"]
 
 
 def test_a_forecast_a_payment_and_a_table_come_out_right(smolit: Smolit) -> None:
     """Each agent answers through requests, choice, queue and answers as it does alone."""
     payment, table, ahead = (output(smolit, kind) for kind in TASKS)
 
-    print(payment)
-    assert payment["output"]["result"]["payment"] == pytest.approx(299.70897, abs=1e-4)
+    assert payment["result"]["payment"] == pytest.approx(299.70897, abs=1e-4)
+    assert (table["rows"], table["by"]) == ([["north", 4.5], ["south", 2.0]], "rules")
+    assert [one["value"] for one in ahead["forecast"]] == pytest.approx([17.8, 15.9, 13.0, 15.1], abs=0.2)
+    assert all(one["low"] <= one["value"] <= one["high"] for one in ahead["forecast"])
+
+
+def test_what_has_no_answer_fails_with_its_reason(smolit: Smolit) -> None:
+    """SQL that reaches for the environment ends as a failed task that names why."""
+    said = smolit(
+        "task",
+        "submit",
+        "x",
+        "--kind",
+        "table",
+        "--input",
+        json.dumps({"csv": CSV, "sql": "select getenv('HOME')"}),
+        "--wait",
+        "--json",
+    )
+
+    assert said.code == 1, said
+    assert "not_allowed" in said.out + said.err
