@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from smolit.cli import app
-from smolit.settings import PROJECT, Settings
+from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
 from tests.said import Smolit, command_line
@@ -24,10 +23,8 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """All processes, with the three agents."""
+    """All processes; the shipped agents are registered by then."""
     with all_running(stack, tmp_path_factory.mktemp("numbers")) as running:
-        for kind in TASKS:
-            assert app.run(["agent", "register", str(PROJECT / "agents" / "specs" / f"{kind}.yaml")]) in (0, 1)
         yield running
 
 
