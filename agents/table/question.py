@@ -135,7 +135,8 @@ def _select(question: str, sheet: Sheet) -> str:
     which = marked.take(_WHICH) if ranked is None else None
     group = marked.take(_GROUP) if ranked is None else None
     aggregates = _aggregates(marked)
-    named = (ranked[2],) if ranked else (group or which).groups() if group or which else ()
+    source = group or which
+    named = (ranked[2],) if ranked else source.groups() if source else ()
     groups = [marked.columns[int(number)] for number in named if number]
     measured = [column for column in marked.open_columns() if column not in groups]
     _understood(marked, sheet)

@@ -79,8 +79,12 @@ def expression(rng: random.Random, depth: int) -> tuple[str, Fraction]:
     if sign == "/" and other == 0:
         sign = "+"
     value = {"+": one + other, "-": one - other, "*": one * other, "/": one / other if other else one}[sign]
-    bracket = lambda text: f"({text})" if any(mark in text for mark in "+-*/") else text  # noqa: E731
-    return f"{bracket(left)} {sign} {bracket(right)}", value
+    return f"{_bracketed(left)} {sign} {_bracketed(right)}", value
+
+
+def _bracketed(text: str) -> str:
+    """Return an expression as a part of another."""
+    return f"({text})" if any(mark in text for mark in "+-*/") else text
 
 
 def questions(rng: random.Random, count: int) -> Iterator[tuple[str, Fraction]]:

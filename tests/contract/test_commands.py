@@ -9,6 +9,7 @@ from tests.cli_docs import documented, parsers, reference
 # Every command stands in exactly one of these, so a new one has to say what it is.
 READS = {
     "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "agent rewards",
+    "agent subtasks",
     "policy show",
     "policy explain", "policy verify", "policy replay", "policy due", "policy calibrations", "plot reliability",
     "experiment list",

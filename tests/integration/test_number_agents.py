@@ -68,3 +68,13 @@ def test_what_has_no_answer_fails_with_its_reason(smolit: Smolit) -> None:
 
     assert said.code == 1, said
     assert "not_allowed" in said.out + said.err
+
+
+def test_who_did_what_is_told_by_kind(smolit: Smolit) -> None:
+    """Each agent's attempts stand under the kind of task they were at; nobody is ranked by so few."""
+    output(smolit, "finance")
+
+    found = smolit("agent", "subtasks", "--kind", "finance", "--json").json
+
+    assert [(one["agent"], one["attempts"] >= 1, one["rank"]) for one in found] == [("finance", True, None)]
+    assert "too few" in smolit("agent", "subtasks").out
