@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,8 +27,25 @@ async def ask(files: Mapping[str, bytes], sql: str | None = None, question: str 
     """
     request = Request(tuple((name, len(content)) for name, content in files.items()), sql, question, timeout_s)
     said = msgspec.json.encode(request) + b"\n" + b"".join(files.values())
-    # No environment but where our code is: no key of this process is there to be read.
-    process = await asyncio.create_subprocess_exec(
+    with tempfile.TemporaryDirectory(prefix="smolit-table-") as folder:  # ours, so that it goes even if the cell is killed
+        process = await _started(folder)
+        try:
+            async with asyncio.timeout(_START_S + timeout_s):
+                told, _ = await process.communicate(said)
+        except TimeoutError as error:
+            raise TableRefused("too_slow", f"the query took more than {timeout_s:g} s") from error
+        finally:
+            await _ended(process)
+    if process.returncode == TOO_SLOW:
+        raise TableRefused("too_slow", f"the query took more than {timeout_s:g} s")
+    if process.returncode != 0 or len(told) > _MOST_REPLY:
+        raise TableRefused("too_much", "the query needs more memory than it may have")
+    return msgspec.json.decode(told, type=Reply)
+
+
+async def _started(folder: str) -> asyncio.subprocess.Process:
+    """Start a cell, whose files lie in a folder. It has no environment but where our code is: no key is there to be read."""
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
         "-s",
@@ -36,21 +54,9 @@ async def ask(files: Mapping[str, bytes], sql: str | None = None, question: str 
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={"PYTHONPATH": str(_ROOT), "LC_ALL": "C.UTF-8"},
+        env={"PYTHONPATH": str(_ROOT), "TMPDIR": folder, "LC_ALL": "C.UTF-8"},
         start_new_session=True,
     )
-    try:
-        async with asyncio.timeout(_START_S + timeout_s):
-            told, _ = await process.communicate(said)
-    except TimeoutError as error:
-        raise TableRefused("too_slow", f"the query took more than {timeout_s:g} s") from error
-    finally:
-        await _ended(process)
-    if process.returncode == TOO_SLOW:
-        raise TableRefused("too_slow", f"the query took more than {timeout_s:g} s")
-    if process.returncode != 0 or len(told) > _MOST_REPLY:
-        raise TableRefused("too_much", "the query needs more memory than it may have")
-    return msgspec.json.decode(told, type=Reply)
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

@@ -122,7 +122,7 @@ def opened(files: Mapping[str, bytes]) -> Iterator[Cabinet]:
 
     if not files:
         raise TableRefused("no_file", "there is no CSV file to ask")
-    settings = {"threads": "1", "memory_limit": MEMORY, "preserve_insertion_order": "true"}
+    settings: dict[str, Any] = {"threads": "1", "memory_limit": MEMORY, "preserve_insertion_order": "true"}
     with tempfile.TemporaryDirectory(prefix="smolit-table-") as folder, duckdb.connect(":memory:", config=settings) as connection:
         connection.execute("set temp_directory = ''")  # nothing goes to the disk: what does not fit is refused
         tables = {name: _taken(connection, Path(folder), place, name, files[name]) for place, name in enumerate(files)}

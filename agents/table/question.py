@@ -19,7 +19,7 @@ _ENGLISH = (
     "records record data result find calculate compute many much how it to at within over across"
 )
 _GERMAN = (
-    "was wie welche welcher welches welchen ist sind war waren der die das den dem des ein eine einer eines von im in für "
+    "was wie hoch welche welcher welches welchen ist sind war waren der die das den dem des ein eine einer eines von im in für "
     "aus alle aller allen unser unsere es gibt hat haben hatte hatten zeige zeig gib mir nenne bitte mit wo deren und nach "
     "pro je wert werte werten spalte zeilen zeile tabelle datei einträge eintrag datensätze berechne ermittle viele viel "
     "wieviel wieviele zu bei über wird werden insgesamt beträgt"
@@ -63,6 +63,9 @@ _TOP_OF = re.compile(
     r"(?:by|nach|with|mit|in terms of)\b(?:\s+(?:the|der|dem|den))?"
 )
 _WHICH = re.compile(rf"(?:which|what|who|welche[rsnm]?)\s+{_C}\s+(?:has|have|had|hat|hatte|haben|is|ist|with|mit)\b")
+_RANGE = re.compile(r"\b(?:from|between|von|zwischen)\s+([12]\d{3})\s+(?:to|and|until|bis|und)\s+([12]\d{3})\b")
+_YEAR = re.compile(r"\b(since|after|before|until|seit|nach|vor|bis|in|im jahr|for|für)?\s*\b([12]\d{3})\b")
+_SIDES = {"since": ">=", "seit": ">=", "after": ">", "nach": ">", "before": "<", "vor": "<", "until": "<=", "bis": "<="}
 _NOT = re.compile(rf"(?:not|except|without|excluding|ohne|außer|nicht)\s+(?:in |from |aus )?{_V}")
 
 
@@ -132,7 +135,8 @@ def _select(question: str, sheet: Sheet) -> str:
     which = marked.take(_WHICH) if ranked is None else None
     group = marked.take(_GROUP) if ranked is None else None
     aggregates = _aggregates(marked)
-    named = (ranked[2],) if ranked else (group or which).groups() if group or which else ()
+    source = group or which
+    named = (ranked[2],) if ranked else source.groups() if source else ()
     groups = [marked.columns[int(number)] for number in named if number]
     measured = [column for column in marked.open_columns() if column not in groups]
     _understood(marked, sheet)
@@ -211,12 +215,7 @@ def _filters(marked: _Marked, sheet: Sheet) -> Iterator[str]:
     for sign, words in _COMPARISONS:
         while found := marked.take(re.compile(rf"{_C}\s+(?:is |are |was |ist |sind )?(?:{words})\s*{_N}(?![\w])")):
             yield f"{quoted(marked.columns[int(found[1])])} {sign} {found[2].replace(',', '.')}"
-    year = next((column.name for column in sheet.columns if column.name.lower() in ("year", "jahr")), None)
-    while year and (
-        found := marked.take(re.compile(r"\b(since|after|before|until|seit|nach|vor|bis|in|im jahr|for|für)?\s*\b([12]\d{3})\b"))
-    ):
-        sign = {"since": ">=", "seit": ">=", "after": ">", "nach": ">", "before": "<", "vor": "<", "until": "<=", "bis": "<="}
-        yield f"{quoted(year)} {sign.get(found[1] or '', '=')} {found[2]}"
+    yield from _years(marked, sheet)
     named: dict[str, list[str]] = {}
     while found := marked.take(re.compile(rf"(?:{_C}\s+(?:is |are |was |ist |war |equals |gleich |= ?)?)?{_V}")):
         column, value = marked.values[int(found[2])]
@@ -225,6 +224,25 @@ def _filters(marked: _Marked, sheet: Sheet) -> Iterator[str]:
         named.setdefault(column, []).append(value)
     for column, values in named.items():
         yield f"{quoted(column)} in ({', '.join(map(text, dict.fromkeys(values)))})"
+
+
+def _years(marked: _Marked, sheet: Sheet) -> Iterator[str]:
+    """Take out years, where a column holds them: a range, or one year with or without a side.
+
+    Raises:
+        TableRefused: two years that are no range.
+    """
+    year = next((quoted(column.name) for column in sheet.columns if column.name.lower() in ("year", "jahr")), None)
+    if year is None:
+        return
+    if found := marked.take(_RANGE):
+        yield f"{year} between {found[1]} and {found[2]}"
+    taken = 0
+    while found := marked.take(_YEAR):
+        taken += 1
+        yield f"{year} {_SIDES.get(found[1] or '', '=')} {found[2]}"
+    if taken > 1:
+        raise not_understood("it names several years; say from when to when")
 
 
 def _mark(question: str, sheet: Sheet) -> _Marked:

@@ -50,6 +50,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("agent show", "smolit.cli.agent:show"),
     Command("agent who", "smolit.cli.who:who"),
     Command("agent rewards", "smolit.cli.rewards:rewards"),
+    Command("agent subtasks", "smolit.cli.subtasks:subtasks"),
     Command("agent lint", "smolit.cli.agent:lint"),
     Command("agent register", "smolit.cli.agent:register"),
     Command("agent diff", "smolit.cli.agent_version:diff"),

@@ -39,6 +39,16 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "hashing": ("seed", {}, {"rounds": 1}),
     "table": ("", {"csv": "region,amount\nnorth,1\nsouth,2\n", "question": "total amount by region"}, {}),
     "forecast": ("The next 3 steps", {"values": [10.0 + place % 5 + place / 10 for place in range(40)]}, {}),
+    "ensemble": (
+        "I love it",
+        {},
+        {
+            "members": [{"pipeline": "sentiment"}, {"pipeline": "sentiment"}],
+            "answer": "label",
+            "confidence": "compound",
+            "threshold": 2,
+        },
+    ),
     "finance": ("Monthly payment of a loan of 10,000 at 5 % over 3 years", {}, {}),
     "tools": ("What is 2 + 2?", {}, {}),
     "http": (
@@ -132,8 +142,7 @@ def toolbox(online: bool = True) -> Toolbox:
     recordings = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
     hosts, encoders = frozenset({"hooks.test"}), Encoders(ROOT / "nowhere")
     made = Toolbox(ROOT, hosts, http, recordings, HeldBlobs(), language=Parrot(), shelf=OneShelf(), encoders=encoders)
-    return msgspec.structs.replace(made, team=DoneTeam())
-    return Toolbox(ROOT, frozenset({"hooks.test"}), http, recordings, HeldBlobs(), ENCODER)
+    return msgspec.structs.replace(made, team=DoneTeam(), encoder=ENCODER)
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:

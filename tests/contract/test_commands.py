@@ -10,6 +10,7 @@ from tests.cli_docs import documented, parsers, reference
 READS = {
     "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "agent rewards",
     "llm status",
+    "agent subtasks",
     "policy show",
     "plan list", "plan show", "plan verify",
     "policy explain", "policy verify", "policy replay", "policy due", "policy calibrations", "plot reliability",
