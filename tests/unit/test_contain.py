@@ -21,6 +21,7 @@ from agents.contain import landlock, seccomp
 from agents.contain.jail import enough
 from agents.contain.run import Limits, Ran, run
 from agents.errors import AgentFailed
+from smolit.doctor import contained
 from tests.escapes import CANARY, QUIET, program
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -330,6 +331,14 @@ def test_the_filter_fits_the_kernel_and_knows_both_architectures() -> None:
         assert made[-1] == (0x06, 0, 0, 0x00050001)
     with pytest.raises(KeyError):
         seccomp.program("riscv64", 42)
+
+
+def test_the_doctor_says_which_layers_hold() -> None:
+    """Whoever operates this machine sees it before a task needs it."""
+    found = contained.code()
+
+    assert found.well
+    assert "seccomp" in found.seen
 
 
 def test_this_kernel_has_landlock_or_says_zero() -> None:
