@@ -232,3 +232,15 @@ async def test_a_loop_of_injections_ends() -> None:
 
     assert failure.value.reason == "steps_spent"
     assert len([step for step in failure.value.steps if step.name == "tool:read_page"]) == 8
+
+
+async def test_a_failure_after_an_effect_is_for_a_person() -> None:
+    """Where something was changed before the loop failed, no other agent may begin anew and change it again."""
+    posts = " ".join(order("post", {"url": ALLOWED_URL, "body": str(number)}) for number in range(20))
+
+    with pytest.raises(AgentFailed) as failure:
+        await obeyed("task", posts)
+
+    assert failure.value.reason == "effect_unknown"
+    assert "steps_spent" in failure.value.detail
+    assert len([step for step in failure.value.steps if step.name == "tool:post"]) == 8
