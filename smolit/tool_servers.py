@@ -1,6 +1,7 @@
 """The operator's file of tool servers: `name: {command: [...]}` or `name: {url: ...}`."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,8 +12,8 @@ from smolit.errors import SettingInvalid
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
-def tool_servers(path: Path | None) -> dict[str, ToolServer]:
-    """Return the servers by name; a tool of theirs is called `server/tool`.
+def tool_servers(path: Path | None, environ: Mapping[str, str]) -> dict[str, ToolServer]:
+    """Return the servers by name, with the variables that they are given; a tool of theirs is called `server/tool`.
 
     Raises:
         SettingInvalid: the file says something else.
@@ -26,4 +27,14 @@ def tool_servers(path: Path | None) -> dict[str, ToolServer]:
     for name, server in found.items():
         if not _NAME.fullmatch(name) or bool(server.command) == bool(server.url):
             raise SettingInvalid(f"SMOLIT_TOOL_SERVERS: {name!r} needs a plain name, and a command or a url, not both")
-    return found
+        if server.values:
+            raise SettingInvalid(f"SMOLIT_TOOL_SERVERS: {name!r} names variables in `env`; their values do not stand in the file")
+    return {name: _given(name, server, environ) for name, server in found.items()}
+
+
+def _given(name: str, server: ToolServer, environ: Mapping[str, str]) -> ToolServer:
+    """Return a server with the values of its variables."""
+    missing = sorted(set(server.env) - set(environ))
+    if missing:
+        raise SettingInvalid(f"SMOLIT_TOOL_SERVERS: {name!r} wants {missing[0]}, which is not set")
+    return msgspec.structs.replace(server, values={one: environ[one] for one in server.env})

@@ -12,7 +12,8 @@ from agents.errors import AgentFailed, EffectRefused, EffectUnanswered, EffectUn
 from agents.pipeline import Effect, Effects, Result, Stopwatch, Timer, Toolbox, Work
 from agents.tools.call import digest_of
 from agents.tools.schema import misfit
-from agents.web.api import Built, Key, Operation, blotted, built, key_of
+from agents.web.api import Built, Key, Operation, built, key_of
+from agents.web.blot import blotted
 from agents.web.client import Reply, Web
 
 _UNDECIDED = frozenset({408, 409, 425, 429})
@@ -115,16 +116,16 @@ class Http:
         await self._room(timer)
         try:
             if operation.method == "GET":
-                return blotted(await self._patiently(call, headers, None, again=True), secret)
+                return blotted(await self._patiently(call, headers, None, again=True), [secret])
             effect = Effect(name, call.target, digest_of([name, arguments]), operation.idempotent)
             asked = effects.once(effect, lambda key: self._effect(call, headers, key, operation.idempotent, secret))
             return await asked
         except (Undecided, EffectUnreached, EffectRefused) as error:
-            raise AgentFailed(reason_of(error), blotted(str(error), secret)) from None
+            raise AgentFailed(reason_of(error), blotted(str(error), [secret])) from None
 
     async def _effect(self, call: Built, headers: Mapping[str, str], key: str, idempotent: bool, secret: str) -> Any:
         """Have something done; what is kept of the reply holds no secret."""
-        return blotted(await self._patiently(call, headers, key, again=idempotent), secret)
+        return blotted(await self._patiently(call, headers, key, again=idempotent), [secret])
 
     async def _patiently(self, call: Built, headers: Mapping[str, str], key: str | None, again: bool) -> Any:
         """Ask, and ask again under the same key after a while where that does no harm."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
-from agents.errors import AgentFailed
+from agents.errors import AgentFailed, EffectUnknown
 from agents.pipeline import Effects, Result, Timer, Toolbox, Work
 from agents.port import Language
 from agents.tool import Tool
@@ -59,6 +59,7 @@ async def work_with(
     """Do one attempt with these tools, of which only those that the spec grants are called.
 
     Raises:
+        EffectUnknown: something was changed outside before it failed, so that no other agent may begin anew.
         AgentFailed: a limit is reached, or nobody knows how to go on.
     """
     spec = work.spec
@@ -67,7 +68,14 @@ async def work_with(
     caller = Caller(tools, grant, work, effects, timer)
     story = Story(work, caller.granted)
     planner = planner_for(settings.planner, language, story)
-    solved = await solve(story, planner, caller, limits, timer)
+    try:
+        solved = await solve(story, planner, caller, limits, timer)
+    except AgentFailed as failure:
+        if not caller.changed:
+            raise
+        unknown = EffectUnknown(f"{failure.detail} ({failure.reason}), after a tool had changed something")
+        unknown.steps = failure.steps
+        raise unknown from failure
     return Result(output_of(solved, planner), solved.steps, solved.cost_microusd)
 
 

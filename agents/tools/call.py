@@ -54,11 +54,17 @@ class Caller:
         self._timer = timer
         self._steps: list[Step] = []
         self._made = 0
+        self._changed = False
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """Return a step for each call so far."""
         return tuple(self._steps)
+
+    @property
+    def changed(self) -> bool:
+        """Say whether a call has changed something outside: then another attempt would change it again."""
+        return self._changed
 
     @property
     def granted(self) -> tuple[Tool, ...]:
@@ -112,9 +118,12 @@ class Caller:
         """Run a tool; one that changes something goes through the ledger, so that no crash makes it happen twice."""
         if not tool.effect:
             return await tool.run(arguments, self._work)
+        # Named by what is asked, not by when: after a crash the same wish finds its effect, wherever it comes in the story.
         digest = digest_of(arguments)
-        effect = Effect(f"tool:{tool.name}:{self._made}", tool.name, digest, idempotent=False)
-        return await self._effects.once(effect, lambda _key: tool.run(arguments, self._work))
+        effect = Effect(f"tool:{tool.name}:{digest[:32]}", tool.name, digest, idempotent=False)
+        result = await self._effects.once(effect, lambda _key: tool.run(arguments, self._work))
+        self._changed = True
+        return result
 
     def _step(self, tool: Tool | None, arguments: object, seen: Observed, took_s: float) -> Step:
         """Return the record of a call; a name that was not granted is a stranger's text, and is not kept."""

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from agents.pipeline import Toolbox
 from agents.tool import Tool
-from agents.tools import calculator, code, house
+from agents.tools import arithmetic, code, house
 from agents.tools.foreign import connected
 
 # Tools that need nothing but their arguments.
-TOOLS: tuple[Tool, ...] = (*calculator.TOOLS, *code.TOOLS)
+TOOLS: tuple[Tool, ...] = (*arithmetic.TOOLS, *code.TOOLS)
 
 
 @asynccontextmanager

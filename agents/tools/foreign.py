@@ -16,6 +16,7 @@ from agents.pipeline import Work
 from agents.tool import Tool
 from agents.tool_server import ToolServer
 from agents.tools.schema import harmless
+from agents.web.blot import blotted
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -65,9 +66,8 @@ def _client(server: ToolServer, stack: AsyncExitStack) -> "Client":
     if server.url is not None:
         return Client(server.url, read_timeout_seconds=server.timeout_s, cache=None)
     command, *arguments = server.command
-    given = {name: os.environ[name] for name in server.env if name in os.environ}
     quiet = stack.enter_context(open(os.devnull, "w"))  # noqa: SIM115 closed by the stack, after the process
-    parameters = StdioServerParameters(command=command, args=arguments, env=given)
+    parameters = StdioServerParameters(command=command, args=arguments, env=dict(server.values))
     return Client(stdio_client(parameters, errlog=quiet), read_timeout_seconds=server.timeout_s, cache=None)
 
 
@@ -90,7 +90,7 @@ def _tool(name: str, server: ToolServer, client: "Client", offered: Any) -> Tool
     effect = offered.name not in server.read_only
 
     async def run(arguments: dict[str, Any], _work: Work) -> Any:
-        return await _called(client, offered.name, arguments)
+        return await _called(client, offered.name, arguments, server.values.values())
 
     return Tool(
         name=f"{name}/{offered.name}",
@@ -117,15 +117,15 @@ def closed(schema: Any) -> dict[str, Any]:
     }
 
 
-async def _called(client: "Client", name: str, arguments: dict[str, Any]) -> Any:
-    """Call a tool; raises AgentFailed."""
+async def _called(client: "Client", name: str, arguments: dict[str, Any], secrets: Collection[str]) -> Any:
+    """Call a tool; what it repeats of its own secrets is hidden. Raises AgentFailed."""
     from mcp import MCPError
 
     try:
         result = await client.call_tool(name, arguments)
     except (MCPError, TimeoutError, ValueError, RuntimeError) as error:
-        raise AgentFailed("tool_failed", f"{name} did not answer: {error}"[:1_000]) from error
-    text = "\n".join(one.text for one in result.content if one.type == "text")
+        raise AgentFailed("tool_failed", blotted(f"{name} did not answer: {error}", secrets)[:1_000]) from None
+    text = str(blotted("\n".join(one.text for one in result.content if one.type == "text"), secrets))
     if result.is_error:
         raise AgentFailed("tool_failed", text[:2_000] or f"{name} failed")
-    return result.structured_content if result.structured_content is not None else {"text": text}
+    return {"text": text} if result.structured_content is None else blotted(result.structured_content, secrets)

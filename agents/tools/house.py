@@ -26,9 +26,9 @@ _PASSAGES: dict[str, Any] = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {name: {"type": "string"} for name in ("domain", "document", "title", "text")}
+                "properties": {name: {"type": "string"} for name in ("domain", "document_id", "title", "text")}
                 | {"version": {"type": "integer"}, "chunk": {"type": "integer"}, "score": {"type": "number"}},
-                "required": ["document", "text"],
+                "required": ["document_id", "text"],
             },
         }
     },
@@ -88,7 +88,7 @@ def _search(shelf: Shelf) -> Tool:
             "passages": [
                 {
                     "domain": one.domain,
-                    "document": one.document_id,
+                    "document_id": one.document_id,
                     "version": one.version,
                     "chunk": one.chunk,
                     "title": one.title,
@@ -100,4 +100,4 @@ def _search(shelf: Shelf) -> Tool:
         }
 
     told = "Passages of the knowledge that this agent may read, best first."
-    return Tool("search_knowledge", told, _SEARCH, _PASSAGES, search)
+    return Tool("knowledge_search", told, _SEARCH, _PASSAGES, search)

@@ -107,9 +107,9 @@ def _shape(story: Story) -> Move | None:
 def _operands(story: Story, operands: tuple[str, ...], meant: str) -> Move | None:
     """Return the next move of a shape; None: an operand has no number, and there is nowhere to look."""
     things = [one for one in operands if not _NUMBER.fullmatch(one.strip())]
-    if things and not story.has("search_knowledge"):
+    if things and not story.has("knowledge_search"):
         return None
-    calls = [Call("search_knowledge", {"query": one, "most": 3}) for one in things]
+    calls = [Call("knowledge_search", {"query": one, "most": 3}) for one in things]
     if len(story.seen) < len(calls):
         return _then(story, calls, lambda _seen: "")
     numbers = dict(zip(things, (_told(one, seen) for one, (_, seen) in zip(things, story.seen, strict=False)), strict=True))
@@ -120,10 +120,10 @@ def _operands(story: Story, operands: tuple[str, ...], meant: str) -> Move | Non
 
 def _look_up(story: Story) -> Move | None:
     """Answer with the passage that fits best."""
-    if not story.has("search_knowledge"):
+    if not story.has("knowledge_search"):
         return None
     if not story.seen:
-        return Call("search_knowledge", {"query": story.work.text[:1_000], "most": 3})
+        return Call("knowledge_search", {"query": story.work.text[:1_000], "most": 3})
     if not _passages(story.seen[0][1]):
         raise AgentFailed("nothing_found", "no passage of the knowledge fits")
     return Answer(_passages(story.seen[0][1])[0], tuple(_sources(story.seen[0][1])[:1]))
@@ -176,7 +176,7 @@ def _sources(seen: Observed) -> list[str]:
     found = _data(seen).get("passages", [])
     if not isinstance(found, list):
         return []
-    return [f"{one.get('document')}@{one.get('version', 1)}#{one.get('chunk', 0)}" for one in found if isinstance(one, dict)]
+    return [f"{one.get('document_id')}@{one.get('version', 1)}#{one.get('chunk', 0)}" for one in found if isinstance(one, dict)]
 
 
 def _literal(number: str) -> str:

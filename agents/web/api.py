@@ -14,7 +14,6 @@ from agents.tools.schema import misfit, too_big
 from agents.web.address import target_of
 
 KEY_PREFIX = "AGENT_KEY_"
-_BLOT = "[hidden]"
 _PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 
 
@@ -78,17 +77,6 @@ def key_of(key: Key | None, keys: Mapping[str, str], base: str, hosts: frozenset
     if target.url.scheme != "https" and not _this_machine(target.host):
         raise AgentFailed("agent_broken", f"{target.host} would get a key without encryption; its address must be https")
     return keys[key.env], {key.header: key.form.replace("{key}", keys[key.env])}
-
-
-def blotted(value: Any, secret: str) -> Any:
-    """Return a value without the secret, wherever a service may have repeated it."""
-    if not secret:
-        return value
-    if isinstance(value, str):
-        return value.replace(secret, _BLOT)
-    if isinstance(value, dict):
-        return {blotted(name, secret): blotted(one, secret) for name, one in value.items()}
-    return [blotted(one, secret) for one in value] if isinstance(value, list) else value
 
 
 def _part(arguments: dict[str, Any], name: str) -> str:

@@ -40,7 +40,7 @@ _THINGS = (
     "Wren clock",
 )
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
-_GRANTED = ("calculator", "now", "run_python", "search_knowledge")
+_GRANTED = ("calculator", "now", "run_python", "knowledge_search")
 _MOST_TOKENS = 32
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from smolit.cli.desk import now
-from smolit.doctor import llm, log, machine, process, server, work
+from smolit.doctor import contained, llm, log, machine, process, server, work
 from smolit.doctor.finding import Finding
 from smolit.settings import Settings
 from smolit.stack.status import status
@@ -13,6 +13,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Yield every finding."""
     yield machine.folder(settings)
     yield machine.disk(settings)
+    yield contained.code()
     if not settings.kafka:
         yield machine.java_version()
     servers = status(settings)

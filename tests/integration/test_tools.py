@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, TextIO
 
 import pytest
 
@@ -143,24 +144,26 @@ async def events_with(settings: Settings, text: str) -> int:
     return int(row[0])
 
 
-async def asked_over_mcp() -> tuple[list[str], Any, Any]:
+async def asked_over_mcp(quiet: TextIO) -> tuple[list[str], Any, Any]:
     """Start `smolit mcp serve` as a process, list its tools by a client of the SDK, and call two."""
-    from mcp import Client, StdioServerParameters
+    from mcp import Client, StdioServerParameters, stdio_client
 
     command = StdioServerParameters(command=sys.executable, args=["-P", "-m", "smolit", "mcp", "serve"], env=dict(os.environ))
-    async with Client(command, read_timeout_seconds=100) as client:
+    async with Client(stdio_client(command, errlog=quiet), read_timeout_seconds=100) as client:
         tools = [tool.name for tool in (await client.list_tools()).tools]
         good = await client.call_tool("arithmetic", {"text": "What is 6 * 7?"})
         bad = await client.call_tool("arithmetic", {"text": "Tell me of the cat."})
         return tools, good, bad
 
 
-def test_agents_are_tools_for_other_programs(smolit: Smolit) -> None:
+def test_agents_are_tools_for_other_programs(smolit: Smolit, tmp_path: Path) -> None:
     """A client process lists the agents and calls one: that is a task like any other, with its events."""
-    tools, good, bad = asyncio.run(asked_over_mcp())
+    with (tmp_path / "said").open("w") as quiet:
+        tools, good, bad = asyncio.run(asked_over_mcp(quiet))
 
     assert {"arithmetic", "coder", "tool-worker", "shop"} <= set(tools)
-    assert (good.is_error, good.structured_content["output"]["value"]) == (False, "42")
+    assert not good.is_error, good.content[0].text
+    assert good.structured_content["output"]["value"] == "42"
     assert bad.is_error
     task = good.structured_content["task_id"]
     assert ended(smolit, task)["outcome"] == "completed"

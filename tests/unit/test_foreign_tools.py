@@ -56,9 +56,8 @@ def work(*tools: str) -> Work:
 async def test_a_servers_tools_are_listed_granted_checked_and_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their names say whose they are; arguments are checked against their schema; no variable of ours goes along."""
     monkeypatch.setenv("AGENT_KEY_X", "CANARY-key")
-    monkeypatch.setenv("WANTED", "given")
     ledger = Ledger()
-    async with opened(toolbox(tmp_path, env=("WANTED",)), None) as tools:
+    async with opened(toolbox(tmp_path, env=("WANTED",), values={"WANTED": "CANARY-given"}), None) as tools:
         allowed = {"partner/note": {"text": ("hello*",)}}
         door = Caller(tools, Grant(frozenset(TOOLS) - {"partner/wipe"}, allowed, 20), work(), ledger, perf_counter)
         added = await door.call("partner/add", {"a": 2, "b": 3})
@@ -75,8 +74,8 @@ async def test_a_servers_tools_are_listed_granted_checked_and_called(tmp_path: P
     assert added.data == {"result": 5}
     assert (wrong.refused, extra.refused, wiped.refused) == ("bad_arguments", "bad_arguments", "tool_not_granted")
     assert (failed.refused, elsewhere.refused) == ("tool_failed", "target_not_allowed")
-    assert "CANARY-key" not in str(told.data)
-    assert "given" in str(told.data)
+    assert "CANARY-" not in str(told.data)
+    assert '\\"WANTED\\": \\"[hidden]\\"' in str(told.data) or '"WANTED": "[hidden]"' in str(told.data)
     assert noted.data == {"result": "noted"}
     assert (tmp_path / "effects").read_text() == "hello there\n"
     assert ledger.asked == ["partner/environment", "partner/note"]
@@ -132,10 +131,22 @@ def test_the_operators_file_names_servers(tmp_path: Path) -> None:
     """A command or an address under a plain name; anything else is refused with the variable's name."""
     path = tmp_path / "servers.yaml"
     path.write_text("files: {command: [mcp-files, /srv], read_only: [read]}\nweb: {url: 'https://tools.example/mcp'}\n")
-    assert tool_servers(path)["files"] == ToolServer(command=("mcp-files", "/srv"), read_only=("read",))
-    assert tool_servers(None) == {}
+    assert tool_servers(path, {})["files"] == ToolServer(command=("mcp-files", "/srv"), read_only=("read",))
+    assert tool_servers(None, {}) == {}
+    path.write_text("t: {command: [mcp-tickets], env: [TOKEN]}")
+    assert tool_servers(path, {"TOKEN": "x", "OTHER": "y"})["t"].values == {"TOKEN": "x"}
+    with pytest.raises(SettingInvalid, match="TOKEN, which is not set"):
+        tool_servers(path, {})
 
-    for bad in ("x: {}", "x: {command: [a], url: b}", "'a/b': {url: c}", "x: {comand: [a]}", "- x", "x: {command: a}"):
+    for bad in (
+        "x: {}",
+        "x: {command: [a], url: b}",
+        "'a/b': {url: c}",
+        "x: {comand: [a]}",
+        "- x",
+        "x: {command: a}",
+        "x: {command: [a], values: {T: s}}",
+    ):
         path.write_text(bad)
         with pytest.raises(SettingInvalid, match="SMOLIT_TOOL_SERVERS"):
-            tool_servers(path)
+            tool_servers(path, {})

@@ -15,7 +15,7 @@ from agents.pipeline import Effect, Result, Work
 from agents.pipelines.tools import ToolSettings, work_with
 from agents.port import Passage
 from agents.tool import Tool
-from agents.tools import calculator, code, house
+from agents.tools import arithmetic, code, house
 from agents.tools.call import Caller, Grant
 from events.agent import AgentSpec
 from events.task import FileRef
@@ -23,7 +23,7 @@ from tests.builders import moment
 from tests.obedient import Obedient, order
 
 SECRETS = ("CANARY-env-4f1d", "CANARY-key-77aa", "CANARY-doc-c0de", "CANARY-file-9b9b")
-GRANTED = ("calculator", "run_python", "search_knowledge", "read_page", "break_down", "recall", "post", "partner/ask")
+GRANTED = ("calculator", "run_python", "knowledge_search", "read_page", "break_down", "recall", "post", "partner/ask")
 ALLOWED_URL = "https://api.partner.example/orders"
 _ANY: dict[str, Any] = {"type": "object"}
 _TEXT: dict[str, Any] = {"type": "object", "properties": {"text": {"type": "string"}}, "additionalProperties": False}
@@ -79,7 +79,7 @@ class World:
             "additionalProperties": False,
         }
         search = house._search(self)
-        own = [*calculator.TOOLS, *code.TOOLS, search, speaking("read_page", "tool output"), speaking("recall", "memory")]
+        own = [*arithmetic.TOOLS, *code.TOOLS, search, speaking("read_page", "tool output"), speaking("recall", "memory")]
         own += [Tool("break_down", "Fails.", _TEXT, _ANY, fail), Tool("post", "Posts.", takes, _ANY, post, True, ("url",))]
         foreign = msgspec.structs.replace(
             speaking("partner/ask", "none"), description=self.said("agent description"), foreign=True
@@ -115,8 +115,8 @@ WISHES: dict[str, tuple[Any, Any]] = {
     "name is a list": (["run_shell"], {}),
     "name is an object": ({"name": "run_shell"}, {}),
     "path as a name": ("../run_shell", {}),
-    "another tenant": ("search_knowledge", {"query": "secrets", "tenant": "acme"}),
-    "another domain": ("search_knowledge", {"query": "secrets", "domains": ["salaries"]}),
+    "another tenant": ("knowledge_search", {"query": "secrets", "tenant": "acme"}),
+    "another domain": ("knowledge_search", {"query": "secrets", "domains": ["salaries"]}),
     "code in sums": ("calculator", {"expression": "__import__('os').environ"}),
     "code reads": ("run_python", {"code": "import os\nprint(dict(os.environ), open('/proc/self/environ').read())"}),
     "code reads the file": ("run_python", {"code": f"print(open({'SECRET_FILE'!r}).read())"}),
@@ -141,7 +141,7 @@ CASES = [
 ]
 _FIRST = {
     "tool output": ("read_page", {}),
-    "document": ("search_knowledge", {"query": "q"}),
+    "document": ("knowledge_search", {"query": "q"}),
     "memory": ("recall", {}),
     "error text": ("break_down", {}),
 }
@@ -232,3 +232,15 @@ async def test_a_loop_of_injections_ends() -> None:
 
     assert failure.value.reason == "steps_spent"
     assert len([step for step in failure.value.steps if step.name == "tool:read_page"]) == 8
+
+
+async def test_a_failure_after_an_effect_is_for_a_person() -> None:
+    """Where something was changed before the loop failed, no other agent may begin anew and change it again."""
+    posts = " ".join(order("post", {"url": ALLOWED_URL, "body": str(number)}) for number in range(20))
+
+    with pytest.raises(AgentFailed) as failure:
+        await obeyed("task", posts)
+
+    assert failure.value.reason == "effect_unknown"
+    assert "steps_spent" in failure.value.detail
+    assert len([step for step in failure.value.steps if step.name == "tool:post"]) == 8

@@ -12,7 +12,7 @@ import pytest
 from agents.errors import AgentFailed
 from agents.pipeline import Effect, Work
 from agents.tool import Tool
-from agents.tools import calculator
+from agents.tools import arithmetic
 from agents.tools.call import Caller, Grant, as_data
 from agents.tools.catalog import TOOLS
 from agents.tools.schema import harmless, misfit, too_big
@@ -115,9 +115,16 @@ async def test_an_effect_goes_through_the_ledger_and_the_rest_does_not() -> None
     door = caller(tool("pay", 1, effect=True), tool("look", 1), ledger=ledger)
 
     await door.call("look", {})
+    assert not door.changed
     await door.call("pay", {"to": "x"})
+    assert door.changed
 
-    assert [(one.step, one.target, one.idempotent) for one in ledger.asked] == [("tool:pay:2", "pay", False)]
+    await door.call("pay", {"to": "x"})
+    await door.call("pay", {"to": "y"})
+
+    steps = [one.step for one in ledger.asked]
+    assert {(one.target, one.idempotent) for one in ledger.asked} == {("pay", False)}
+    assert (steps[0] == steps[1], steps[0] == steps[2]) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +280,7 @@ def escaped() -> bool:
 @pytest.mark.parametrize("expression", _TRIED)
 async def test_arithmetic_is_never_code(expression: str) -> None:
     """Nothing but plain arithmetic of a bounded size has a value, and refusing takes no time."""
-    door = caller(*calculator.TOOLS)
+    door = caller(*arithmetic.TOOLS)
     began = time.perf_counter()
 
     seen = await asyncio.wait_for(door.call("calculator", {"expression": expression}), 5)
@@ -290,6 +297,6 @@ def test_there_are_enough_escapes() -> None:
 
 async def test_real_arithmetic_still_has_a_value() -> None:
     """The door is not simply shut."""
-    seen = await caller(*calculator.TOOLS).call("calculator", {"expression": "(12.5 - 2) * 4 / 3"})
+    seen = await caller(*arithmetic.TOOLS).call("calculator", {"expression": "(12.5 - 2) * 4 / 3"})
 
     assert msgspec.to_builtins(seen)["data"] == {"value": "14", "exact": True}

@@ -51,7 +51,7 @@ class Script:
 
 async def work(
     text: str,
-    tools: Sequence[str] = ("calculator", "now", "run_python", "search_knowledge"),
+    tools: Sequence[str] = ("calculator", "now", "run_python", "knowledge_search"),
     language: Language | None = None,
     budget: Budget | None = None,
     **settings: Any,
@@ -71,17 +71,17 @@ async def work(
     ("text", "answer", "calls"),
     [
         ("What is 12 * (3 + 4)?", "84", ["calculator"]),
-        ("What is 10 % of the price of the Falcon chair?", "124.95", ["search_knowledge", "calculator"]),
+        ("What is 10 % of the price of the Falcon chair?", "124.95", ["knowledge_search", "calculator"]),
         (
             "The sum of the price of the Falcon chair and the price of the Heron desk?",
             "1329.5",
-            ["search_knowledge", "search_knowledge", "calculator"],
+            ["knowledge_search", "knowledge_search", "calculator"],
         ),
-        ("What is the price of the Heron desk times 3?", "240", ["search_knowledge", "calculator"]),
-        ("What is the ratio of the price of the Heron desk to 7?", "11.4285714286", ["search_knowledge", "calculator"]),
+        ("What is the price of the Heron desk times 3?", "240", ["knowledge_search", "calculator"]),
+        ("What is the ratio of the price of the Heron desk to 7?", "11.4285714286", ["knowledge_search", "calculator"]),
         ("How many days until 2026-03-12?", "10", ["now", "run_python"]),
         ("Run ```python\nprint(2 ** 10)\n```", "1024", ["run_python"]),
-        ("When do you open?", "We open at nine.", ["search_knowledge"]),
+        ("When do you open?", "We open at nine.", ["knowledge_search"]),
     ],
 )  # fmt: skip
 async def test_rules_do_the_shapes_that_they_know(text: str, answer: str, calls: list[str]) -> None:
@@ -107,7 +107,7 @@ async def test_what_was_looked_up_is_cited() -> None:
         ("What is 2 + 2?", ("unheard/of",), "no_plan"),
         ("What is 10 % of the price of the Unicorn?", ("calculator",), "no_plan"),
         ("```python\n1/0\n```", ("run_python",), "code_failed"),
-        ("What is 5 % of the opening hour?", ("calculator", "search_knowledge"), "nothing_found"),
+        ("What is 5 % of the opening hour?", ("calculator", "knowledge_search"), "nothing_found"),
     ],
 )
 async def test_what_rules_cannot_do_fails_by_name(text: str, tools: tuple[str, ...], reason: str) -> None:
@@ -130,7 +130,7 @@ async def test_a_model_plans_what_rules_do_not_know() -> None:
     ]  # fmt: skip
     assert '"value":"42"' in model.asked[1].messages[-1].content
     assert {one["properties"]["call"]["const"] for one in (model.asked[0].schema or {})["anyOf"][:-1]} == {
-        "calculator", "now", "run_python", "search_knowledge",
+        "calculator", "now", "run_python", "knowledge_search",
     }  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def toolbox_of(settings: Settings, ports: Ports, http: "httpx.AsyncClient") -> T
         recordings(),
         clock=ports.clock,
         keys=agent_keys(os.environ),
-        servers=tool_servers(settings.tool_servers),
+        servers=tool_servers(settings.tool_servers, os.environ),
     )
 
 
