@@ -40,7 +40,7 @@ from handlers.taking_in import MOST_CHUNKS, facts_of, pieces, told_digest
 from store import blob, knowledge, outbox
 from store.blob import BlobMissing
 from store.fold import DurableFold, MakeFold, Move
-from store.knowledge import Embedding, Known
+from store.knowledge import DocumentState, Embedding, Known
 from store.postgres import Connect, Connection, connect
 
 CONSUMER = "ingest"  # stored beside the positions
@@ -249,7 +249,7 @@ def _removed(fact: RemovalRequested | ClearingRequested, one: Known, erased: boo
 
 def _gone(one: Known, keep_history: bool) -> Known:
     """Return how a document stands once it is removed; its bytes are deleted either way."""
-    state = "removed" if keep_history else "erased"
+    state: DocumentState = "removed" if keep_history else "erased"
     return Known(document_id=one.document_id, domain=one.domain, version=one.version, state=state, sha256="", told="")
 
 

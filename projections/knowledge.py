@@ -12,7 +12,6 @@ import numpy as np
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
-from sqlalchemy.types import TypeEngine
 
 from events.event import Event, Fact
 from events.knowledge import (
@@ -25,25 +24,19 @@ from events.knowledge import (
     DomainCreated,
     IndexSwitched,
 )
-from projections.column import TIME, metadata
+from projections.column import TIME, key, metadata
 from projections.projection import Compared, Logged, Projection, compared
 from projections.statement import Statement
 from projections.view import view_of
 from store.packed import reals
 
 WIDTH = 384
-_KEY = {"rule": "key"}
-
-
-def _key(name: str, kind: TypeEngine[object] | type[TypeEngine[object]], comment: str) -> "Column[object]":
-    return Column(name, kind, primary_key=True, autoincrement=False, comment=comment, info=_KEY)
-
 
 DOMAINS = Table(
     "knowledge_domains_v1",
     metadata,
-    _key("tenant", Text, "whose domain it is"),
-    _key("domain", Text, "its name"),
+    key("tenant", Text, "whose domain it is"),
+    key("domain", Text, "its name"),
     Column("description", Text, comment="what its documents are about"),
     Column("created_at", TIME, comment="since when it is there"),
     Column("cleared_at", TIME, comment="when all its documents were last removed; null: never"),
@@ -52,9 +45,9 @@ DOMAINS = Table(
 DOCUMENTS = Table(
     "knowledge_documents_v1",
     metadata,
-    _key("tenant", Text, "whose document it is"),
-    _key("document_id", Text, "the document"),
-    _key("version", Integer, "version of the document, from 1"),
+    key("tenant", Text, "whose document it is"),
+    key("document_id", Text, "the document"),
+    key("version", Integer, "version of the document, from 1"),
     Column("domain", Text, comment="domain that it belongs to"),
     Column("name", Text, comment="what it is called within its domain; null: erased"),
     Column("title", Text, comment="its title; null: erased"),
@@ -79,10 +72,10 @@ DOCUMENTS = Table(
 CHUNKS = Table(
     "knowledge_chunks_v1",
     metadata,
-    _key("tenant", Text, "whose document it is"),
-    _key("document_id", Text, "the document"),
-    _key("version", Integer, "version of the document"),
-    _key("chunk", Integer, "place of the piece in it, from 0"),
+    key("tenant", Text, "whose document it is"),
+    key("document_id", Text, "the document"),
+    key("version", Integer, "version of the document"),
+    key("chunk", Integer, "place of the piece in it, from 0"),
     Column("starts", Integer, comment="first character in the document's text"),
     Column("ends", Integer, comment="behind the last character"),
     Column("heading", Text, comment="heading that it stands under"),
@@ -99,19 +92,19 @@ CHUNKS = Table(
 VECTORS = Table(
     "knowledge_vectors_v1",
     metadata,
-    _key("encoder", Text, "what made the vector: name and digest"),
-    _key("tenant", Text, "whose document it is"),
-    _key("document_id", Text, "the document"),
-    _key("version", Integer, "version of the document"),
-    _key("chunk", Integer, "place of the piece in it"),
+    key("encoder", Text, "what made the vector: name and digest"),
+    key("tenant", Text, "whose document it is"),
+    key("document_id", Text, "the document"),
+    key("version", Integer, "version of the document"),
+    key("chunk", Integer, "place of the piece in it"),
     Column("embedding", HALFVEC(WIDTH), comment="embedding of the piece: 384 numbers"),
     comment="Vectors of the pieces, by the encoder that made them: those of one are built beside those of another.",
 )
 ENCODERS = Table(
     "knowledge_encoders_v1",
     metadata,
-    _key("tenant", Text, "whose texts"),
-    _key("since", BigInteger, "offset from which on its vectors serve"),
+    key("tenant", Text, "whose texts"),
+    key("since", BigInteger, "offset from which on its vectors serve"),
     Column("encoder", Text, comment="what makes the vectors: name and digest"),
     Column("kind", Text, comment="what the settings call it"),
     Column("since_at", TIME, comment="when that was"),
@@ -120,8 +113,8 @@ ENCODERS = Table(
 REFUSED = Table(
     "knowledge_refused_v1",
     metadata,
-    _key("tenant", Text, "whose request"),
-    _key("request_id", Text, "the request"),
+    key("tenant", Text, "whose request"),
+    key("request_id", Text, "the request"),
     Column("document_id", Text, comment="the document, where one was named"),
     Column("domain", Text, comment="the domain, where one was named"),
     Column("reason", Text, comment="why nothing came of it, as a code"),

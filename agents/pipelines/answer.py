@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
-from agents.answering import SURE, Candidate, candidates, terms
+from agents.answering import SURE, Candidate, Eyes, candidates, terms
 from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work
 from agents.port import Ask, Message, Passage
@@ -52,8 +52,8 @@ class Answer:
         if encoders is None:
             raise AgentFailed("no_encoder", "this worker has no encoder to compare sentences with")
         with watch.step("pick"):
-            encoder = await encoders.get(self._settings.encoder)
-            found = await asyncio.to_thread(candidates, question, passages, encoder.encode)
+            eyes = Eyes((await encoders.get(self._settings.encoder)).encode, (await encoders.get("static")).encode)
+            found = await asyncio.to_thread(candidates, question, passages, eyes)
         best = found[0] if found and found[0].chance >= self._settings.sure else None
         output = answered(question, passages, best, found[0].chance if found else 0.0)
         if best is not None and self._settings.phrase and self._toolbox.language is not None:
