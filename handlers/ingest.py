@@ -107,6 +107,8 @@ class Ingest:
         for sha256 in outcome.gone:
             await knowledge.drop_blob(connection, sha256)
         topic = self._means.names.of(KNOWLEDGE)
+        if any(isinstance(told, DocumentRemoved) and told.erased for told in outcome.facts):
+            await outbox.forget(connection, topic, fact.tenant.encode())
         stamped = [caused(told, event.envelope, source=SOURCE, now=now) for told in outcome.facts]
         await outbox.put(connection, [encode(topic, one) for one in stamped])
         for told in outcome.facts:

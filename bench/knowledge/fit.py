@@ -1,8 +1,8 @@
 """Fits how sentences are scored as answers: `fitted` gives the weights that `agents/answering.py` holds.
 
 Only questions of `dev` are used, each twice: with the document that answers it, and without it, when nothing is right. A sentence
-is right if it is from the right document and holds the answer. The threshold answers most questions rightly where one that is wrong
-or invented costs as much as two that are not answered.
+is right if it is from the right document and holds the answer. The threshold answers most questions rightly where one that is
+wrong or invented costs as much as two that are not answered.
 """
 
 from collections.abc import Sequence
