@@ -78,6 +78,7 @@ def test_what_is_added_is_found_and_answered_from_with_citations(smolit: Smolit,
     assert found(smolit, "pump", "--domain", "docs", "--meta", "part=seal") == []
     assert found(smolit, "pump", "--domain", "elsewhere") == []
     said = smolit("task", "submit", "How many volts does the pump P-7 need?", "--agent", "answer", "--wait", "--json")
+    assert said.json["outcome"] == "completed", said
     output = said.json["output"]
     piece = found(smolit, "volts", "--domain", "docs")[0]
     cited = [(one["document_id"], one["version"], one["chunk"]) for one in output["context"]]
