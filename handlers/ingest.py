@@ -37,6 +37,7 @@ from events.topics import KNOWLEDGE, Names
 from events.wire import Incoming, decode, encode, event_type
 from handlers.count import Count
 from handlers.taking_in import MOST_CHUNKS, facts_of, pieces, told_digest
+from learning.encoding import EncoderMissing
 from store import blob, knowledge, outbox
 from store.blob import BlobMissing
 from store.fold import DurableFold, MakeFold, Move
@@ -136,7 +137,7 @@ class Ingest:
             return _refused(fact, "too_long", f"its text makes {len(parts)} pieces; {MOST_CHUNKS} are taken in")
         embeddings = await knowledge.encoders(connection, fact.tenant)
         first = None if embeddings else await self._first(fact)
-        kinds = [one.kind for one in embeddings] or [self._means.usual]
+        kinds = [one.kind for one in embeddings] if first is None else [first.kind]
         encoders = [await self._means.encoders.get(kind) for kind in dict.fromkeys(kinds)]
         if embeddings and not {one.encoder for one in embeddings} & {one.label for one in encoders}:
             return _refused(
@@ -158,10 +159,13 @@ class Ingest:
 
     async def _first(self, fact: DocumentSubmitted) -> Embedding:
         """Return the encoder of a tenant that has none yet."""
-        encoder = await self._means.encoders.get(self._means.usual)
-        return Embedding(
-            tenant=fact.tenant, encoder=encoder.label, kind=self._means.usual, state="serving", request_id=fact.request_id
-        )
+        kind = self._means.usual
+        try:
+            encoder = await self._means.encoders.get(kind)
+        except EncoderMissing:  # its weights are not installed: the one that is shipped needs none
+            kind = "static"
+            encoder = await self._means.encoders.get(kind)
+        return Embedding(tenant=fact.tenant, encoder=encoder.label, kind=kind, state="serving", request_id=fact.request_id)
 
     async def _ahead(self, connection: Connection, fact: DocumentSubmitted, first: Embedding | None) -> list[Fact]:
         """Return what is told before the first document of a tenant, or of a domain that nobody created."""

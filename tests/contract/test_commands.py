@@ -29,7 +29,7 @@ CHANGES = {
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
     "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
-    "bench search", "bench signals",
+    "bench search", "bench signals", "bench knowledge",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]
