@@ -5,7 +5,7 @@ its vector is. It was fitted by `bench.knowledge.fit` on the questions of `bench
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from math import exp, log
 
@@ -52,11 +52,21 @@ class Features(Struct, frozen=True):
 
     own: float  # of the question's words, weighted by rarity: how much the sentence has
     around: float  # the same with the sentences beside it, its heading and title
-    near: float
+    near: float  # how alike the question and the sentence are
+    near_there: float  # the same, where the sentence is read with its heading and title
+    soft: float  # like `around`, where each word counts by how near the nearest word there is
+    worst: float  # how near the nearest word there is to the word of the question that has the least
     rarest: float  # whether the rarest words of the question are there, around
     codes: float  # codes, numbers and names of the question that are there, around
     kind: float  # whether it holds what the question asks for: a number, a time, a name
     first: float  # how far up its passage is
+
+
+class Eyes(Struct, frozen=True):
+    """What texts and single words are compared by: an encoder of sentences, and one of words."""
+
+    text: Encode
+    word: Encode
 
 
 class Candidate(Struct, frozen=True):
@@ -87,8 +97,8 @@ class Weights(Struct, frozen=True):
         return 1.0 / (1.0 + exp(-total))
 
 
-FITTED = Weights((1.73, 0.532, 7.665, -0.922, 0.496, 1.114, 1.609), -5.452)
-SURE = 0.81
+FITTED = Weights((0.991, -0.145, 3.975, 5.985, 0.488, 1.343, -0.29, 2.304, 1.185, 1.102), -8.838)
+SURE = 0.79
 
 
 @lru_cache(50_000)
@@ -106,19 +116,68 @@ def terms(text: str) -> list[str]:
     return [stem(word) for word in _WORD.findall(text) if word.lower() not in _STOP]
 
 
-def candidates(question: str, passages: Sequence[Passage], encode: Encode, weights: Weights = FITTED) -> list[Candidate]:
+def candidates(question: str, passages: Sequence[Passage], eyes: Eyes, weights: Weights | None = None) -> list[Candidate]:
     """Return the sentences of passages as answers to a question, best first; equal ones in the order of their passages."""
     asked = list(dict.fromkeys(terms(question)))
-    if not asked:
+    if not asked or not passages:
         return []
-    rarity = _rarity(asked, [f"{one.title} {one.text}" for one in passages])
-    vector = encode(question)
+    reader = _Reader(question, _rarity(asked, [f"{one.title} {one.text}" for one in passages]), eyes)
     found = [
-        candidate
+        Candidate(passage, start, end, features, (weights or FITTED).chance(features))
         for rank, passage in enumerate(passages)
-        for candidate in _of_passage(question, rarity, vector, passage, 1.0 / (1.0 + rank), encode, weights)
+        for start, end, features in reader.read(passage, 1.0 / (1.0 + rank))
     ]
     return sorted(_distinct(found), key=lambda one: -one.chance)
+
+
+class _Reader:
+    """Reads passages with one question in mind."""
+
+    def __init__(self, question: str, rarity: dict[str, float], eyes: Eyes) -> None:
+        self._question, self._rarity, self._eyes = question, rarity, eyes
+        self._vector = eyes.text(question)
+        self._words: dict[str, NDArray[np.float32]] = {}
+        self._asked = self._matrix(_plain_words(question))
+        self._weights = np.array([rarity.get(stem(word), 0.0) for word in _plain_words(question)])
+
+    def read(self, passage: Passage, first: float) -> Iterator[tuple[int, int, Features]]:
+        """Yield the sentences of a passage with their features."""
+        text = passage.text
+        spans = [span for span in sentences(text) if not text[span[0] : span[1]].startswith(("#", "```", "|--"))]
+        about = ". ".join(_clean(head) for head in [passage.title, *(line for line in text.split("\n") if line.startswith("#"))])
+        own, head, whole = [set(terms(text[start:end])) for start, end in spans], set(terms(about)), set(terms(text))
+        for place, (start, end) in enumerate(spans):
+            near = spans[max(0, place - 1) : place + 2]
+            beside = set().union(*own[max(0, place - 1) : place + 2], head)
+            soft = self._softly(f"{about} {text[near[0][0] : near[-1][1]]}")
+            sentence = text[start:end]
+            yield (
+                start,
+                end,
+                Features(
+                    own=_covered(self._rarity, own[place]),
+                    around=_covered(self._rarity, beside),
+                    near=float(self._vector @ self._eyes.text(sentence)),
+                    near_there=float(self._vector @ self._eyes.text(f"{about}: {sentence}")),
+                    soft=soft[0],
+                    worst=soft[1],
+                    rarest=_rarest(self._rarity, beside),
+                    codes=_codes(self._question, beside | whole | head),
+                    kind=_kind(self._question, sentence),
+                    first=first,
+                ),
+            )
+
+    def _softly(self, text: str) -> tuple[float, float]:
+        """Return how near each word of the question has one in a text: in the weighted mean, and at worst."""
+        best = (self._asked @ self._matrix(_plain_words(text) or [text]).T).max(axis=1)
+        return float(best @ self._weights / self._weights.sum()), float(best.min())
+
+    def _matrix(self, words: Sequence[str]) -> NDArray[np.float32]:
+        for word in words:
+            if word not in self._words:
+                self._words[word] = self._eyes.word(word)
+        return np.stack([self._words[word] for word in words])
 
 
 def _rarity(asked: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
@@ -128,35 +187,14 @@ def _rarity(asked: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
     return {term: log(1.0 + (len(sets) + 1.0) / (count + 0.5)) for term, count in counts.items()}
 
 
-def _of_passage(
-    question: str,
-    rarity: dict[str, float],
-    vector: NDArray[np.float32],
-    passage: Passage,
-    first: float,
-    encode: Encode,
-    weights: Weights,
-) -> list[Candidate]:
-    """Return the sentences of one passage."""
-    spans = [span for span in sentences(passage.text) if not passage.text[span[0] : span[1]].startswith(("#", "```", "|--"))]
-    own = [set(terms(passage.text[start:end])) for start, end in spans]
-    heads = [line for line in passage.text.split("\n") if line.startswith("#")]
-    head = set(terms(" ".join([passage.title, *heads])))
-    found = []
-    for place, (start, end) in enumerate(spans):
-        beside = set().union(*own[max(0, place - 1) : place + 2], head)
-        text = passage.text[start:end]
-        features = Features(
-            own=_covered(rarity, own[place]),
-            around=_covered(rarity, beside),
-            near=float(vector @ encode(text)),
-            rarest=_rarest(rarity, beside),
-            codes=_codes(question, beside | set(terms(passage.text))),
-            kind=_kind(question, text),
-            first=first,
-        )
-        found.append(Candidate(passage, start, end, features, weights.chance(features)))
-    return found
+def _plain_words(text: str) -> list[str]:
+    """Return the words of a text that say something, each once, as they are written."""
+    return list(dict.fromkeys(word.lower() for word in _WORD.findall(text) if word.lower() not in _STOP))
+
+
+def _clean(head: str) -> str:
+    """Return a heading, or a name of a file, as words."""
+    return re.sub(r"^#+ *|\.\w{2,4}$", "", head).replace("-", " ").replace("_", " ")
 
 
 def _covered(rarity: dict[str, float], words: set[str]) -> float:

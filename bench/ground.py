@@ -50,7 +50,7 @@ class Ground(Struct, frozen=True):
 @contextmanager
 def ground(kafka: str, postgres: str, say: Say) -> Iterator[Ground]:
     """Lend a place to measure on; topics are removed afterwards, and a stack that was started here is stopped."""
-    with _servers(kafka, postgres, say) as (broker, url):
+    with servers(kafka, postgres, say) as (broker, url):
         names = Names(f"bench{secrets.token_hex(4)}")
         asyncio.run(provision(broker, names.all(TENANTS)))
         try:
@@ -60,7 +60,7 @@ def ground(kafka: str, postgres: str, say: Say) -> Iterator[Ground]:
 
 
 @contextmanager
-def _servers(kafka: str, postgres: str, say: Say) -> Iterator[tuple[str, str]]:
+def servers(kafka: str, postgres: str, say: Say) -> Iterator[tuple[str, str]]:
     """Lend two servers: those that are named, else the local stack's.
 
     Raises:

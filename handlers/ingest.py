@@ -37,10 +37,11 @@ from events.topics import KNOWLEDGE, Names
 from events.wire import Incoming, decode, encode, event_type
 from handlers.count import Count
 from handlers.taking_in import MOST_CHUNKS, facts_of, pieces, told_digest
+from learning.encoding import EncoderMissing
 from store import blob, knowledge, outbox
 from store.blob import BlobMissing
 from store.fold import DurableFold, MakeFold, Move
-from store.knowledge import Embedding, Known
+from store.knowledge import DocumentState, Embedding, Known
 from store.postgres import Connect, Connection, connect
 
 CONSUMER = "ingest"  # stored beside the positions
@@ -107,6 +108,8 @@ class Ingest:
         for sha256 in outcome.gone:
             await knowledge.drop_blob(connection, sha256)
         topic = self._means.names.of(KNOWLEDGE)
+        if any(isinstance(told, DocumentRemoved) and told.erased for told in outcome.facts):
+            await outbox.forget(connection, topic, fact.tenant.encode())
         stamped = [caused(told, event.envelope, source=SOURCE, now=now) for told in outcome.facts]
         await outbox.put(connection, [encode(topic, one) for one in stamped])
         for told in outcome.facts:
@@ -134,7 +137,7 @@ class Ingest:
             return _refused(fact, "too_long", f"its text makes {len(parts)} pieces; {MOST_CHUNKS} are taken in")
         embeddings = await knowledge.encoders(connection, fact.tenant)
         first = None if embeddings else await self._first(fact)
-        kinds = [one.kind for one in embeddings] or [self._means.usual]
+        kinds = [one.kind for one in embeddings] if first is None else [first.kind]
         encoders = [await self._means.encoders.get(kind) for kind in dict.fromkeys(kinds)]
         if embeddings and not {one.encoder for one in embeddings} & {one.label for one in encoders}:
             return _refused(
@@ -156,10 +159,13 @@ class Ingest:
 
     async def _first(self, fact: DocumentSubmitted) -> Embedding:
         """Return the encoder of a tenant that has none yet."""
-        encoder = await self._means.encoders.get(self._means.usual)
-        return Embedding(
-            tenant=fact.tenant, encoder=encoder.label, kind=self._means.usual, state="serving", request_id=fact.request_id
-        )
+        kind = self._means.usual
+        try:
+            encoder = await self._means.encoders.get(kind)
+        except EncoderMissing:  # its weights are not installed: the one that is shipped needs none
+            kind = "static"
+            encoder = await self._means.encoders.get(kind)
+        return Embedding(tenant=fact.tenant, encoder=encoder.label, kind=kind, state="serving", request_id=fact.request_id)
 
     async def _ahead(self, connection: Connection, fact: DocumentSubmitted, first: Embedding | None) -> list[Fact]:
         """Return what is told before the first document of a tenant, or of a domain that nobody created."""
@@ -249,7 +255,7 @@ def _removed(fact: RemovalRequested | ClearingRequested, one: Known, erased: boo
 
 def _gone(one: Known, keep_history: bool) -> Known:
     """Return how a document stands once it is removed; its bytes are deleted either way."""
-    state = "removed" if keep_history else "erased"
+    state: DocumentState = "removed" if keep_history else "erased"
     return Known(document_id=one.document_id, domain=one.domain, version=one.version, state=state, sha256="", told="")
 
 

@@ -106,8 +106,9 @@ class _Build:
         self._count("reindex.switched", 1)
 
     def _wants(self, fact: Fact) -> bool:
-        mine = isinstance(fact, DocumentChunked) and fact.tenant == self._one.tenant
-        return mine and bool(fact.chunks) and self._one.encoder not in fact.vectors
+        if not isinstance(fact, DocumentChunked) or fact.tenant != self._one.tenant:
+            return False
+        return bool(fact.chunks) and self._one.encoder not in fact.vectors
 
     def _is_beginning(self, fact: Fact) -> bool:
         return isinstance(fact, ReindexBegun) and fact.tenant == self._one.tenant and fact.request_id == self._one.request_id

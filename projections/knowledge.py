@@ -6,44 +6,43 @@ what is erased a row is left that says so, and nothing else. How it is searched:
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 import numpy as np
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
-from sqlalchemy.types import TypeEngine
 
 from events.event import Event, Fact
 from events.knowledge import (
     ChunksEmbedded,
+    ClearingRequested,
     DocumentAdded,
     DocumentChunked,
     DocumentRefused,
     DocumentRemoved,
+    DocumentSubmitted,
     DomainCleared,
     DomainCreated,
     IndexSwitched,
+    ReindexBegun,
+    ReindexRequested,
+    RemovalRequested,
 )
-from projections.column import TIME, metadata
+from projections.column import TIME, key, metadata
 from projections.projection import Compared, Logged, Projection, compared
 from projections.statement import Statement
 from projections.view import view_of
 from store.packed import reals
 
 WIDTH = 384
-_KEY = {"rule": "key"}
-
-
-def _key(name: str, kind: TypeEngine[object] | type[TypeEngine[object]], comment: str) -> "Column[object]":
-    return Column(name, kind, primary_key=True, autoincrement=False, comment=comment, info=_KEY)
-
 
 DOMAINS = Table(
     "knowledge_domains_v1",
     metadata,
-    _key("tenant", Text, "whose domain it is"),
-    _key("domain", Text, "its name"),
+    key("tenant", Text, "whose domain it is"),
+    key("domain", Text, "its name"),
     Column("description", Text, comment="what its documents are about"),
     Column("created_at", TIME, comment="since when it is there"),
     Column("cleared_at", TIME, comment="when all its documents were last removed; null: never"),
@@ -52,9 +51,9 @@ DOMAINS = Table(
 DOCUMENTS = Table(
     "knowledge_documents_v1",
     metadata,
-    _key("tenant", Text, "whose document it is"),
-    _key("document_id", Text, "the document"),
-    _key("version", Integer, "version of the document, from 1"),
+    key("tenant", Text, "whose document it is"),
+    key("document_id", Text, "the document"),
+    key("version", Integer, "version of the document, from 1"),
     Column("domain", Text, comment="domain that it belongs to"),
     Column("name", Text, comment="what it is called within its domain; null: erased"),
     Column("title", Text, comment="its title; null: erased"),
@@ -79,10 +78,10 @@ DOCUMENTS = Table(
 CHUNKS = Table(
     "knowledge_chunks_v1",
     metadata,
-    _key("tenant", Text, "whose document it is"),
-    _key("document_id", Text, "the document"),
-    _key("version", Integer, "version of the document"),
-    _key("chunk", Integer, "place of the piece in it, from 0"),
+    key("tenant", Text, "whose document it is"),
+    key("document_id", Text, "the document"),
+    key("version", Integer, "version of the document"),
+    key("chunk", Integer, "place of the piece in it, from 0"),
     Column("starts", Integer, comment="first character in the document's text"),
     Column("ends", Integer, comment="behind the last character"),
     Column("heading", Text, comment="heading that it stands under"),
@@ -99,19 +98,19 @@ CHUNKS = Table(
 VECTORS = Table(
     "knowledge_vectors_v1",
     metadata,
-    _key("encoder", Text, "what made the vector: name and digest"),
-    _key("tenant", Text, "whose document it is"),
-    _key("document_id", Text, "the document"),
-    _key("version", Integer, "version of the document"),
-    _key("chunk", Integer, "place of the piece in it"),
+    key("encoder", Text, "what made the vector: name and digest"),
+    key("tenant", Text, "whose document it is"),
+    key("document_id", Text, "the document"),
+    key("version", Integer, "version of the document"),
+    key("chunk", Integer, "place of the piece in it"),
     Column("embedding", HALFVEC(WIDTH), comment="embedding of the piece: 384 numbers"),
     comment="Vectors of the pieces, by the encoder that made them: those of one are built beside those of another.",
 )
 ENCODERS = Table(
     "knowledge_encoders_v1",
     metadata,
-    _key("tenant", Text, "whose texts"),
-    _key("since", BigInteger, "offset from which on its vectors serve"),
+    key("tenant", Text, "whose texts"),
+    key("since", BigInteger, "offset from which on its vectors serve"),
     Column("encoder", Text, comment="what makes the vectors: name and digest"),
     Column("kind", Text, comment="what the settings call it"),
     Column("since_at", TIME, comment="when that was"),
@@ -120,14 +119,28 @@ ENCODERS = Table(
 REFUSED = Table(
     "knowledge_refused_v1",
     metadata,
-    _key("tenant", Text, "whose request"),
-    _key("request_id", Text, "the request"),
+    key("tenant", Text, "whose request"),
+    key("request_id", Text, "the request"),
     Column("document_id", Text, comment="the document, where one was named"),
     Column("domain", Text, comment="the domain, where one was named"),
     Column("reason", Text, comment="why nothing came of it, as a code"),
     Column("detail", Text, comment="the same as a sentence"),
     Column("refused_at", TIME, comment="when"),
     comment="Requests about knowledge that nothing came of, and why.",
+)
+REQUESTS = Table(
+    "knowledge_requests_v1",
+    metadata,
+    key("tenant", Text, "whose request"),
+    key("request_id", Text, "the request"),
+    Column("kind", Text, comment="add, remove, clear or reindex"),
+    Column("document_id", Text, comment="the document, where one is meant"),
+    Column("domain", Text, comment="the domain, where one is meant"),
+    Column("encoder", Text, comment="the encoder, where one is asked for"),
+    Column("requested_by", Text, comment="who asked"),
+    Column("asked_at", TIME, comment="when it was accepted"),
+    Column("begun_at", TIME, comment="since when chunks get vectors of another encoder, where one was asked for"),
+    comment="What was asked about knowledge, and by whom; what is to be forgotten of it is not here.",
 )
 
 _STATE = "case when known.erased then 'erased' when known.until is null then 'live' else 'ended' end"
@@ -139,6 +152,7 @@ CHUNKS_VIEW = view_of("knowledge_chunks", CHUNKS)
 VECTORS_VIEW = view_of("knowledge_vectors", VECTORS)
 ENCODERS_VIEW = view_of("knowledge_encoders", ENCODERS)
 REFUSED_VIEW = view_of("knowledge_refused", REFUSED)
+REQUESTS_VIEW = view_of("knowledge_requests", REQUESTS)
 # Byte for byte, by what Postgres itself knows: a generation's search path does not find functions of the extension.
 _TEXTS = f"""(select tenant, document_id, version, chunk, starts, ends, heading, text from {CHUNKS.name}) as texts"""  # noqa: S608
 _SENT = f"""(select encoder, tenant, document_id, version, chunk,
@@ -174,6 +188,11 @@ insert into knowledge_encoders_v1 (tenant, since, encoder, kind, since_at) value
 _REFUSE = b"""
 insert into knowledge_refused_v1 (tenant, request_id, document_id, domain, reason, detail, refused_at)
 values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing"""
+_ASKED = b"""
+insert into knowledge_requests_v1 (tenant, request_id, kind, document_id, domain, encoder, requested_by, asked_at)
+values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing"""
+_BEGUN = b"update knowledge_requests_v1 set begun_at = %s where tenant = %s and request_id = %s"
+_KINDS = {DocumentSubmitted: "add", RemovalRequested: "remove", ClearingRequested: "clear", ReindexRequested: "reindex"}
 
 
 def write(facts: Sequence[Logged]) -> list[Statement]:
@@ -206,8 +225,18 @@ def _told(event: Event[Fact], offset: int) -> list[Statement]:
         case DocumentRefused():
             who = (fact.tenant, fact.request_id, fact.document_id, fact.domain)
             return [Statement(_REFUSE, (*who, fact.reason, fact.detail, at))]
+        case DocumentSubmitted() | RemovalRequested() | ClearingRequested() | ReindexRequested():
+            return [_asked(fact, at)]
+        case ReindexBegun():
+            return [Statement(_BEGUN, (at, fact.tenant, fact.request_id))]
         case _:
             return []
+
+
+def _asked(fact: DocumentSubmitted | RemovalRequested | ClearingRequested | ReindexRequested, at: datetime) -> Statement:
+    """Return what writes that something was asked for."""
+    named = tuple(getattr(fact, name, None) for name in ("document_id", "domain", "encoder"))
+    return Statement(_ASKED, (fact.tenant, fact.request_id, _KINDS[type(fact)], *named, fact.requested_by, at))
 
 
 def _row(fact: DocumentAdded) -> tuple[object, ...]:
@@ -238,10 +267,10 @@ def _json(content: object) -> str:
 
 
 KNOWLEDGE = Projection(
-    name="knowledge",
+    name="knowledge_documents",
     version=1,
-    tables=(DOMAINS, DOCUMENTS, CHUNKS, VECTORS, ENCODERS, REFUSED),
-    views=(DOMAINS_VIEW, DOCUMENTS_VIEW, CHUNKS_VIEW, VECTORS_VIEW, ENCODERS_VIEW, REFUSED_VIEW),
+    tables=(DOMAINS, DOCUMENTS, CHUNKS, VECTORS, ENCODERS, REFUSED, REQUESTS),
+    views=(DOMAINS_VIEW, DOCUMENTS_VIEW, CHUNKS_VIEW, VECTORS_VIEW, ENCODERS_VIEW, REFUSED_VIEW, REQUESTS_VIEW),
     reads=(
         DomainCreated,
         DomainCleared,
@@ -251,6 +280,11 @@ KNOWLEDGE = Projection(
         DocumentRemoved,
         IndexSwitched,
         DocumentRefused,
+        DocumentSubmitted,
+        RemovalRequested,
+        ClearingRequested,
+        ReindexRequested,
+        ReindexBegun,
     ),
     compared=(
         compared(DOMAINS_VIEW, DOMAINS),
@@ -259,6 +293,7 @@ KNOWLEDGE = Projection(
         Compared("knowledge_vectors", _SENT, tuple(column.name for column in VECTORS.primary_key)),
         compared(ENCODERS_VIEW, ENCODERS),
         compared(REFUSED_VIEW, REFUSED),
+        compared(REQUESTS_VIEW, REQUESTS),
     ),
     write=write,
 )

@@ -8,13 +8,18 @@ from typing import Any
 from events.event import Fact
 from events.knowledge import (
     ChunksEmbedded,
+    ClearingRequested,
     DocumentAdded,
     DocumentChunked,
     DocumentRefused,
     DocumentRemoved,
+    DocumentSubmitted,
     DomainCleared,
     DomainCreated,
     IndexSwitched,
+    ReindexBegun,
+    ReindexRequested,
+    RemovalRequested,
 )
 from projections.naive import Key, Seen, Table
 
@@ -105,6 +110,21 @@ def refused(seen: Sequence[Seen]) -> Table:
         if isinstance(fact := item.fact, DocumentRefused):
             row = {**{name: getattr(fact, name) for name in names}, "refused_at": item.at}
             table.setdefault((fact.tenant, fact.request_id), row)
+    return table
+
+
+def requests(seen: Sequence[Seen]) -> Table:
+    """Return what was asked for, and since when vectors of another encoder are made."""
+    kinds = {DocumentSubmitted: "add", RemovalRequested: "remove", ClearingRequested: "clear", ReindexRequested: "reindex"}
+    names = ("tenant", "request_id", "document_id", "domain", "encoder", "requested_by")
+    table: Table = {}
+    for item in seen:
+        if isinstance(fact := item.fact, DocumentSubmitted | RemovalRequested | ClearingRequested | ReindexRequested):
+            row = {name: getattr(fact, name, None) for name in names}
+            known = {**row, "kind": kinds[type(fact)], "asked_at": item.at, "begun_at": None}
+            table.setdefault((fact.tenant, fact.request_id), known)
+        if isinstance(fact, ReindexBegun) and (fact.tenant, fact.request_id) in table:
+            table[fact.tenant, fact.request_id]["begun_at"] = item.at
     return table
 
 

@@ -77,6 +77,7 @@ MODELS: Mapping[str, naive.Model] = {
     "knowledge_vectors": naive_knowledge.vectors,
     "knowledge_encoders": naive_knowledge.encoders,
     "knowledge_refused": naive_knowledge.refused,
+    "knowledge_requests": naive_knowledge.requests,
 }
 # Kafka answers well within this; a log that ends before our position never will.
 _SILENCE_S = 30.0

@@ -77,7 +77,7 @@ class Settings(BaseSettings):
         description="What turns texts into vectors: the table of token vectors, the sentence encoder, or hashed words.",
     )
     knowledge_encoder: Literal["static", "minilm", "hashed"] = Field(
-        default="static",
+        default="minilm",
         description="What turns documents into vectors for a tenant that has none yet; `smolit knowledge reindex` changes it.",
     )
     reply_topics: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -133,7 +133,12 @@ async def _some(
             except EventError:
                 continue  # it has its dead letter elsewhere and answers nobody
             request_id = getattr(fact, "request_id", None)
-            if request_id in waiting and getattr(fact, "tenant", None) == tenant and _is_end(fact, requests[waiting[request_id]]):
+            if (
+                isinstance(request_id, str)
+                and request_id in waiting
+                and getattr(fact, "tenant", None) == tenant
+                and _is_end(fact, requests[waiting[request_id]])
+            ):
                 offset = -1 if isinstance(fact, RequestRefused) else record.offset
                 found.setdefault(request_id, Told(request_id, fact, offset))  # type: ignore[arg-type]
         if found:

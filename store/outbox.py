@@ -54,6 +54,7 @@ _PURGE = """
 delete from ops.outbox
 where id in (select id from ops.outbox order by id limit %s)
   and published_at < now() - make_interval(secs => %s)"""
+_FORGET = "delete from ops.outbox where topic = %s and key = %s and published_at is not null"
 _DEPTH = "select count(*), extract(epoch from now() - min(created_at)) from ops.outbox where published_at is null"
 
 
@@ -107,6 +108,11 @@ async def purge(connection: Connection, limit: int, keep_s: float) -> int:
     """Delete up to `limit` of the oldest rows, those published at least `keep_s` ago; return how many."""
     cursor = await connection.execute(_PURGE, (limit, keep_s))
     return cursor.rowcount
+
+
+async def forget(connection: Connection, topic: str, key: bytes) -> None:
+    """Delete what was published of a topic and key: the log has it, and here it may have to be gone."""
+    await connection.execute(_FORGET, (topic, key))
 
 
 async def depth(connection: Connection) -> tuple[int, float]:

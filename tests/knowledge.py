@@ -7,6 +7,7 @@ from events.event import Event, Fact
 from events.knowledge import (
     Chunk,
     ChunksEmbedded,
+    ClearingRequested,
     DocumentAdded,
     DocumentChunked,
     DocumentRefused,
@@ -15,6 +16,9 @@ from events.knowledge import (
     DomainCleared,
     DomainCreated,
     IndexSwitched,
+    ReindexBegun,
+    ReindexRequested,
+    RemovalRequested,
     document_id_of,
 )
 from tests.builders import TENANT, halves, stamped
@@ -108,6 +112,22 @@ def refused(name: str, at: float = 0) -> Event[Fact]:
     return stamped(DocumentRefused(reason="damaged", detail="it is no archive", **who), at)
 
 
+def reindexing(request_id: str = "second") -> list[Event[Fact]]:
+    """Return that vectors of another encoder were asked for, and begun."""
+    wanted = ReindexRequested(tenant=TENANT, encoder="static", request_id=request_id, requested_by="tests")
+    begun = ReindexBegun(tenant=TENANT, encoder="other:000000000002", kind="static", request_id=request_id)
+    return [stamped(wanted, 30), stamped(begun, 31)]
+
+
+def removal(name: str) -> list[Event[Fact]]:
+    """Return that a removal and a clearing were asked for."""
+    who = {"tenant": TENANT, "reason": "", "requested_by": "tests"}
+    return [
+        stamped(RemovalRequested(document_id=of(name), keep_history=False, request_id=f"remove-{name}", **who), 32),
+        stamped(ClearingRequested(domain=DOMAIN, request_id="clear", **who), 33),
+    ]
+
+
 def story(seed: int) -> list[Event[Fact]]:
     """Return what happens to some documents: taken in, replaced, removed with and without their history, embedded anew."""
     rng = random.Random(seed)
@@ -123,4 +143,12 @@ def story(seed: int) -> list[Event[Fact]]:
             told += [chunked(name, ["newer"], 2), added(name, 2, at=number + 10)]
             told += [removed(name, 2, erased=rng.random() < 0.5, at=number + 20)]
     late = [chunked("0.txt", ["again"], 2), added("0.txt", 2, at=40), removed("0.txt", 2, at=50), embedded("0.txt")]
-    return [*told, switched("other:000000000002", "second"), *late, refused("x.pdf", 60), domain_cleared(at=70)]
+    return [
+        *told,
+        *reindexing(),
+        *removal("1.txt"),
+        switched("other:000000000002", "second"),
+        *late,
+        refused("x.pdf", 60),
+        domain_cleared(at=70),
+    ]

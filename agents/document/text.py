@@ -49,11 +49,11 @@ def _plain(content: bytes) -> str:
     """Return the text of plain bytes: UTF-8, UTF-16 with its mark, or, where it is no UTF-8, Windows' Latin."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace")
+    if content.count(0) > len(content) // 100 + 1:
+        raise DocumentUnreadable("damaged", "it is no text")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        if content.count(0) > len(content) // 100:
-            raise DocumentUnreadable("damaged", "it is no text") from None
         return content.decode("cp1252", "replace")
 
 
@@ -208,7 +208,8 @@ def _assert_packed(content: bytes) -> None:
             for part in parts:
                 if part.filename.endswith((".xml", ".rels")):
                     with archive.open(part) as stream:
-                        if b"<!DOCTYPE" in stream.read(4_096) or b"<!ENTITY" in stream.read(4_096):
+                        head = stream.read(8_192)
+                        if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
                             raise DocumentUnreadable("bomb", "its XML declares entities, which no office writes")
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise DocumentUnreadable("damaged", f"it is no archive: {_short(error)}") from error

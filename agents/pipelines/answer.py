@@ -5,11 +5,13 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
-from agents.answering import SURE, Candidate, candidates, terms
+from agents.answering import SURE, Candidate, Eyes, candidates, terms
 from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work
 from agents.port import Ask, Message, Passage
+from agents.vectors import Encoders
 from events.knowledge import EncoderKind
+from learning.encoding import EncoderMissing
 
 NOT_KNOWN = "not known"
 _RULES = (
@@ -52,14 +54,22 @@ class Answer:
         if encoders is None:
             raise AgentFailed("no_encoder", "this worker has no encoder to compare sentences with")
         with watch.step("pick"):
-            encoder = await encoders.get(self._settings.encoder)
-            found = await asyncio.to_thread(candidates, question, passages, encoder.encode)
+            eyes = await self._eyes(encoders)
+            found = await asyncio.to_thread(candidates, question, passages, eyes)
         best = found[0] if found and found[0].chance >= self._settings.sure else None
         output = answered(question, passages, best, found[0].chance if found else 0.0)
         if best is not None and self._settings.phrase and self._toolbox.language is not None:
             with watch.step("phrase"):
                 output |= await self._phrased(question, best, work)
         return Result(output, watch.steps)
+
+    async def _eyes(self, encoders: Encoders) -> Eyes:
+        """Return what sentences are compared by; the shipped encoder where the weights of the better one are not installed."""
+        shipped = await encoders.get("static")
+        try:
+            return Eyes((await encoders.get(self._settings.encoder)).encode, shipped.encode)
+        except EncoderMissing:
+            return Eyes(shipped.encode, shipped.encode)
 
     async def _read(self, question: str, work: Work) -> tuple[Passage, ...]:
         """Return what the store has on a question."""

@@ -1,7 +1,8 @@
-"""Fits how sentences are scored as answers: `python -m bench.knowledge.fit` prints the weights that `agents/answering.py` holds.
+"""Fits how sentences are scored as answers: `fitted` gives the weights that `agents/answering.py` holds.
 
-Only questions of `dev` are used. A sentence is right if it is from the right document and holds the answer; the threshold is
-the one that answers most questions rightly, an invented answer costing as much as a missed one.
+Only questions of `dev` are used, each twice: with the document that answers it, and without it, when nothing is right. A sentence
+is right if it is from the right document and holds the answer. The threshold answers most questions rightly where one that is
+wrong or invented costs as much as two that are not answered.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from smolit.shelf import passage
 from store.postgres import Connection
 
 READ = 8  # passages that an answer is looked for in
+COST = 2  # of an answer that is wrong, in answers that are right
 _ROUNDS = 4_000
 
 
@@ -73,5 +75,5 @@ def _threshold(rows: Sequence[tuple[Asked, list[Candidate]]], weights: Weights) 
             best.append((weights.chance(one.features), is_right(one, asked)))
     return max(
         (round(float(sure), 3) for sure in np.arange(0.02, 0.98, 0.01)),
-        key=lambda sure: (sum((1 if right else -1) for chance, right in best if chance >= sure), sure),
+        key=lambda sure: (sum((1 if right else -COST) for chance, right in best if chance >= sure), sure),
     )

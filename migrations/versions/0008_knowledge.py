@@ -9,9 +9,9 @@ branch_labels = None
 depends_on = None
 
 # The digest of the read model's declaration (projections/shape.py).
-_SHAPES = {"knowledge": '4816ca6e039d90b8'}
-_VIEW_NAMES = ('knowledge_domains', 'knowledge_documents', 'knowledge_chunks', 'knowledge_vectors', 'knowledge_encoders', 'knowledge_refused')
-_TABLE_NAMES = ('knowledge_domains_v1', 'knowledge_documents_v1', 'knowledge_chunks_v1', 'knowledge_vectors_v1', 'knowledge_encoders_v1', 'knowledge_refused_v1')
+_SHAPES = {"knowledge_documents": '331f1741801fc314'}
+_VIEW_NAMES = ('knowledge_domains', 'knowledge_documents', 'knowledge_chunks', 'knowledge_vectors', 'knowledge_encoders', 'knowledge_refused', 'knowledge_requests')
+_TABLE_NAMES = ('knowledge_domains_v1', 'knowledge_documents_v1', 'knowledge_chunks_v1', 'knowledge_vectors_v1', 'knowledge_encoders_v1', 'knowledge_refused_v1', 'knowledge_requests_v1')
 _OPS = (
     """CREATE TABLE ops.knowledge_domain (
     tenant TEXT NOT NULL,
@@ -97,8 +97,8 @@ _TABLES = (
     erased BOOLEAN NOT NULL,
     PRIMARY KEY (tenant, document_id, version)
 )""",
-    """CREATE INDEX knowledge_documents_v1_domain ON g1.knowledge_documents_v1 (tenant, domain)""",
     """CREATE INDEX knowledge_documents_v1_meta ON g1.knowledge_documents_v1 USING gin (meta)""",
+    """CREATE INDEX knowledge_documents_v1_domain ON g1.knowledge_documents_v1 (tenant, domain)""",
     """COMMENT ON TABLE g1.knowledge_documents_v1 IS 'Versions of documents: which is found when, under which rights, and what is known of it.'""",
     """COMMENT ON COLUMN g1.knowledge_documents_v1.tenant IS 'whose document it is'""",
     """COMMENT ON COLUMN g1.knowledge_documents_v1.document_id IS 'the document'""",
@@ -191,6 +191,28 @@ _TABLES = (
     """COMMENT ON COLUMN g1.knowledge_refused_v1.reason IS 'why nothing came of it, as a code'""",
     """COMMENT ON COLUMN g1.knowledge_refused_v1.detail IS 'the same as a sentence'""",
     """COMMENT ON COLUMN g1.knowledge_refused_v1.refused_at IS 'when'""",
+    """CREATE TABLE g1.knowledge_requests_v1 (
+    tenant TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    kind TEXT,
+    document_id TEXT,
+    domain TEXT,
+    encoder TEXT,
+    requested_by TEXT,
+    asked_at TIMESTAMP WITH TIME ZONE,
+    begun_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (tenant, request_id)
+)""",
+    """COMMENT ON TABLE g1.knowledge_requests_v1 IS 'What was asked about knowledge, and by whom; what is to be forgotten of it is not here.'""",
+    """COMMENT ON COLUMN g1.knowledge_requests_v1.tenant IS 'whose request'""",
+    """COMMENT ON COLUMN g1.knowledge_requests_v1.request_id IS 'the request'""",
+    """COMMENT ON COLUMN g1.knowledge_requests_v1.kind IS 'add, remove, clear or reindex'""",
+    """COMMENT ON COLUMN g1.knowledge_requests_v1.document_id IS 'the document, where one is meant'""",
+    """COMMENT ON COLUMN g1.knowledge_requests_v1.domain IS 'the domain, where one is meant'""",
+    """COMMENT ON COLUMN g1.knowledge_requests_v1.encoder IS 'the encoder, where one is asked for'""",
+    """COMMENT ON COLUMN g1.knowledge_requests_v1.requested_by IS 'who asked'""",
+    """COMMENT ON COLUMN g1.knowledge_requests_v1.asked_at IS 'when it was accepted'""",
+    """COMMENT ON COLUMN g1.knowledge_requests_v1.begun_at IS 'since when chunks get vectors of another encoder, where one was asked for'""",
 )
 _VIEWS = (
     """create view public.knowledge_domains (tenant, domain, description, created_at, cleared_at) as
@@ -276,6 +298,20 @@ from g1.knowledge_refused_v1 as known""",
     """comment on column public.knowledge_refused.detail is 'the same as a sentence'""",
     """comment on column public.knowledge_refused.refused_at is 'when'""",
     """grant select on public.knowledge_refused to smolit_analyst""",
+    """create view public.knowledge_requests (tenant, request_id, kind, document_id, domain, encoder, requested_by, asked_at, begun_at) as
+select known.tenant, known.request_id, known.kind, known.document_id, known.domain, known.encoder, known.requested_by, known.asked_at, known.begun_at
+from g1.knowledge_requests_v1 as known""",
+    """comment on view public.knowledge_requests is 'What was asked about knowledge, and by whom; what is to be forgotten of it is not here.'""",
+    """comment on column public.knowledge_requests.tenant is 'whose request'""",
+    """comment on column public.knowledge_requests.request_id is 'the request'""",
+    """comment on column public.knowledge_requests.kind is 'add, remove, clear or reindex'""",
+    """comment on column public.knowledge_requests.document_id is 'the document, where one is meant'""",
+    """comment on column public.knowledge_requests.domain is 'the domain, where one is meant'""",
+    """comment on column public.knowledge_requests.encoder is 'the encoder, where one is asked for'""",
+    """comment on column public.knowledge_requests.requested_by is 'who asked'""",
+    """comment on column public.knowledge_requests.asked_at is 'when it was accepted'""",
+    """comment on column public.knowledge_requests.begun_at is 'since when chunks get vectors of another encoder, where one was asked for'""",
+    """grant select on public.knowledge_requests to smolit_analyst""",
 )
 
 
@@ -306,7 +342,7 @@ def downgrade() -> None:
         op.drop_table(table, schema="ops")
 
 
-def _generations(which: str = "and not shape ? 'knowledge'") -> list[tuple[str, str]]:
+def _generations(which: str = "and not shape ? 'knowledge_documents'") -> list[tuple[str, str]]:
     """Return generations that are there with their states; nobody folds into them until we are done."""
     query = f"select name, state from ops.read_generation where state <> 'dropped' {which} order by name for update"
     return [(name, state) for name, state in op.get_bind().execute(sa.text(query))]

@@ -141,5 +141,6 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench path", "bench.path.command:path"),
     Command("bench selection", "bench.selection.command:selection"),
     Command("bench search", "bench.selection.search:search"),
+    Command("bench knowledge", "bench.knowledge.command:knowledge"),
     Command("bench signals", "bench.selection.signals:signals"),
 )

@@ -38,6 +38,7 @@ OTHERS = {
     "mcp serve",
     "plan lint",
     "chat", "conversation send", "conversation rotate",
+    "bench knowledge",
 }  # fmt: skip
 
 WORDS = [command.words for command in COMMANDS]

@@ -26,9 +26,19 @@ def build(place: Place) -> Runnable:
             language=lambda text: LanguageTagger.load().tag(text),
         )
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
-        ours = {"connect": ports.connect, "make_reader": ports.reader}
         async with asyncio.TaskGroup() as group:
-            group.create_task(ingest.run(kafka, dsn, means, stopped, count, **ours, make_fold=ports.fold))
-            group.create_task(reindex.run(kafka, dsn, means, stopped, count, **ours))
+            group.create_task(
+                ingest.run(
+                    kafka,
+                    dsn,
+                    means,
+                    stopped,
+                    count,
+                    connect=ports.connect,
+                    make_reader=ports.reader,
+                    make_fold=ports.fold,
+                )
+            )
+            group.create_task(reindex.run(kafka, dsn, means, stopped, count, connect=ports.connect, make_reader=ports.reader))
 
     return HandProcess("ingest", body)
