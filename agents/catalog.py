@@ -11,10 +11,11 @@ from agents.pipelines.hashing import Hashing
 from agents.pipelines.recorded import Recorded
 from agents.pipelines.sentiment import Sentiment
 from agents.pipelines.supervise import Supervise
+from agents.pipelines.taught import Taught
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
 
-PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Supervise)
+PIPELINES: tuple[type[Pipeline], ...] = (Recorded, Arithmetic, Sentiment, Webhook, Hashing, Supervise, Taught)
 
 
 def pipeline_of(name: str) -> type[Pipeline]:

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Protocol
 import httpx
 from msgspec import Struct
 
+from agents.lesson import Lessons
 from agents.port import NO_BLOBS, Blobs, Language
 from agents.team.splitting import Team
 from events.agent import AgentSpec
-from events.task import FileRef, Step
+from events.task import Features, FileRef, Step
 from learning.outcomes import Outcomes
 
 Timer = Callable[[], float]  # seconds, monotonic
@@ -21,7 +22,8 @@ Timer = Callable[[], float]  # seconds, monotonic
 class Work(Struct, frozen=True):
     """One attempt as an agent sees it; `text` is the task's whole text, wherever it was stored.
 
-    `files` are named here; `Toolbox.blobs` has their bytes. `spec` is the agent's own, as it was registered.
+    `files` are named here; `Toolbox.blobs` has their bytes. `spec` is the agent's own, as it was registered;
+    `features` are what was read out of the text when it was admitted.
     """
 
     tenant: str
@@ -34,6 +36,7 @@ class Work(Struct, frozen=True):
     deadline: datetime
     files: tuple[FileRef, ...] = ()
     spec: AgentSpec | None = None
+    features: Features | None = None
 
 
 class Result(Struct, frozen=True):
@@ -72,7 +75,7 @@ class Effects(Protocol):
 
 class Toolbox(Struct, frozen=True):
     """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, stored bytes,
-    language models and a team.
+    language models, a team, and what people said was right.
     """
 
     root: Path
@@ -82,6 +85,7 @@ class Toolbox(Struct, frozen=True):
     blobs: Blobs = NO_BLOBS
     language: Language | None = None
     team: Team | None = None
+    lessons: Lessons | None = None
 
 
 class Pipeline(Protocol):

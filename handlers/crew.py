@@ -69,6 +69,7 @@ class Crew:
             deadline=task.deadline,
             files=task.files,
             spec=claimed.spec,
+            features=claimed.context.features,
         )
         return await pipeline.run(work, LedgerEffects(self._connection, claimed.hold), self._timer)
 

@@ -12,13 +12,14 @@ import pytest
 
 from agents.catalog import PIPELINES, build, pipeline_of
 from agents.errors import AgentFailed, EffectUnreached
+from agents.lesson import Lesson
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
 from agents.spec import load
 from agents.team.standing import Brief, Part, Standing, StepEnd
 from events.agent import AgentSpec
 from events.plan import Plan, PlanStep
 from learning.outcomes import Outcomes
-from tests.builders import moment
+from tests.builders import features, moment
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = load(ROOT / "agents" / "specs")
@@ -30,6 +31,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "webhook": ("go", {}, {"url": "http://hooks.test/", "idempotent": True}),
     "hashing": ("seed", {}, {"rounds": 1}),
     "supervise": ("Look at this.", {}, {}),
+    "taught": ("What is this about?", {}, {}),
 }
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
 
@@ -59,6 +61,14 @@ class DoneTeam:
         return frozenset({"work"})
 
 
+class OneLesson:
+    """Knows one thing."""
+
+    async def near(self, *_: object) -> tuple[Lesson, ...]:
+        """Return it."""
+        return (Lesson("task", "ann", 0, "b", "law", 0.5),)
+
+
 def toolbox(online: bool = True) -> Toolbox:
     """Return real recordings, and a service that answers if the world is there."""
 
@@ -69,12 +79,14 @@ def toolbox(online: bool = True) -> Toolbox:
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
     recordings = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
-    return Toolbox(ROOT, frozenset({"hooks.test"}), http, recordings, team=DoneTeam())
+    return Toolbox(ROOT, frozenset({"hooks.test"}), http, recordings, team=DoneTeam(), lessons=OneLesson())
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any]) -> Result:
     """Do one attempt."""
-    return await agent.run(Work("t", "task", 1, "a", None, text, given, moment(9)), PlainEffects(), perf_counter)
+    return await agent.run(
+        Work("t", "task", 1, "a", None, text, given, moment(9), features=features()), PlainEffects(), perf_counter
+    )
 
 
 def first_prompt() -> str:

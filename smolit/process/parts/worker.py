@@ -4,6 +4,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 
 from agents.pipeline import Toolbox
@@ -12,6 +13,7 @@ from handlers.count import Count
 from handlers.worker import Shift
 from learning.outcomes import Outcomes
 from smolit.process.hand import HandProcess
+from smolit.process.lessons import ReadLessons
 from smolit.process.place import Place
 from smolit.process.roads import roads_of
 from smolit.process.runnable import Runnable
@@ -32,8 +34,9 @@ def build(place: Place) -> Runnable:
     async def body(stopped: asyncio.Event, count: Count) -> None:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
-        async with ports.http() as http:
-            toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings())
+        lessons = ReadLessons(place.connect(f"{shift.worker}-lessons"))
+        async with ports.http() as http, aclosing(lessons):
+            toolbox = Toolbox(PROJECT, frozenset(settings.webhook_hosts), http, recordings(), lessons=lessons)
             await workshop.run(
                 kafka,
                 dsn,
