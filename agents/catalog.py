@@ -27,6 +27,7 @@ from agents.pipelines.steps import Steps
 from agents.pipelines.summary import Summary
 from agents.pipelines.supervise import Supervise
 from agents.pipelines.table import TableAnalysis
+from agents.pipelines.taught import Taught
 from agents.pipelines.tools import Tools
 from agents.pipelines.webhook import Webhook
 from events.agent import AgentSpec
@@ -54,6 +55,7 @@ PIPELINES: tuple[type[Pipeline], ...] = (
     Classify,
     Summary,
     Ensemble,
+    Taught,
 )
 
 # Of agents that live elsewhere: no worker of ours runs them.

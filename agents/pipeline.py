@@ -11,12 +11,13 @@ import httpx
 from msgspec import Struct
 
 from agents.errors import AgentFailed
+from agents.lesson import Lessons
 from agents.port import NO_BLOBS, Blobs, Language, Said, Shelf
 from agents.team.splitting import Team
 from agents.tool_server import ToolServer
 from agents.vectors import Encoders
 from events.agent import AgentSpec
-from events.task import FileRef, Step
+from events.task import Features, FileRef, Step
 from learning.encoding import EncoderMissing, TextEncoder
 from learning.outcomes import Outcomes
 
@@ -32,7 +33,8 @@ def utc_now() -> datetime:
 class Work(Struct, frozen=True):
     """One attempt as an agent sees it; `text` is the task's whole text, wherever it was stored.
 
-    `files` are named here; `Toolbox.blobs` has their bytes. `spec` is the agent's own, as it was registered.
+    `files` are named here; `Toolbox.blobs` has their bytes. `spec` is the agent's own, as it was registered;
+    `features` are what was read out of the text when it was admitted.
     """
 
     tenant: str
@@ -45,6 +47,7 @@ class Work(Struct, frozen=True):
     deadline: datetime
     files: tuple[FileRef, ...] = ()
     spec: AgentSpec | None = None
+    features: Features | None = None
 
 
 class Result(Struct, frozen=True):
@@ -93,6 +96,7 @@ class Toolbox(Struct, frozen=True):
     name of its environment variable. `servers` are the servers of foreign tools that the operator named.
     `encoders`: what passages are compared with. `team` None: nobody can be asked from here.
     `encoder` opens the sentence encoder, once in a process; it may take seconds, and raise EncoderError.
+    `lessons`: what people said was right; None: nobody is asked.
     """
 
     root: Path
@@ -108,6 +112,7 @@ class Toolbox(Struct, frozen=True):
     servers: Mapping[str, ToolServer] = {}
     team: Team | None = None
     encoder: Callable[[], TextEncoder] = no_encoder
+    lessons: Lessons | None = None
 
 
 class Pipeline(Protocol):

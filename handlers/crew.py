@@ -70,6 +70,7 @@ class Crew:
             deadline=task.deadline,
             files=task.files,
             spec=claimed.spec,
+            features=claimed.context.features,
         )
         admitted(claimed.spec, task.input)
         result = await pipeline.run(work, LedgerEffects(self._connection, claimed.hold), self._timer)

@@ -123,6 +123,10 @@ def _split(
     """Return what belongs to one plan; its parts' events in the order in which they happened."""
     bare = Split(made, task, own, ())
     mine = [(part, event) for part in parts_of(bare) for event in told.get(part, ())]
-    rank = {AgentChosen: 0, AttemptEnded: 1, TaskEnded: 2, RequestRefused: 2}
-    mine.sort(key=lambda one: (one[1].envelope.time, one[0], rank[type(one[1].fact)]))
+    mine.sort(key=lambda one: (one[1].envelope.time, one[0], _rank(one[1].fact)))
     return Split(made, task, own, tuple(mine))
+
+
+def _rank(fact: Heard) -> int:
+    """Return what comes first of a part's facts of one moment: its end comes last."""
+    return 0 if isinstance(fact, AgentChosen) else 1 if isinstance(fact, AttemptEnded) else 2

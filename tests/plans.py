@@ -1,4 +1,4 @@
-"""Facts of split tasks, for tests: a plan with a step that is done, one that was settled, one that failed and one that is open."""
+"""Facts of split tasks, for tests: of a plan with a step that is done, one that was settled, one that failed and an open one."""
 
 from typing import Any
 

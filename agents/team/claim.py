@@ -201,7 +201,7 @@ def _stem(word: str) -> str:
 def _negated(text: str) -> bool:
     """Say whether a text denies: an odd number of words such as not."""
     words = [word.lower() for word in _WORD.findall(text)]
-    return sum(word in _NOT or word.endswith("n't") for word in words) % 2 == 1
+    return bool(sum(word in _NOT or word.endswith("n't") for word in words) % 2)
 
 
 def _key(text: str) -> str:

@@ -111,14 +111,23 @@ def _lines(output: Any) -> list[str]:
     match output:
         case {"text": str(text)} | {"summary": str(text)} | {"answer": str(text)} | {"report": str(text)} | str(text):
             return text[:_CHARS].splitlines()
+        case {"columns": [str(), *_] as names, "rows": [list(), *_] as rows}:
+            return _table([dict(zip(names, row, strict=False)) for row in rows])
         case {"rows": [dict(), *_] as rows}:
             return _table(rows)
         case dict():
-            return [f"- {name}: {_short(value)}" for name, value in list(output.items())[:_LINES]]
+            return [line for name, value in list(output.items())[:_LINES] for line in _field(str(name), value)]
         case list():
             return [f"- {_short(value)}" for value in output[:_LINES]]
         case _:
             return [_short(output)]
+
+
+def _field(name: str, value: Any) -> list[str]:
+    """Return a field as a line, or as a table where it is a list of objects."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        return [f"{name}:", "", *_table(value), ""]
+    return [f"- {name}: {_short(value)}"]
 
 
 def _table(rows: list[Any]) -> list[str]:

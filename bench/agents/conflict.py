@@ -95,17 +95,19 @@ def measure(seed: int) -> list[Figure]:
         for which, found in (("rules made with them", pairs(False)), ("held out", pairs(True)))
         for name, figure in (("precision", precision), ("recall", recall))
     ]
-    settled = bootstrapped(some, lambda sample: sum(one.settled for one in sample) / len(sample), seed)
-    for baseline, figure in (("random pick", "drawn"), ("first answer", "first")):
-        beside = bootstrapped(some, lambda sample, name=figure: sum(getattr(one, name) for one in sample) / len(sample), seed)  # type: ignore[misc]
+    settled = bootstrapped([one.settled for one in some], _mean, seed)
+    for baseline, others in (("random pick", [one.drawn for one in some]), ("first answer", [one.first for one in some])):
+        gains = [one.settled - other for one, other in zip(some, others, strict=True)]
+        beside, gain = bootstrapped(others, _mean, seed), bootstrapped(gains, _mean, seed)
         figures.append(
             Figure("conflict", "right where they contradict", "share", "higher", settled, _SET, len(some), baseline, beside)
         )
-        gain = bootstrapped(
-            some, lambda sample, name=figure: sum(one.settled - getattr(one, name) for one in sample) / len(sample), seed
-        )  # type: ignore[misc]
         figures.append(Figure("conflict", f"more than {baseline}, paired", "share", "higher", gain, _SET, len(some)))
     return figures
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def main() -> None:

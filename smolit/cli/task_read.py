@@ -11,6 +11,7 @@ from projections.decision import decisions_of
 from projections.event_log import EventRow, story
 from projections.example import examples_of
 from projections.feedback import feedback_on
+from projections.plan import above, steps_of
 from projections.task import TaskRow, task, tasks
 from smolit.cli import out
 from smolit.cli.desk import open_desk, read
@@ -63,6 +64,8 @@ async def _whole(connection: Connection, tenant: str, task_id: str) -> dict[str,
         "attempts": await attempts_of(connection, task_id),
         "feedback": await feedback_on(connection, tenant, task_id),
         "examples": await examples_of(connection, task_id),
+        "steps": await steps_of(connection, tenant, task_id),
+        "part_of": await above(connection, tenant, task_id),
     }
 
 
@@ -86,6 +89,13 @@ def _show(found: dict[str, Any]) -> None:
     if found["examples"]:
         learned = [(one.attempt, one.agent, one.reward_micro / 1e6, one.propensity, one.sequence) for one in found["examples"]]
         out.table(("attempt", "agent", "reward", "propensity", "example"), learned)
+    if found["part_of"] is not None:
+        out.say(f"it is a part of task {found['part_of'].task_id}, step {found['part_of'].step}")
+    if found["steps"]:
+        split = [
+            (one.step, one.outcome or "open", ", ".join(one.agents or ()), " ".join(one.parts or ())) for one in found["steps"]
+        ]
+        out.table(("step", "outcome", "agents", "tasks"), split)
     if found["decisions"]:
         out.say(f"`smolit policy explain {row.task_id}` says why this agent")
 

@@ -14,6 +14,7 @@ import pytest
 
 from agents.catalog import PIPELINES, build, pipeline_of
 from agents.errors import AgentFailed, EffectUnreached
+from agents.lesson import Lesson
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
 from agents.port import Ask, Passage, Said
 from agents.spec import load
@@ -26,7 +27,7 @@ from events.task import FileRef
 from learning.outcomes import Outcomes
 from smolit.process.parts.worker import sentence_encoder
 from smolit.settings import load_settings
-from tests.builders import moment
+from tests.builders import features, moment
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = load(ROOT / "agents" / "specs")
@@ -71,6 +72,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "polarity": ("I love it", {}, {}),
     "classify": ("Which law governs contracts?", {}, {}),
     "summary": ("The first thing. The second thing. The third thing. The fourth.", {}, {}),
+    "taught": ("What is this about?", {}, {}),
 }
 FILES: dict[str, bytes] = {"ocr": worn(drawn(invoice(random.Random(1))), "clean", np.random.default_rng(1))}
 ENCODER = sentence_encoder(load_settings().cache / "encoder")
@@ -130,6 +132,14 @@ class DoneTeam:
         return frozenset({"work"})
 
 
+class OneLesson:
+    """Knows one thing."""
+
+    async def near(self, *_: object) -> tuple[Lesson, ...]:
+        """Return it."""
+        return (Lesson("task", "ann", 0, "b", "law", 0.5),)
+
+
 def toolbox(online: bool = True) -> Toolbox:
     """Return real recordings, and a service that answers if the world is there."""
 
@@ -142,13 +152,13 @@ def toolbox(online: bool = True) -> Toolbox:
     recordings = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
     hosts, encoders = frozenset({"hooks.test"}), Encoders(ROOT / "nowhere")
     made = Toolbox(ROOT, hosts, http, recordings, HeldBlobs(), language=Parrot(), shelf=OneShelf(), encoders=encoders)
-    return msgspec.structs.replace(made, team=DoneTeam(), encoder=ENCODER)
+    return msgspec.structs.replace(made, team=DoneTeam(), encoder=ENCODER, lessons=OneLesson())
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:
     """Do one attempt, as an agent that is granted a tool."""
     spec = AgentSpec("a", "d", ("s",), agent.name, tools=("calculator",))
-    work = Work("t", "task", 1, "a", None, text, given, moment(9), files, spec)
+    work = Work("t", "task", 1, "a", None, text, given, moment(9), files, spec, features())
     return await agent.run(work, PlainEffects(), perf_counter)
 
 

@@ -21,7 +21,7 @@ from handlers.desk import Desk
 from handlers.dispatch import Dispatcher, Retry
 from handlers.ending import Finish, Roads
 from handlers.watchdog import Watchdog
-from store import blob, lease, ledger, outbox, room, work
+from store import blob, lease, ledger, outbox, room, team, work
 from store.claim import Claimed
 from store.fold import fold_inbox, fold_position
 from store.generation import read_generation
@@ -54,6 +54,8 @@ TABLES = (
     ledger.effect,
     blob.blob,
     restored,
+    team.team_plan,
+    team.team_part,
 )
 
 

@@ -37,6 +37,7 @@ class Desk(BaseHTTPRequestHandler):
         answers: dict[str, Callable[[], Any]] = {
             "/upper": lambda: {"text": text.upper(), "cost_microusd": 100},
             "/count": lambda: {"words": len(text.split()), "cost_microusd": 50},
+            "/guess": lambda: {"answer": "physics"},
             "/forty": lambda: {"answer": "It is 40 km."},
             "/fifty": lambda: {"answer": "It is 50 km."},
             "/fifty-cited": lambda: {"answer": "It is 50 km.", "citations": ["map, page 3"]},
@@ -59,7 +60,9 @@ AGENTS = {
     "sleeper": ("sleep", "sleep"),
     "forty": ("distance", "forty"),
     "fifty": ("distance", "fifty-cited"),
+    "guesser": ("topic", "guess"),
 }
+PUPIL = "id: pupil\ndescription: Knows what others were told.\nskills: [topic]\npipeline: taught\n"
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,8 @@ def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -
                 f"id: {name}\ndescription: Does {kind}.\nskills: [{kind}]\npipeline: webhook\n"
                 f"settings: {{url: '{url}{path}', idempotent: true}}\n"
             )
-        assert app.run(["agent", "register", *(str(folder / f"{name}.yaml") for name in AGENTS)]) == 0
+        (folder / "pupil.yaml").write_text(PUPIL)
+        assert app.run(["agent", "register", *(str(folder / f"{name}.yaml") for name in (*AGENTS, "pupil"))]) == 0
         yield running
 
 
@@ -231,6 +235,24 @@ def test_cancelling_a_split_task_cancels_its_parts(smolit: Smolit) -> None:
     assert shown.json["steps"][0]["outcome"] is None
     assert told["plans"][0]["outcome"] == "given_up"
     assert part.out.count('"outcome": "cancelled"') == 2
+
+
+def test_what_one_agent_was_told_another_knows_until_it_is_taken_back(smolit: Smolit) -> None:
+    """A correction of one agent's answer is the other's on a like task, with author, source and version; revoked, it is gone."""
+    asked = ("task", "submit", "Which topic has the question of stolen goods?", "--kind", "topic", "--wait", "--json")
+    first = smolit(*asked, "--agent", "guesser").json["task_id"]
+    nothing = smolit(*asked, "--agent", "pupil").json
+    assert smolit("feedback", "give", first, "--rater", "ann", "--correction", "law").code == 0
+
+    knows = until(lambda: smolit(*asked, "--agent", "pupil"), lambda told: told.json["outcome"] == "completed").json["output"]
+    assert smolit("feedback", "revise", first, "--rater", "ann", "--revision", "1", "--good").code == 0
+    gone = until(lambda: smolit(*asked, "--agent", "pupil"), lambda told: told.json["outcome"] == "failed").json
+
+    assert (nothing["outcome"], gone["outcome"]) == ("failed", "failed")
+    assert "nothing_taught" in gone["detail"]
+    assert knows["answer"] == "law"
+    (lesson,) = knows["citations"]
+    assert (lesson["task_id"], lesson["rater"], lesson["revision"], lesson["agent"]) == (first, "ann", 0, "guesser")
 
 
 def test_plans_and_read_models_follow_from_the_log(smolit: Smolit) -> None:

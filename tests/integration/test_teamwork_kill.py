@@ -3,10 +3,13 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar
 
@@ -144,11 +147,46 @@ def test_whoever_dies_in_the_middle_no_finished_step_is_done_again(
     assert set(done.values()) == {1}
 
 
-def test_after_all_kills_every_plan_follows_from_the_log(smolit: Smolit, quiet: list[Any]) -> None:
-    """Folded again, fact by fact; nobody is called for it."""
-    calls = Provider.calls.total()
-    said = until(lambda: smolit("plan", "verify"), lambda said: said.code == 0)
+REPLAYS = (
+    ("plan", "verify"),
+    ("policy", "verify"),
+    ("projection", "verify", "--all"),
+    ("projection", "rebuild", "--all"),
+    ("projection", "verify", "--all"),
+)
+
+
+def test_all_that_happened_is_replayed_with_the_network_cut(
+    settings: Settings, smolit: Smolit, quiet: list[Any], tmp_path: Path
+) -> None:
+    """Plans, choices and read models come out of the log again, to the byte, and nobody is called for it."""
+    until(lambda: smolit("plan", "verify"), lambda said: said.code == 0)
+    shown = smolit("plan", "list", "--json").out
+    calls, note = Provider.calls.total(), tmp_path / "refused"
+
+    ended = {words: replayed(settings, note, *words) for words in REPLAYS}
 
     assert quiet
-    assert said.code == 0
+    assert {words: done.returncode for words, done in ended.items()} == dict.fromkeys(REPLAYS, 0), ended
+    assert not note.exists()
     assert Provider.calls.total() == calls
+    assert smolit("plan", "list", "--json").out == shown
+
+
+def test_the_cut_is_one(settings: Settings, tmp_path: Path) -> None:
+    """Whoever does call out meanwhile fails, and it is noted: the local broker at a port that is not on the list."""
+    note = tmp_path / "refused"
+
+    done = replayed(settings, note, "events", "tail", ports="1")
+
+    assert done.returncode != 0
+    assert "connect" in note.read_text()
+
+
+def replayed(settings: Settings, note: Path, *words: str, ports: str | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run a command with the network cut, but for the local servers."""
+    there = ports or settings.kafka.rpartition(":")[2]
+    argv = [sys.executable, "-P", "-m", "tests.cut", str(note), there, *words]
+    root = Path(__file__).resolve().parents[2]
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    return subprocess.run(argv, cwd=root, env=env, capture_output=True, text=True, timeout=120, check=False)

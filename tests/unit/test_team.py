@@ -344,6 +344,26 @@ def test_a_report_names_who_did_what_what_is_missing_and_what_is_open() -> None:
         assert again["answer"] == wanted or again["answer"].items() >= wanted.items()
 
 
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ({"entities": [{"label": "ORG", "text": "Acme"}], "counts": {"ORG": 1}}, "| ORG | Acme |"),
+        ({"columns": ["month", "sum"], "rows": [["May", 3], ["June", 4]]}, "| June | 4 |"),
+        ({"rows": [{"n": 1}]}, "| n |"),
+        ({"label": "positive"}, "- label: positive"),
+        (["a | b"], "- a \\| b"),
+        (3, "3"),
+    ],
+)
+def test_outputs_of_any_form_are_shown(output: Any, line: str) -> None:
+    """Lists of objects and rows as tables, the rest as lines; nothing breaks the table that it stands in."""
+    over = drive(plan(step("a")), lambda _name, _ask: {"output": output})
+
+    report = merged(over, {part.task_id: part.output for part in over.parts["a"]})["report"]
+
+    assert line in report.splitlines()
+
+
 def test_the_folder_of_shapes_lies_where_the_code_looks() -> None:
     """Beside the agents."""
     assert Path("agents/plans").resolve() == FOLDER

@@ -23,6 +23,7 @@ from smolit.process import front, log
 from smolit.process.census import share_bytes
 from smolit.process.hand import HandProcess
 from smolit.process.language import language
+from smolit.process.lessons import ReadLessons
 from smolit.process.memory import watch
 from smolit.process.place import Place
 from smolit.process.ports import Ports
@@ -56,9 +57,11 @@ def build(place: Place) -> Runnable:
             encoders = Encoders(settings.cache / "encoder")
             shelf = PostgresShelf(place.connect("smolit-shelf"), place.names, encoders)
             stack.push_async_callback(shelf.close)
+            lessons = ReadLessons(place.connect(f"{shift.worker}-lessons"))
+            stack.push_async_callback(lessons.aclose)
             opened = sentence_encoder(settings.cache / "encoder")
             means = toolbox_of(settings, ports, http)
-            toolbox = replace(means, language=chain, shelf=shelf, encoders=encoders, encoder=opened)
+            toolbox = replace(means, language=chain, shelf=shelf, encoders=encoders, encoder=opened, lessons=lessons)
             work = workshop.run(
                 kafka,
                 dsn,
