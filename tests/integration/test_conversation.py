@@ -1,5 +1,6 @@
 """Conversations on a real stack with all processes running: a chat, its thread, its memory, and who is kept out."""
 
+import asyncio
 import json
 import os
 import pty
@@ -14,6 +15,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from events.conversation import Letter, MessageRefused
+from projections.conversation import thread
+from smolit.chat.post import open_post
+from smolit.cli.desk import open_desk
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
@@ -21,12 +26,13 @@ from tests.said import Smolit, redirected, until
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 PATIENCE_S = 60.0
+ROOM = 5  # messages of a mailbox
 
 
 @pytest.fixture(scope="module")
 def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """All processes, started once for this module in a namespace of their own; they die with this process."""
-    with all_running(stack, tmp_path_factory.mktemp("talk")) as running:
+    with all_running(stack, tmp_path_factory.mktemp("talk"), mailbox_room=ROOM) as running:
         yield running
 
 
@@ -115,7 +121,7 @@ def test_what_is_forgotten_is_nowhere(smolit: Smolit, settings: Settings) -> Non
 def where(settings: Settings, word: str) -> set[str]:
     """Return the tables outside the queues in which a word stands."""
     found = set()
-    with psycopg.connect(settings.postgres or "") as connection:
+    with psycopg.connect(settings.postgres.get_secret_value()) as connection:
         rows = connection.execute(
             "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE' "
             "and table_schema not in ('pg_catalog', 'information_schema', 'ops')"
@@ -159,8 +165,55 @@ def test_nobody_reads_or_writes_anothers_conversation(smolit: Smolit) -> None:
         "Error: no conversation 'X' is known\n"
     }
     assert (sent.code, "not_yours" in sent.err) == (1, True)
-    shown = until(lambda: smolit("conversation", "show", talk, "--json"), lambda said: len(said.json["messages"]) == 3)
+    shown = until(lambda: smolit("conversation", "show", talk, "--json"), lambda said: "not_yours" in said.out)
     assert [one["refused"] for one in shown.json["messages"]] == [None, None, "not_yours"]
+
+
+def test_a_hundred_conversations_at_once_do_not_mix(settings: Settings) -> None:
+    """Every thread holds what was said in it, in the order of the log, and nothing else."""
+    names = [f"hundred-{number}" for number in range(100)]
+
+    async def go() -> dict[str, list[str | None]]:
+        async with open_post(open_desk(), "default") as post:
+            await post.sign_in("user:many")
+            for turn in range(3):
+                letters = [said(f"{name}/{turn}", name, f"{name} turn {turn}") for name in names]
+                await asyncio.gather(*(post.send(one) for one in letters))
+            threads: dict[str, list[str | None]] = {}
+            end = time.monotonic() + PATIENCE_S
+            while time.monotonic() < end and sum(map(len, threads.values())) < 300:
+                rows = {name: await thread(post.connection, "default", name) for name in names}
+                threads = {name: [row.text for row in found if row.delivered_at] for name, found in rows.items()}
+            return threads
+
+    threads = asyncio.run(go())
+    assert threads == {name: [f"{name} turn {turn}" for turn in range(3)] for name in names}
+
+
+def test_a_full_mailbox_refuses_its_sender_within_a_second(settings: Settings) -> None:
+    """Nobody empties it; the refusal is a fact, and comes by itself."""
+
+    async def go() -> tuple[list[str], float]:
+        async with open_post(open_desk(), "default") as post:
+            await post.sign_in("user:pushy")
+            fates, took = [], 0.0
+            for number in range(ROOM + 1):
+                letter = said(f"push-{number}", "pushing", "now!", recipient="nobody", sender="user:pushy")
+                began = time.monotonic()
+                fate = await post.fate(letter, await post.send(letter), PATIENCE_S)
+                took = time.monotonic() - began
+                fates.append(fate.reason if isinstance(fate, MessageRefused) else type(fate).__name__)
+            return fates, took
+
+    fates, took = asyncio.run(go())
+    assert fates == ["MessageDelivered"] * ROOM + ["queue_full"]
+    assert took < 1.0
+
+
+def said(message_id: str, conversation_id: str, text: str, **fields: Any) -> Letter:
+    """Return an update from one person to another, who reads the thread."""
+    usual = {"sender": "user:many", "recipient": "user:other", "kind": "update"}
+    return Letter(conversation_id=conversation_id, message_id=message_id, text=text, **{**usual, **fields})
 
 
 def test_a_key_is_replaced_and_the_thread_goes_on(smolit: Smolit) -> None:
