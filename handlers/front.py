@@ -378,11 +378,10 @@ async def run(
     """Answer until told to stop; any error of ours ends it, and the runner starts the process again."""
     connection = await connect(dsn, f"{who}-front")
     doorbell = await Doorbell.install(dsn, "mailbox", f"{who}-front")
-    await errands.start()
     try:
         front = make(connection)
         async with asyncio.TaskGroup() as group:
-            listening = group.create_task(errands.listen(stopped))
+            listening = group.create_task(errands.listen())
             await _answering(front, who, doorbell, group, stopped)
             listening.cancel()
     finally:

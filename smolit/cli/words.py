@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from events.text import plain
+from smolit.cli.words_talk import WORDS
 
 Payload = Mapping[str, Any]
 
@@ -195,4 +196,5 @@ _WORDS: Mapping[str, Callable[[Payload], str]] = {
     "model.rolled_back": _model_back,
     "request.refused": _refused,
     "answer.given": _answer,
+    **WORDS,
 }
