@@ -11,6 +11,10 @@ def _sent(said: Payload) -> str:
     return f"{letter['sender']} to {letter['recipient']}, {letter['kind']} {letter['message_id']}: {letter['text'][:100]}"
 
 
+def _delivered(said: Payload) -> str:
+    return f"message {said['message_id']} delivered to {', '.join(said['recipients']) or 'the thread'}"
+
+
 def _refused(said: Payload) -> str:
     return f"message {said['message_id']} of {said['sender']} refused: {said['detail']} ({said['reason']})"
 
@@ -32,7 +36,7 @@ def _used(said: Payload) -> str:
 WORDS: Mapping[str, Callable[[Payload], str]] = {
     "key.registered": lambda said: f"{said['sender']} signs with key {said['key_id']}",
     "message.sent": _sent,
-    "message.delivered": lambda said: f"message {said['message_id']} delivered to {', '.join(said['recipients']) or 'the thread'}",
+    "message.delivered": _delivered,
     "message.refused": _refused,
     "message.settled": _settled,
     "memory.learned": _learned,

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from bench.agents.chat_path import STAGES, run
 from events.conversation import Letter, MessageRefused
 from projections.conversation import thread
 from smolit.chat.post import open_post
@@ -188,6 +189,14 @@ def test_a_hundred_conversations_at_once_do_not_mix(settings: Settings) -> None:
 
     threads = asyncio.run(go())
     assert threads == {name: [f"{name} turn {turn}" for turn in range(3)] for name in names}
+
+
+def test_every_turn_has_exactly_one_answer(settings: Settings) -> None:
+    """Tasks through the front agent, five at a time, each stage timed."""
+    found = asyncio.run(run(open_desk(), "default", turns=25, window=ROOM))
+
+    assert (found.turns, found.answers, found.outcomes) == (25, {1: 25}, {"completed": 25})
+    assert {one.stage for one in found.stages} == set(STAGES)
 
 
 def test_a_full_mailbox_refuses_its_sender_within_a_second(settings: Settings) -> None:
