@@ -1,6 +1,6 @@
 """What a turn of the chat takes, stage by stage, on a stack that runs: `python -m bench.agents.chat_path --turns 1000`.
 
-Tasks of arithmetic go through the front agent, a window of them at a time, each in a conversation of its own. Times are those that
+Tasks of arithmetic go through the front agent, a window of them at a time, each in its own conversation. Times are those that
 facts carry, of one machine's clock; every turn has to end with exactly one answer.
 """
 
