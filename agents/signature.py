@@ -4,10 +4,11 @@ Source: RFC 8032, by the `cryptography` package, which is imported when the firs
 """
 
 import base64
+import hmac
 import os
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, json
 from msgspec.structs import replace
 
 from events.conversation import Letter, Scope, key_bytes, key_name, signed_bytes
@@ -61,16 +62,19 @@ def is_signed(public_key: str, content: bytes, signature: str) -> bool:
 
 
 class Keyring:
-    """The keys in a folder: one file each, readable by its owner alone."""
+    """The keys in a folder: one file each, readable by its owner alone.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    A first key follows from a secret that all machines of a house share, so that they sign alike; later ones are drawn.
+    """
+
+    def __init__(self, folder: Path, secret: bytes) -> None:
+        self._folder, self._secret = folder, secret
 
     def key(self, tenant: str, sender: str) -> Key:
         """Return a sender's key; made if there is none. Two that make one at once get the same."""
         path = self._path(tenant, sender)
         if not path.exists():
-            self._keep(path, os.urandom(32))
+            self._keep(path, hmac.digest(self._secret, json.encode(["smolit:seed:1", tenant, sender]), "sha256"))
         return Key(sender, path.read_bytes())
 
     def fresh(self, tenant: str, sender: str) -> Key:

@@ -23,6 +23,7 @@ from events.topics import ANSWERS, Names
 from events.wire import decode, encode
 
 SOURCE = "smolit/front"
+_OURS = SOURCE.encode()
 LOOK_S = 1.0  # between two looks into the read models, for an answer that was given while nobody listened
 Answer = AnswerGiven | RequestRefused
 
@@ -50,8 +51,9 @@ class Errands:
         self._names, self._publisher, self._look, self._clock = names, publisher, look, clock
         self._reader = make_reader(kafka, SOURCE.replace("/", "-"))
         self._waiting: dict[tuple[str, str], asyncio.Future[Ended]] = {}
+        self._wanted, self._listening = asyncio.Event(), asyncio.Event()
 
-    async def start(self) -> None:
+    async def _start(self) -> None:
         """Listen from now on."""
         places: list[Place] = [(self._names.of(ANSWERS), number) for number in range(ANSWERS.partitions)]
         await self._reader.start(dict.fromkeys(places, 0))
@@ -63,10 +65,15 @@ class Errands:
         """Listen no longer."""
         await self._reader.stop()
 
-    async def listen(self, stopped: asyncio.Event) -> None:
-        """Hand every answer to whoever waits for it."""
-        while not stopped.is_set():
+    async def listen(self) -> None:
+        """Hand every answer to whoever waits for it; a house in which nobody ever asks for a task reads no answers."""
+        await self._wanted.wait()
+        await self._start()
+        self._listening.set()
+        while True:
             for record in await self._reader.fetch():
+                if _OURS not in (record.value or b""):
+                    continue  # most answers are others', and need not be read
                 try:
                     fact = decode(record.headers, record.value).fact
                 except EventError:
@@ -82,7 +89,9 @@ class Errands:
         """Submit a task, unless it has ended before, and return how it ends; `timed_out` if that is not known in time."""
         task = task_id(tenant, SOURCE, request_id)
         future = self._waiting.setdefault((tenant, request_id), asyncio.get_running_loop().create_future())
+        self._wanted.set()
         try:
+            await self._listening.wait()
             before = await self._look(tenant, task)
             if before is not None:
                 return before

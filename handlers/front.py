@@ -205,13 +205,14 @@ class Front:
         text, body = taken.letter.text, taken.letter.body
         ours = [one for one in thread if one.sender == FRONT]
         pending = ours[-1].body.get("pending") if ours and ours[-1].kind == "clarification" else None
+        missing = tuple(ours[-1].body.get("missing") or ()) if pending else ()
         whole = f"{pending}\n{text}" if pending else text
         agents = await self._reads.agents(taken.event.fact.tenant)
         helpers = tuple(
             decide.Helper(one.id, one.description, one.skills, mind.alike(whole, one.description), one.required) for one in agents
         )
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
-        return decide.Turn(text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, given or {})
+        return decide.Turn(text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, missing, given or {})
 
     async def _do(self, taken: Taken, errand: decide.Do, turn: decide.Turn) -> Reply:
         """Give a task away and return its answer; where nobody fits, ask back."""
@@ -378,11 +379,10 @@ async def run(
     """Answer until told to stop; any error of ours ends it, and the runner starts the process again."""
     connection = await connect(dsn, f"{who}-front")
     doorbell = await Doorbell.install(dsn, "mailbox", f"{who}-front")
-    await errands.start()
     try:
         front = make(connection)
         async with asyncio.TaskGroup() as group:
-            listening = group.create_task(errands.listen(stopped))
+            listening = group.create_task(errands.listen())
             await _answering(front, who, doorbell, group, stopped)
             listening.cancel()
     finally:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agents.front.remember import Said, told
 from agents.front.sort import Sorted
@@ -35,6 +36,7 @@ _ALL = re.compile(
 LEAST_LIKE = 0.35  # cosine of a question with a memory that may answer it
 _LEAST_FIT = 0.14  # as `learning.match` wants it of whoever may be chosen
 _CLEAR_FIT = 0.2
+_IN_TEXT = ("file", "text")  # what is asked for and is no field of `input`
 # What shows a kind without its name: an expression, or the question how something sounds.
 _SIGNS = (
     ("arithmetic", re.compile(r"\d\s*[-+*/x×÷^]\s*\(?\s*\d")),
@@ -57,13 +59,14 @@ class Helper(Struct, frozen=True):
 
 
 class Turn(Struct, frozen=True):
-    """What is known when a turn is decided: `pending` is the task about which we asked back last."""
+    """What is known when a turn is decided: `pending` is the task about which we asked back last, `missing` what we asked for."""
 
     text: str
     files: int
     sorted: Sorted
     helpers: tuple[Helper, ...]
     pending: str | None = None
+    missing: tuple[str, ...] = ()
     given: Mapping[str, Any] = {}
 
 
@@ -108,8 +111,7 @@ def decide(turn: Turn) -> Decision:
     """Return what to do with a turn."""
     text = turn.text.strip()
     if turn.pending is not None:
-        whole = f"{turn.pending}\n{text}"
-        return Talk(text) if _NEVER_MIND.match(text) else Do(whole, kind_of(turn), turn.given)
+        return Talk(text) if _NEVER_MIND.match(text) else _completed(turn, turn.pending, text)
     if asks_memory(text):
         return Recall(text)
     said = told(text)
@@ -118,6 +120,15 @@ def decide(turn: Turn) -> Decision:
     if turn.sorted.sort == "talk" and not turn.files:
         return Talk(text)
     return _missing(turn, text) or Do(text, kind_of(turn), turn.given)
+
+
+def _completed(turn: Turn, pending: str, text: str) -> Do:
+    """Return the task that waited, with what was asked for: a field of its input, or more of its text."""
+    fields = [name for name in turn.missing if name not in _IN_TEXT]
+    if len(fields) == 1:
+        given = {**turn.given, fields[0]: text}
+        return Do(pending, kind_of(replace(turn, given=given)), given)
+    return Do(f"{pending}\n{text}", kind_of(turn), turn.given)
 
 
 def kind_of(turn: Turn) -> str | None:

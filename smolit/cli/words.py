@@ -5,6 +5,7 @@ from typing import Any
 
 from events.text import plain
 from smolit.cli.plan_words import PLAN_WORDS
+from smolit.cli.words_talk import WORDS
 
 Payload = Mapping[str, Any]
 
@@ -204,4 +205,5 @@ _WORDS: Mapping[str, Callable[[Payload], str]] = {
     "model.rolled_back": _model_back,
     "request.refused": _refused,
     "answer.given": _answer,
+    **WORDS,
 }

@@ -23,6 +23,7 @@ from projections.errors import VectorUnfit
 from projections.memory import memories, recall
 from projections.similar import vector_of
 from projections.task import task
+from smolit.folder import choice_secret
 from smolit.process.place import Place
 from smolit.settings import Settings
 from store.postgres import Connection
@@ -32,7 +33,7 @@ _KNOWN_TEXTS = 4_096
 
 def keyring(settings: Settings) -> Keyring:
     """Return the keys of those who sign on this machine."""
-    return Keyring(settings.data_dir / "keys")
+    return Keyring(settings.data_dir / "keys", choice_secret(settings).get_secret_value().encode())
 
 
 class FrontReads:

@@ -1,5 +1,6 @@
 """Conversations on a real stack with all processes running: a chat, its thread, its memory, and who is kept out."""
 
+import asyncio
 import json
 import os
 import pty
@@ -8,12 +9,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from bench.agents.chat_path import STAGES, run
+from events.conversation import Letter, MessageRefused
+from projections.conversation import thread
+from smolit.chat.post import open_post
+from smolit.cli import app
+from smolit.cli.desk import open_desk
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
@@ -21,12 +30,13 @@ from tests.said import Smolit, redirected, until
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 PATIENCE_S = 60.0
+ROOM = 5  # messages of a mailbox
 
 
 @pytest.fixture(scope="module")
 def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """All processes, started once for this module in a namespace of their own; they die with this process."""
-    with all_running(stack, tmp_path_factory.mktemp("talk")) as running:
+    with all_running(stack, tmp_path_factory.mktemp("talk"), mailbox_room=ROOM) as running:
         yield running
 
 
@@ -42,6 +52,15 @@ def chat(*lines: str, user: str = "ann", more: tuple[str, ...] = ()) -> tuple[li
     done = subprocess.run(argv, input="\n".join(lines).encode(), capture_output=True, timeout=PATIENCE_S * 2, check=False)
     assert not done.stderr or done.returncode, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()], done.returncode
+
+
+def chat_here(*lines: str, user: str = "ann") -> list[dict[str, Any]]:
+    """Say lines to the chat in this process, and return the answers: it saves Python's start."""
+    told = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(told):
+        patch.setattr(sys, "stdin", StringIO("\n".join(lines) + "\n"))
+        app.run(["chat", "--user", user, "--json"])
+    return replies([json.loads(line) for line in told.getvalue().splitlines()])
 
 
 def replies(heard: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -81,13 +100,12 @@ def test_a_chat_gives_tasks_away_and_remembers_what_it_was_told(smolit: Smolit, 
 
 def test_a_question_back_is_answered_in_the_next_turn(smolit: Smolit) -> None:
     """What nobody fits is asked about, with who is there; the next turn completes the task."""
-    heard, _ = chat(
+    said = chat_here(
         "Please read the attached scan",
         "never mind",
         "Is this review positive or negative: this text",
         "It was wonderful, I love it",
     )
-    said = replies(heard)
 
     assert [one["kind"] for one in said] == ["clarification", "response", "clarification", "response"]
     assert "/file" in said[0]["text"]
@@ -97,15 +115,15 @@ def test_a_question_back_is_answered_in_the_next_turn(smolit: Smolit) -> None:
 def test_what_is_forgotten_is_nowhere(smolit: Smolit, settings: Settings) -> None:
     """A canary is in no read table but the copy of the log, nor in any answer; and not after a rebuild either."""
     canary = "Quetzalcoatlus"
-    heard, _ = chat(f"My cat is called {canary}", "What is my cat called?", user="eve")
-    assert [canary in one["text"] for one in replies(heard)] == [True, True]
+    heard = chat_here(f"My cat is called {canary}", "What is my cat called?", user="eve")
+    assert [canary in one["text"] for one in heard] == [True, True]
     held = until(lambda: smolit("memory", "show", "--user", "eve", "--json"), lambda said: bool(said.out) and len(said.json) == 1)
-    other, _ = chat("What is my cat called?", user="bob")
+    other = chat_here("What is my cat called?", user="bob")
 
     assert smolit("memory", "forget", held.json[0]["memory_id"], "--user", "eve").code == 0
     until(lambda: smolit("memory", "show", "--user", "eve", "--json"), lambda said: said.json == [])
-    after, _ = chat("What is my cat called?", user="eve")
-    assert not any(canary in one["text"] for one in replies(after) + replies(other))
+    after = chat_here("What is my cat called?", user="eve")
+    assert not any(canary in one["text"] for one in after + other)
     assert where(settings, canary) == {"event_log_v1"}
     assert smolit("projection", "rebuild", "--all").code == 0
     assert where(settings, canary) == {"event_log_v1"}
@@ -115,7 +133,7 @@ def test_what_is_forgotten_is_nowhere(smolit: Smolit, settings: Settings) -> Non
 def where(settings: Settings, word: str) -> set[str]:
     """Return the tables outside the queues in which a word stands."""
     found = set()
-    with psycopg.connect(settings.postgres or "") as connection:
+    with psycopg.connect(settings.postgres.get_secret_value()) as connection:
         rows = connection.execute(
             "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE' "
             "and table_schema not in ('pg_catalog', 'information_schema', 'ops')"
@@ -129,9 +147,8 @@ def where(settings: Settings, word: str) -> set[str]:
 
 def test_a_newer_fact_wins_and_the_older_one_stays_in_the_history(smolit: Smolit) -> None:
     """Said in a talk, or told by hand."""
-    chat("I live in Rome", user="carl")
-    heard, _ = chat("I have moved to Paris", "Where do I live?", user="carl")
-    assert "Paris" in replies(heard)[1]["text"]
+    heard = chat_here("I live in Rome", "I have moved to Paris", "Where do I live?", user="carl")
+    assert "Paris" in heard[2]["text"]
     assert smolit("memory", "add", "I live in Lima", "--user", "carl").code == 0
 
     ask = ("memory", "show", "--user", "carl", "--history", "--json")
@@ -145,8 +162,7 @@ def test_a_newer_fact_wins_and_the_older_one_stays_in_the_history(smolit: Smolit
 
 def test_nobody_reads_or_writes_anothers_conversation(smolit: Smolit) -> None:
     """An unknown one, another user's and another tenant's: the same words; and the attempt is on record."""
-    heard, _ = chat("Hello", user="dora")
-    talk = replies(heard)[0]["conversation_id"]
+    talk = chat_here("Hello", user="dora")[0]["conversation_id"]
     until(lambda: smolit("conversation", "show", talk), lambda said: said.code == 0)
     wrong = [
         smolit("conversation", "show", "no-such-talk"),
@@ -159,17 +175,71 @@ def test_nobody_reads_or_writes_anothers_conversation(smolit: Smolit) -> None:
         "Error: no conversation 'X' is known\n"
     }
     assert (sent.code, "not_yours" in sent.err) == (1, True)
-    shown = until(lambda: smolit("conversation", "show", talk, "--json"), lambda said: len(said.json["messages"]) == 3)
+    shown = until(lambda: smolit("conversation", "show", talk, "--json"), lambda said: "not_yours" in said.out)
     assert [one["refused"] for one in shown.json["messages"]] == [None, None, "not_yours"]
+
+
+def test_a_hundred_conversations_at_once_do_not_mix(settings: Settings) -> None:
+    """Every thread holds what was said in it, in the order of the log, and nothing else."""
+    names = [f"hundred-{number}" for number in range(100)]
+
+    async def go() -> dict[str, list[str | None]]:
+        async with open_post(open_desk(), "default") as post:
+            await post.sign_in("user:many")
+            for turn in range(3):
+                letters = [said(f"{name}/{turn}", name, f"{name} turn {turn}") for name in names]
+                await asyncio.gather(*(post.send(one) for one in letters))
+            threads: dict[str, list[str | None]] = {}
+            end = time.monotonic() + PATIENCE_S
+            while time.monotonic() < end and sum(map(len, threads.values())) < 300:
+                rows = {name: await thread(post.connection, "default", name) for name in names}
+                threads = {name: [row.text for row in found if row.delivered_at] for name, found in rows.items()}
+            return threads
+
+    threads = asyncio.run(go())
+    assert threads == {name: [f"{name} turn {turn}" for turn in range(3)] for name in names}
+
+
+def test_every_turn_has_exactly_one_answer(settings: Settings) -> None:
+    """Tasks through the front agent, five at a time, each stage timed."""
+    found = asyncio.run(run(open_desk(), "default", turns=25, window=ROOM))
+
+    assert (found.turns, found.answers, found.outcomes) == (25, {1: 25}, {"completed": 25})
+    assert {one.stage for one in found.stages} == set(STAGES)
+
+
+def test_a_full_mailbox_refuses_its_sender_within_a_second(settings: Settings) -> None:
+    """Nobody empties it; the refusal is a fact, and comes by itself."""
+
+    async def go() -> tuple[list[str], float]:
+        async with open_post(open_desk(), "default") as post:
+            await post.sign_in("user:pushy")
+            fates, took = [], 0.0
+            for number in range(ROOM + 1):
+                letter = said(f"push-{number}", "pushing", "now!", recipient="nobody", sender="user:pushy")
+                began = time.monotonic()
+                fate = await post.fate(letter, await post.send(letter), PATIENCE_S)
+                took = time.monotonic() - began
+                fates.append(fate.reason if isinstance(fate, MessageRefused) else type(fate).__name__)
+            return fates, took
+
+    fates, took = asyncio.run(go())
+    assert fates == ["MessageDelivered"] * ROOM + ["queue_full"]
+    assert took < 1.0
+
+
+def said(message_id: str, conversation_id: str, text: str, **fields: Any) -> Letter:
+    """Return an update from one person to another, who reads the thread."""
+    usual = {"sender": "user:many", "recipient": "user:other", "kind": "update"}
+    return Letter(conversation_id=conversation_id, message_id=message_id, text=text, **{**usual, **fields})
 
 
 def test_a_key_is_replaced_and_the_thread_goes_on(smolit: Smolit) -> None:
     """The new one signs, and a message signed by nobody known is refused."""
-    chat("Hello", user="gil")
+    chat_here("Hello", user="gil")
     assert smolit("conversation", "rotate", "--from", "user:gil").code == 0
-    heard, code = chat("Hello again", user="gil")
 
-    assert (code, len(replies(heard))) == (0, 1)
+    assert len(chat_here("Hello again", user="gil")) == 1
 
 
 def test_who_can_do_something_is_alive(smolit: Smolit) -> None:

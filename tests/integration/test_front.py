@@ -105,7 +105,7 @@ class Parrot:
 
 async def front(here: Hall, folder: Path, house: House, language: Language | None = None) -> Front:
     """Return a front agent whose key is known."""
-    ring = Keyring(folder / "keys")
+    ring = Keyring(folder / "keys", b"secret")
     key = ring.key(TENANT, FRONT)
     await sender_key.put(here.connection, sender_key.KeyRow(TENANT, FRONT, key.name, key.public, Scope(), None, None))
     errands: Any = house

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import psycopg
+
 from agents.signature import Key
 from events.conversation import Letter, MessageDelivered, MessageRefused, MessageSent, MessageSettled, Scope
 from events.event import Event
@@ -50,13 +52,16 @@ class Hall:
         facts = [decode(row.record.headers, row.record.value).fact for row in rows]
         return [fact for fact in facts if isinstance(fact, kind)]
 
-    async def settle(self, taken: Taken, who: Connection) -> bool:
-        """Handle a message, as a recipient does."""
-        async with who.transaction():
-            if not await mailbox.settle(who, taken):
-                return False
-            await outbox.put(who, [settled(taken.event, taken.recipient, "handled", None, "tests", NAMES, now())])
-        return True
+    async def settle(self, who: Connection, *taken: Taken) -> bool:
+        """Handle messages, as a recipient does, in one transaction; false if one of them is not ours any more."""
+        async with who.transaction() as transaction:
+            for one in taken:
+                if not await mailbox.settle(who, one):
+                    raise psycopg.Rollback(transaction)
+            facts = [settled(one.event, one.recipient, "handled", None, "tests", NAMES, now()) for one in taken]
+            await outbox.put(who, facts)
+            return True
+        return False
 
 
 @asynccontextmanager
@@ -96,9 +101,8 @@ async def test_ten_thousand_messages_are_handled_once_urgent_ones_first(namespac
         async def handle(place: int) -> None:
             who = await connect(here.dsn, f"taker-{place}")
             while taken := await mailbox.take(who, f"taker-{place}", ["front"], 200, 60):
-                for one in taken:
-                    assert await here.settle(one, who)
-                    order[place].append((one.priority, one.letter.message_id))
+                assert await here.settle(who, *taken)
+                order[place] += [(one.priority, one.letter.message_id) for one in taken]
             await who.close()
 
         await asyncio.gather(*(handle(place) for place in range(3)))
@@ -133,7 +137,7 @@ async def test_a_full_mailbox_refuses_and_takes_again_when_there_is_room(namespa
         here.log.add(*(sent_now(letter(f"m{number}")) for number in range(5)))
         await here.read(here.log.records)
         refused = [one for one in await here.told(MessageRefused) if isinstance(one, MessageRefused)]
-        assert await here.settle((await mailbox.take(here.connection, "w", ["front"], 1, 60))[0], here.connection)
+        assert await here.settle(here.connection, *await mailbox.take(here.connection, "w", ["front"], 1, 60))
         more = Log(NAMES).add(sent_now(letter("m9"))).records
         await here.read(more)
         delivered = [one.message_id for one in await here.told(MessageDelivered) if isinstance(one, MessageDelivered)]
@@ -150,7 +154,7 @@ async def test_who_is_late_finds_the_message_taken_by_another(namespace: Namespa
         first = (await mailbox.take(here.connection, "dead", ["front"], 1, 0.0))[0]
         second = (await mailbox.take(here.connection, "next", ["front"], 1, 60))[0]
 
-        assert await here.settle(second, here.connection)
-        assert not await here.settle(first, here.connection)
+        assert await here.settle(here.connection, second)
+        assert not await here.settle(here.connection, first)
         assert not await mailbox.renew(here.connection, first, 60)
         assert len(await here.told(MessageSettled)) == 1

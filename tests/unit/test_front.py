@@ -100,6 +100,8 @@ def test_an_agent_that_lacks_its_input_is_not_who_the_task_is_for() -> None:
 
     assert isinstance(alone, AskBack)
     assert alone.missing == ("prompt_id",)
+    told = turn("mmlu-7", TALK, helpers=(RECORDED,), pending="Who wrote Faust?", missing=alone.missing)
+    assert decide(told) == Do("Who wrote Faust?", "question", {"prompt_id": "mmlu-7"})
     assert decide(turn("What is 2 + 3?", helpers=(RECORDED, CALCULATOR))) == Do("What is 2 + 3?", "arithmetic")
 
 

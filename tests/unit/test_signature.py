@@ -20,7 +20,7 @@ NEXT = Key("user:ann", b"n" * 32)
 
 def test_a_key_is_made_once(tmp_path: Path) -> None:
     """Many that ask at once get the same; another sender and another tenant have their own."""
-    ring = Keyring(tmp_path / "keys")
+    ring = Keyring(tmp_path / "keys", b"secret")
     with ThreadPoolExecutor(8) as pool:
         made = set(pool.map(lambda _: ring.key("default", "front").seed, range(40)))
 
@@ -28,9 +28,18 @@ def test_a_key_is_made_once(tmp_path: Path) -> None:
     assert len({ring.key(*whose).seed for whose in (("default", "front"), ("acme", "front"), ("default", "ocr"))} | made) == 3
 
 
+def test_machines_that_share_a_secret_sign_alike(tmp_path: Path) -> None:
+    """Each with its own folder; another secret gives another key."""
+    one, other, foreign = (
+        Keyring(tmp_path / name, secret).key("default", "front").seed for name, secret in (("a", b"s"), ("b", b"s"), ("c", b"t"))
+    )
+
+    assert one == other != foreign
+
+
 def test_nobody_else_reads_a_key(tmp_path: Path) -> None:
     """Folder and file are their owner's alone."""
-    Keyring(tmp_path / "keys").key("default", "front")
+    Keyring(tmp_path / "keys", b"secret").key("default", "front")
 
     (file,) = (tmp_path / "keys").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -39,7 +48,7 @@ def test_nobody_else_reads_a_key(tmp_path: Path) -> None:
 
 def test_a_fresh_key_is_used_once_it_is_adopted(tmp_path: Path) -> None:
     """Until it is registered the one before signs."""
-    ring = Keyring(tmp_path)
+    ring = Keyring(tmp_path, b"secret")
     before, fresh = ring.key("default", "a"), ring.fresh("default", "a")
     between = ring.key("default", "a")
     ring.adopt("default", "a")
