@@ -20,7 +20,7 @@ READS = {
     "projection lag", "dlq list", "dlq inspect", "model list", "model show", "model compare", "model lineage", "model history",
     "model served-at", "policy searches", "tool list", "tool show",
     "knowledge search", "knowledge show", "knowledge stats", "knowledge provenance",
-    "agent who", "conversation list", "conversation show", "memory show",
+    "agent diff", "agent history", "agent workers", "agent who", "conversation list", "conversation show", "memory show",
 }  # fmt: skip
 CHANGES = {
     "down", "task cancel", "task forget", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume",
@@ -35,7 +35,7 @@ OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
     "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
     "bench search", "bench signals", "tool call", "llm ask",
-    "mcp serve",
+    "mcp serve", "blob put", "agent watch", "agent new", "bench agents",
     "plan lint",
     "chat", "conversation send", "conversation rotate",
     "bench knowledge",
