@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from agents.pipeline import Toolbox
 from agents.tool import Tool
-from agents.tools import arithmetic, code, house
+from agents.tools import arithmetic, code, finance, house, table
 from agents.tools.foreign import connected
 
 # Tools that need nothing but their arguments.
-TOOLS: tuple[Tool, ...] = (*arithmetic.TOOLS, *code.TOOLS)
+TOOLS: tuple[Tool, ...] = (*arithmetic.TOOLS, *code.TOOLS, *finance.TOOLS)
 
 
 @asynccontextmanager
@@ -18,6 +18,6 @@ async def opened(toolbox: Toolbox, wanted: Collection[str] | None) -> AsyncItera
 
     Which of them an agent may call is said by its spec. Servers of foreign tools are started only for tools of theirs.
     """
-    own = {tool.name: tool for tool in (*TOOLS, *house.tools_of(toolbox))}
+    own = {tool.name: tool for tool in (*TOOLS, *table.tools(toolbox.blobs), *house.tools_of(toolbox))}
     async with connected(toolbox.servers, wanted) as foreign:
         yield foreign | {name: tool for name, tool in own.items() if wanted is None or name in wanted}
