@@ -18,13 +18,13 @@ class AgentError(Exception):
 
 
 class AgentFailed(AgentError):
-    """An attempt has no result: `reason` is a code, `detail` a sentence for people, `steps` those that were done before."""
+    """An attempt has no result: `reason` is a code, `detail` a sentence for people, `steps` what was done before."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, steps: tuple[Step, ...] = ()) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
-        self.steps: tuple[Step, ...] = ()
+        self.steps = steps
 
 
 class EffectUnknown(AgentFailed):

@@ -66,9 +66,9 @@ def _error(task: "asyncio.Future[Result]") -> BaseException | None:
 def failed(claimed: Claimed, error: BaseException, took_us: int) -> Tried:
     """Return a failure; an error that has no name of ours is a defect of the agent."""
     if isinstance(error, AgentFailed):
-        detail = clean(error.detail)
-        return Tried(Finish(claimed, "failed", took_us, steps=error.steps, reason=error.reason, detail=detail))
-    detail = clean(f"{type(error).__name__}: {error}")
+        detail = _clean(error.detail)
+        return Tried(Finish(claimed, "failed", took_us, reason=error.reason, detail=detail, steps=error.steps))
+    detail = _clean(f"{type(error).__name__}: {error}")
     return Tried(Finish(claimed, "failed", took_us, reason="agent_broken", detail=detail))
 
 
@@ -90,6 +90,6 @@ def completed(claimed: Claimed, result: Result, took_us: int) -> Tried:
     return Tried(finish, None if inline else output)
 
 
-def clean(text: str) -> str:
+def _clean(text: str) -> str:
     """Return a text that every store and every terminal can hold."""
     return text[:MOST_DETAIL].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
