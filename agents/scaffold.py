@@ -61,7 +61,8 @@ def _settings(settings: type[msgspec.Struct]) -> str:
 
 def _value(kind: Any) -> str:
     """Return a value that fits a type, as YAML."""
-    for value in ("text", True, 1, 1.0, [], {}):
+    samples: tuple[Any, ...] = ("text", True, 1, 1.0, [], {})
+    for value in samples:
         try:
             msgspec.convert(value, kind)
         except msgspec.ValidationError:
