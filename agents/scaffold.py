@@ -1,11 +1,12 @@
 """The spec of a new agent, to begin with: it is sound as it stands, and its sample task can be done."""
 
+import re
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import inspect
 
 from agents.catalog import pipeline_of
-from agents.errors import PipelineUnknown
 
 
 class Scaffold(NamedTuple):
@@ -24,6 +25,7 @@ settings:
       check: # what must be true of what it brings; else the task goes to another agent
         - one_of: {field: label, values: [positive, neutral, negative]}
 """
+_TEXTS = ("text", "/text", "2025-01-01", "a" * 64)  # the first that is of the form which a setting asks for
 _SAMPLE = {
     "steps": "I love it",
     "sentiment": "I love it",
@@ -60,11 +62,30 @@ def _settings(settings: type[msgspec.Struct]) -> str:
 
 
 def _value(kind: Any) -> str:
-    """Return a value that fits a type, as YAML."""
-    for value in ("text", True, 1, 1.0, [], {}):
-        try:
-            msgspec.convert(value, kind)
-        except msgspec.ValidationError:
-            continue
-        return msgspec.json.encode(value).decode()
-    raise PipelineUnknown(f"a setting of type {kind} has to be written by hand")
+    """Return a value that fits a type, as YAML on one line."""
+    return msgspec.json.encode(_sample(inspect.type_info(kind))).decode()
+
+
+def _sample(kind: inspect.Type) -> Any:
+    """Return the least that fits a type."""
+    match kind:
+        case inspect.LiteralType():
+            return kind.values[0]
+        case inspect.BoolType():
+            return True
+        case inspect.IntType() | inspect.FloatType():
+            least = kind.ge if kind.ge is not None else kind.gt
+            return 1 if least is None else least + (kind.ge is None)
+        case inspect.StrType():
+            fitting = (text for text in _TEXTS if re.search(kind.pattern or "", text) and len(text) >= (kind.min_length or 0))
+            return next(fitting, _TEXTS[0])
+        case inspect.StructType():
+            return {field.encode_name: _sample(field.type) for field in kind.fields if field.required}
+        case inspect.VarTupleType() | inspect.ListType():
+            return [_sample(kind.item_type)] * (kind.min_length or 0)
+        case inspect.DictType():
+            return {f"name{number}": _sample(kind.value_type) for number in range(kind.min_length or 0)}
+        case inspect.UnionType():
+            return _sample(kind.types[0])
+        case _:
+            return None

@@ -58,7 +58,7 @@ def go(_: System) -> list[str]:
     """Run the example in Go, compiled once per content."""
     compiler = tool("go")
     source = EXAMPLES / "go"
-    binary = cache("go", sorted(source.iterdir())) / "submit"
+    binary = cache("go", sorted(path for path in source.iterdir() if path.is_file())) / "submit"
     if not binary.exists():
         fetched([compiler, "build", "-mod=readonly", "-o", str(binary), "."], source)
     return [str(binary)]
