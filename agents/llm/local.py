@@ -11,7 +11,7 @@ from agents.llm.weights import MODEL, Weights
 
 HOST = "127.0.0.1"
 CONTEXT = 4096  # tokens that prompt and answer may have together
-# Two at a time were answered no faster on busy cores (0.92 times as fast), and a third of the answers came out otherwise than alone.
+# Two at a time were answered no faster on busy cores (0.92 times), and a third of the answers came out otherwise than alone.
 AT_A_TIME = 1
 REPEAT_PENALTY = 1.1  # so small a model goes round in circles without it
 
