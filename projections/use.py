@@ -32,8 +32,9 @@ _USE = Table(
 _VIEW = view_of("model_use", _USE)
 _MERGE = Merge(_USE)
 _READ = """
-select agent, model, sum(calls)::bigint, sum(tokens_in)::bigint, sum(tokens_out)::bigint,
-  case when sum(costed) > 0 then sum(cost_microusd)::bigint end, sum(costed)::bigint, sum(duration_us)::bigint
+select agent, model, sum(calls)::bigint as calls, sum(tokens_in)::bigint as tokens_in, sum(tokens_out)::bigint as tokens_out,
+  case when sum(costed) > 0 then sum(cost_microusd)::bigint end as cost_microusd, sum(costed)::bigint as costed,
+  sum(duration_us)::bigint as duration_us
 from public.model_use where tenant = %(tenant)s and (%(agent)s::text is null or agent = %(agent)s)
 group by agent, model order by agent, model"""
 

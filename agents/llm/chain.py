@@ -3,8 +3,9 @@
 Each back end has a circuit breaker; what is left of the time is divided so that the last one still can answer.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 from agents.errors import AgentFailed
 from agents.llm import fit, pii, prompt
@@ -17,6 +18,7 @@ from agents.llm.turn import Backends, Desk, Means, Turn
 from agents.port import Ask, Said
 
 LOCAL = "local"
+_SLOW_S = 1.0  # of a remote call, after which the local model is loaded
 _NOBODY = "no language model is set up: SMOLIT_LOCAL_LLM is off and SMOLIT_LLM_URL is empty"
 
 
@@ -71,7 +73,8 @@ class Chain:
             fallback = member.local or place > 0 or not matched
             begun = False
             try:
-                async with aclosing(Asking(self._desk, member, turn, len(order) - place - 1, fallback).parts()) as parts:
+                asking = Asking(self._desk, member, turn, len(order) - place - 1, fallback)
+                async with self._waking(member), aclosing(asking.parts()) as parts:
                     async for part in parts:
                         begun = True
                         yield part
@@ -84,6 +87,23 @@ class Chain:
                 if begun:
                     raise AgentFailed("answer_broke_off", f"it stopped in the middle; {refusals[-1]}") from error
         raise AgentFailed("over_budget" if over else "no_answer", "; ".join(refusals) or _NOBODY)
+
+    @asynccontextmanager
+    async def _waking(self, member: Member) -> AsyncIterator[None]:
+        """Have the local model loaded meanwhile, once a remote one takes long: it may be needed before the deadline."""
+        if member.local:
+            yield
+            return
+        waking = asyncio.create_task(self._wake_soon())
+        try:
+            yield
+        finally:
+            waking.cancel()
+
+    async def _wake_soon(self) -> None:
+        """Wait for a moment, then wake it."""
+        await asyncio.sleep(_SLOW_S)
+        await self._desk.backends.wake()
 
     def _turn(self, ask: Ask, whole: bool) -> Turn:
         """Begin."""

@@ -6,7 +6,7 @@ So the model costs neither time at the start nor memory before it is needed. Byt
 import asyncio
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from agents.llm.local import HOST
 
@@ -21,42 +21,43 @@ class Door:
         self._behind, self._count = behind, count
         self._starting: asyncio.Task[int] | None = None
         self._server: asyncio.Server | None = None
-        self.failed: Exception | None = None
+        self._guests: set[asyncio.Task[None]] = set()
 
     async def open(self) -> int:
         """Listen; return the port."""
-        self._server = await asyncio.start_server(self._knock, HOST, 0, backlog=_BACKLOG)
+        self._server = await asyncio.start_server(self._welcome, HOST, 0, backlog=_BACKLOG)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Listen no more, and end what is under way."""
         if self._server is not None:
             self._server.close()
+        for task in self._guests:
+            task.cancel()
+        await asyncio.gather(*self._guests, return_exceptions=True)
 
-    @property
-    def awake(self) -> bool:
-        """Return whether the server behind answers."""
-        return self._starting is not None and self._starting.done() and self._starting.exception() is None
+    def _welcome(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Take one connection in."""
+        guest = asyncio.ensure_future(self._knock(reader, writer))
+        self._guests.add(guest)
+        guest.add_done_callback(self._guests.discard)
 
     async def _knock(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Hand one connection through."""
         self._count("llm.connections", 1)
-        with suppress(ConnectionError):
+        with closing(writer), suppress(ConnectionError):
             try:
                 inner_reader, inner_writer = await asyncio.open_connection(HOST, await self._port())
-            except Exception as error:  # noqa: BLE001 whatever it is, the caller sees a closed door, and the process says why
-                self.failed = error
-                writer.close()
+            except Exception:  # noqa: BLE001 whatever it is, the caller sees a closed door; who starts the server says why
+                self._count("llm.refused", 1)
                 return
-            try:
+            with closing(inner_writer):
                 await _both(_pour(reader, inner_writer), _pour(inner_reader, writer))
-            finally:
-                inner_writer.close()
-                writer.close()
 
     async def _port(self) -> int:
-        """Return where the server is, which is started once."""
-        if self._starting is None:
+        """Return where the server is, which is started once; if that failed, the next knock tries again."""
+        failed = self._starting is not None and self._starting.done() and self._starting.exception() is not None
+        if self._starting is None or failed:
             self._starting = asyncio.ensure_future(self._behind())
         return await asyncio.shield(self._starting)
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-import yaml
 from msgspec import Meta, Struct
 
 from agents.errors import AgentError
@@ -37,6 +36,8 @@ def load(path: Path) -> dict[str, Price]:
     Raises:
         BadPrices: the file is not there, or a price is missing, negative or no number.
     """
+    import yaml  # no worker needs it but to read prices
+
     try:
         return msgspec.convert(yaml.safe_load(path.read_text()), dict[str, Price])
     except (OSError, yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:

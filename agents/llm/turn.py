@@ -1,6 +1,6 @@
 """What the chain is made of and works with, and one question on its way through it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import msgspec
@@ -17,17 +17,25 @@ from agents.pipeline import Timer
 from agents.port import NO_BLOBS, Ask, Blobs
 
 # What the local model needs for a question, as measured on busy cores (docs/llm.md): until its first token, and tokens a second.
-_LOCAL_START_S, _LOCAL_TOKENS_S = 2.0, 30.0
+_LOCAL_START_S, _LOCAL_TOKENS_S = 4.0, 20.0
 _SHARE_OF_LAST = 0.5  # of the time that is left, at most, is kept for whoever comes last
 
 
+async def _nothing() -> None:
+    """Wake nobody."""
+
+
 class Backends(Struct, frozen=True):
-    """The chain's members: `remote` in order, and what says where the local one answers now (None: there is none here)."""
+    """The chain's members: `remote` in order, and what says where the local one answers now (None: there is none here).
+
+    `wake` has the local one loaded, so that it is ready when a remote one turns out to be too slow; it may not raise.
+    """
 
     remote: tuple[Backend, ...]
     local: Callable[[], Backend] | None = None
     prices: Prices = {}
     patience_s: float = 30.0
+    wake: Callable[[], Awaitable[None]] = _nothing
 
     def price(self, backend: Backend, tokens_in: int, tokens_out: int) -> int | None:
         """Return what tokens cost; None where nobody said."""

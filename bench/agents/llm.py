@@ -55,11 +55,14 @@ async def _measure(draw: random.Random) -> list[Figure]:
         await chain.complete(_ask("Warm up.", 4))
         firsts, speeds = await _streams(chain, draw)
         fits = [await _fits(chain, word) for word in draw.choices(_WORDS, k=_FITS)]
+        faster, same = await _together(chain)
     return [
         _figure("load", "s", "lower", [loaded_s], "the weights, one start"),
         _figure("first token", "ms", "lower", firsts, "prompts of about 30 tokens, one at a time"),
         _figure("speed", "tokens/s", "higher", speeds, "answers of 48 tokens, one at a time, one thread"),
         _figure("answers that fit their schema", "share", "higher", fits, "objects with a name and a count"),
+        _figure("throughput of two at a time, of one at a time", "ratio", "higher", [faster], "12 answers of 24 tokens"),
+        _figure("answers that are the same alone and in company", "share", "higher", same, "12 answers of 24 tokens"),
         *await _breaker(lambda: backend),
         *await _cache(lambda: backend, draw),
     ]
@@ -77,6 +80,18 @@ async def _streams(chain: Chain, draw: random.Random) -> tuple[list[float], list
         if said is not None and said.tokens_out > 1:
             speeds.append((said.tokens_out - 1) / (time.perf_counter() - first))
     return firsts, speeds
+
+
+async def _together(chain: Chain) -> tuple[float, list[float]]:
+    """Return how much faster questions are answered two at a time than alone, and which answers are the same."""
+    questions = [f"Describe a {word} in one sentence." for word in _WORDS]
+    began = time.perf_counter()
+    alone = [(await chain.complete(_ask(one, 24))).text for one in questions]
+    between = time.perf_counter()
+    pairs = zip(questions[::2], questions[1::2], strict=True)
+    company = [said.text for pair in pairs for said in await asyncio.gather(*(chain.complete(_ask(one, 24)) for one in pair))]
+    ended = time.perf_counter()
+    return (between - began) / (ended - between), [float(one == other) for one, other in zip(alone, company, strict=True)]
 
 
 async def _fits(chain: Chain, word: str) -> float:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from agents.llm.cache import Cache, NoCache
 from agents.llm.chain import Chain
@@ -11,7 +12,7 @@ from agents.llm.house import DayLimits, LentBlobs, StoredPurse
 from agents.llm.keeping import Keeping, PostgresShelf, RedisShelf
 from agents.llm.price import Prices
 from agents.llm.turn import Backends, Means
-from smolit.process.llm import forget, local_backend, note, remote_backends
+from smolit.process.llm import forget, knock, local_backend, note, remote_backends
 from smolit.process.ports import utc_now
 from smolit.settings import Settings
 from store.lent import Lent
@@ -71,7 +72,10 @@ def _cache(settings: Settings, lent: Lent, redis: RedisShelf | None, tell: Calla
 def backends_of(settings: Settings) -> Backends:
     """Return the back ends that the settings name, the local one last."""
     local = (lambda: local_backend(settings)) if settings.local_llm == "on" else None
-    return Backends(remote_backends(settings), local, prices_of(settings), settings.llm_patience_s)
+    if local is None:
+        return Backends(remote_backends(settings), None, prices_of(settings), settings.llm_patience_s)
+    wake = partial(knock, settings)
+    return Backends(remote_backends(settings), local, prices_of(settings), settings.llm_patience_s, wake)
 
 
 def prices_of(settings: Settings) -> Prices:

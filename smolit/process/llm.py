@@ -1,6 +1,8 @@
 """What processes leave in the data folder about language models: where the local one answers, and how back ends stand."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -76,6 +78,15 @@ def local_backend(settings: Settings) -> Backend:
     if not plate.port:
         raise BackendFailed("refused", plate.fault)
     return Backend(LOCAL_NAME, f"http://{HOST}:{plate.port}/v1", llm_key(settings).get_secret_value(), MODEL, local=True)
+
+
+async def knock(settings: Settings) -> None:
+    """Have the local model loaded, if it is not: a first connection is all that it waits for."""
+    plate = record.read_json(path_of(settings.data_dir), Doorplate)
+    if plate is not None and plate.port:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(HOST, plate.port)
+            writer.close()
 
 
 def remote_backends(settings: Settings) -> tuple[Backend, ...]:

@@ -135,6 +135,27 @@ async def test_every_question_is_answered_by_its_deadline(mood: Mood) -> None:
         assert len(remote.calls) <= MOST_CALLS
 
 
+async def test_the_local_model_is_woken_while_a_remote_one_is_slow() -> None:
+    """Not for one that answers at once; once for one that hangs."""
+    woken: list[float] = []
+
+    async def wake() -> None:
+        woken.append(time.monotonic())
+
+    async with standing() as remote, standing() as local:
+        last = Backend("local", local.url, KEY, "small", local=True)
+        backends = Backends((Backend("r0", remote.url, KEY, MODEL),), lambda: last, wake=wake)
+        chain = Chain(backends, Means(now, time.monotonic), Caller(now))
+        await chain.complete(ask("1"))
+        quick = list(woken)
+        remote.mood = "hang"
+        said = await chain.complete(ask("2"))
+        await chain.close()
+
+    assert quick == []
+    assert (len(woken), said.backend) == (1, "local")
+
+
 async def test_a_server_that_is_down_is_left_alone() -> None:
     """Nobody listens: answered by the fallback, and the breaker opens."""
     async with standing() as gone:
