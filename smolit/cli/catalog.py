@@ -41,7 +41,6 @@ COMMANDS: tuple[Command, ...] = (
     Command("agent list", "smolit.cli.agent:list_agents"),
     Command("agent show", "smolit.cli.agent:show"),
     Command("agent rewards", "smolit.cli.rewards:rewards"),
-    Command("agent subtasks", "smolit.cli.subtasks:subtasks"),
     Command("agent lint", "smolit.cli.agent:lint"),
     Command("agent register", "smolit.cli.agent:register"),
     Command("agent pause", "smolit.cli.agent:pause"),

@@ -118,17 +118,6 @@ def test_what_a_check_rejects_goes_to_another_agent(smolit: Smolit, tmp_path: Pa
     assert "implausible" in json.dumps([one.json for one in shown])
 
 
-def test_models_are_told_by_what_they_did(smolit: Smolit) -> None:
-    """Each model of each step has its cell, from the log alone; what has too few rewards has no rank."""
-    smolit("task", "submit", "I love how quickly this worked.", "--kind", "sentiment", "--agent", "sentiment", "--wait")
-    told = until(lambda: smolit("agent", "subtasks", "--json"), lambda said: said.code == 0 and "sentiment" in said.out).json
-
-    cells = {(one["kind"], one["step"]): one for one in told["cells"]}
-    assert cells["sentiment", "judge"]["model"].startswith("polarity/1+")
-    assert (cells["sentiment", "judge"]["n"], cells["sentiment", "judge"]["rank"]) == (1, None)
-    assert told["directions"] == {"reward": "higher", "duration_us": "lower", "cost_microusd": "lower"}
-
-
 def blank() -> bytes:
     """Return a page on which nothing stands."""
     buffer = io.BytesIO()
