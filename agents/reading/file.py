@@ -65,6 +65,8 @@ def _pictures(name: str, content: bytes, limits: Limits) -> Iterator[Image]:
                 if opened.width * opened.height > _MOST_PIXELS:
                     raise AgentFailed("image_too_large", f"{name} has {opened.width} x {opened.height} pixels")
                 yield _plain(opened)
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
+        raise AgentFailed("image_too_large", f"{name} is larger than {_MOST_PIXELS} pixels") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
         raise AgentFailed("not_an_image", f"{name} cannot be read as an image: {error}") from error
 

@@ -21,6 +21,8 @@ def put(
 ) -> None:
     """Store a file and print its sha256, which requests of its tenant may name (`task submit --stored NAME=SHA256`)."""
     desk = open_desk()
+    if tenant not in desk.settings.tenants:
+        raise UsageInvalid(f"there is no tenant {tenant!r}; there are {', '.join(desk.settings.tenants)} (SMOLIT_TENANTS)")
     content = attach.content_of(path)
     if len(content) > desk.settings.file_limit_bytes:
         raise UsageInvalid(

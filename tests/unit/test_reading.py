@@ -149,6 +149,7 @@ def test_what_is_transparent_is_white() -> None:
         (picture()[:60], "not_an_image"),
         (b"%PDF-1.7 and nothing more", "not_a_pdf"),
         (picture((7_000, 6_000), mode="1"), "image_too_large"),
+        (picture((14_000, 14_000), mode="1"), "image_too_large"),
     ],
 )
 def test_what_is_no_picture_is_refused(content: bytes, reason: str) -> None:

@@ -17,6 +17,7 @@ from handlers import workshop
 from handlers.count import Count
 from handlers.worker import Shift
 from learning.encoding import TextEncoder
+from learning.once import once
 from learning.outcomes import Outcomes
 from smolit.keys import agent_keys
 from smolit.process import front, log
@@ -110,15 +111,15 @@ def recordings() -> Callable[[Path], Outcomes]:
 
 def sentence_encoder(folder: Path) -> Callable[[], TextEncoder]:
     """Return what opens the sentence encoder, once per process; it is built where there is none (3 s, once on a machine)."""
+    return once(lambda: _built(folder))
 
-    @functools.cache
-    def opened() -> TextEncoder:
-        from learning.encoder import RECIPE, Encoder, built_by
 
-        if built_by(folder) != RECIPE:
-            from learning.encoder_build import ensure_encoder  # what builds graphs takes a second to import
+def _built(folder: Path) -> TextEncoder:
+    """Open the sentence encoder; raises EncoderError."""
+    from learning.encoder import RECIPE, Encoder, built_by
 
-            ensure_encoder(folder)
-        return Encoder.load(folder)
+    if built_by(folder) != RECIPE:
+        from learning.encoder_build import ensure_encoder  # what builds graphs takes a second to import
 
-    return opened
+        ensure_encoder(folder)
+    return Encoder.load(folder)
