@@ -36,6 +36,8 @@ def test_finance_equals_its_references() -> None:
     assert figures["equal"] == 1
     assert figures["misunderstood"] == 0
     assert figures["understood"] > 0.9
+    assert figures["misunderstood_free"] == 0
+    assert 0.6 < figures["dealt_with_free"] < 1
 
 
 def test_questions_of_finance_differ_and_say_what_they_mean() -> None:
