@@ -182,7 +182,6 @@ BOMBS = (
     "select count(*) from sales a, sales b, sales c, sales d",
     "select string_agg(a.region || b.region, '') from sales a, sales b, sales c",
     "select * from sales a, sales b, sales c order by a.amount * b.amount * c.amount",
-    "select list(a.region) from sales a, sales b, sales c",
     "select count(distinct a.amount * 1000 + b.amount + c.year / 7.0) from sales a, sales b, sales c",
     "select regexp_matches(string_agg(region, ''), '(n|o|r|t|h|s|u)*$') from sales",
     "select " + "replace(" * 5 + f"'{'a' * 60}'" + f", 'a', '{'a' * 60}')" * 5,

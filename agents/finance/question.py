@@ -40,6 +40,17 @@ _PLAIN = re.compile(rf"(?<![\w.,])-?\s?{_AMOUNT}")
 _ITEM = rf"-?{_AMOUNT}(?:\s*(?:%|percent|prozent))?"
 _LIST = re.compile(rf"{_ITEM}(?:(?:[,;]\s+|\s+and\s+|\s+und\s+|\s*;\s*|\s+){_ITEM})+")
 _WORD = re.compile(r"[^\W\d_]+")
+_PERIODS = (
+    (("daily", "täglich", "tages"), 252),
+    (("weekly", "wöchentlich", "wochen"), 52),
+    (("monthly", "monatlich", "monats"), 12),
+    (("quarterly", "vierteljährlich", "quartals"), 4),
+    (("yearly", "annual", "jährlich", "jahres"), 1),
+)
+_PERIOD = re.compile(
+    r"\b(daily|weekly|monthly|quarterly|yearly|annual|täglich\w*|wöchentlich\w*|monatlich\w*|vierteljährlich\w*|jährlich\w*"
+    r"|(?:tages|wochen|monats|quartals|jahres)rendite)n?\b"
+)
 _NOT_MONTHLY = re.compile(
     r"\b(?:quarterly|weekly|daily|vierteljährlich\w*|wöchentlich\w*|halbjährlich\w*)\b"
     r"|\b(?:annual|yearly) (?:pay|inst|repay)|\bjährliche\w* (?:raten?|zahlung)"
@@ -185,7 +196,10 @@ def _sma(reading: Reading) -> dict[str, Any]:
 
 
 def _sharpe(reading: Reading) -> dict[str, Any]:
-    return {"returns": reading.numbers("the returns")}
+    """Read returns and how long their periods are: the ratio is for a year, so it cannot be told without."""
+    period = reading.take(_PERIOD, "whether returns are daily, weekly, monthly, quarterly or yearly")[1]
+    per_year = next(count for starts, count in _PERIODS if period.startswith(starts))
+    return {"returns": reading.numbers("the returns"), "per_year": per_year}
 
 
 _READERS: dict[str, Callable[[Reading], dict[str, Any]]] = {

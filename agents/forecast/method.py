@@ -166,6 +166,8 @@ def continued(method: Method, values: Numbers, origins: Sequence[int], horizon: 
     Raises:
         MethodFailed: the method does not get along with this series.
     """
+    import statsmodels.tools.sm_exceptions  # noqa: F401  # when it is loaded it sets filters, which would go before ours
+
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # that a fit did not end is seen by how far it is off

@@ -17,6 +17,7 @@ from agents.forecast.thread import one_thread
 COVER = 0.9
 ORIGINS = 24
 LEAST_ORIGINS = 5
+_NEWEST = 750  # values that are looked at: time grows with them, and what is older says little of what comes
 MOST_HORIZON = 400
 COMBINED = "combination"
 
@@ -48,7 +49,7 @@ def forecast(series: Series, horizon: int, cover: float = COVER) -> dict[str, An
 
 def _forecast(series: Series, horizon: int, cover: float) -> dict[str, Any]:
     """Do it."""
-    values = np.array(series.values)
+    values = np.array(series.values[-max(_NEWEST, 5 * series.season + 2 * horizon) :])
     origins = origins_of(len(values), horizon, series.season)
     tested = back_test(values, origins, horizon, series.season)
     best = min(tested, key=lambda one: one.miss)

@@ -5,7 +5,7 @@ from typing import Any
 from agents.errors import AgentFailed
 from agents.pipeline import Work
 from agents.pipelines.table import shown
-from agents.port import Blobs
+from agents.port import NO_BLOBS, Blobs
 from agents.sheet import sheets
 from agents.table.asking import ask
 from agents.table.reading import TableRefused
@@ -36,3 +36,6 @@ def tools(blobs: Blobs) -> tuple[Tool, ...]:
             run,
         ),
     )
+
+
+TOOLS: tuple[Tool, ...] = tools(NO_BLOBS)  # over `input.csv` alone; `tools` makes the one that reads files, too

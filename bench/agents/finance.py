@@ -24,6 +24,16 @@ _LOAN = (
     ("Berechne die monatliche Rate eines Kredits von {amount} € zu {rate} Prozent über {months} Monate", True),
     ("Kredit {amount} Euro, {rate} %, {years} Jahre: was kostet das im Monat?", True),
 )
+
+
+def _loan(principal: float, rate: float, months: int) -> dict[str, Any]:
+    return {"principal": principal, "annual_rate": rate, "payments": months}
+
+
+def _npv(rate: float, *flows: float) -> dict[str, Any]:
+    return {"rate": rate, "cash_flows": list(flows)}
+
+
 _FLOWS = (
     ("What is the NPV of {flows} at {rate} %?", "npv", False),
     ("Compute the net present value of the cash flows {flows} with a discount rate of {rate} percent", "npv", False),
@@ -31,6 +41,49 @@ _FLOWS = (
     ("What is the internal rate of return of {flows}?", "irr", False),
     ("IRR of {flows}", "irr", False),
     ("Bitte den internen Zinsfuß von {flows} berechnen", "irr", True),
+)
+
+# Free wording, written down once and not fitted to; a question that asks for something else must be refused (None).
+_FREE: tuple[tuple[str, tuple[str, dict[str, Any]] | None], ...] = (
+    (
+        "If I take out a 200,000 dollar mortgage at 4 % for 30 years, what will I pay each month?",
+        ("loan", _loan(200_000, 0.04, 360)),
+    ),
+    ("Monthly instalments for a car loan: 18,500 at 3.9 % over 48 months", ("loan", _loan(18_500, 0.039, 48))),
+    ("we need a loan of 50,000, 7 years, 6.25 percent. monthly payment?", ("loan", _loan(50_000, 0.0625, 84))),
+    ("Loan: principal 12,000, interest rate 8 %, term 2 years", ("loan", _loan(12_000, 0.08, 24))),
+    (
+        "Was zahle ich monatlich für einen Kredit über 15.000 Euro mit 4,9 % Zinsen bei 6 Jahren Laufzeit?",
+        ("loan", _loan(15_000, 0.049, 72)),
+    ),
+    (
+        "Ein Darlehen von 100.000 € soll in 10 Jahren bei 3 % getilgt werden. Wie hoch ist die Rate?",
+        ("loan", _loan(100_000, 0.03, 120)),
+    ),
+    ("How much can I borrow if I pay 500 a month at 5 % for 10 years?", None),
+    ("What interest rate makes a loan of 10,000 cost 300 a month for 3 years?", None),
+    ("Compare a loan of 10,000 at 5 % over 3 years with one over 5 years", None),
+    ("What is the effective annual rate of a loan of 10,000 at 5 % over 3 years?", None),
+    ("NPV at 10% of -5000, 1500, 1500, 1500, 1500, 1500", ("npv", _npv(0.1, -5000, *[1500] * 5))),
+    ("Discounting at 7 percent, what is the net present value of -200, 80, 80, 80?", ("npv", _npv(0.07, -200, 80, 80, 80))),
+    ("We invest 1,000 now and get 600 in each of the next two years; NPV at 9 %?", None),
+    ("Kapitalwert bei einem Zinssatz von 6 % und den Zahlungen -1.000, 400, 400, 400", ("npv", _npv(0.06, -1000, 400, 400, 400))),
+    ("Find the IRR for the cash flows -100, 60, 60", ("irr", {"cash_flows": [-100, 60, 60]})),
+    ("What return do I earn on -100, 60, 60?", None),
+    ("Interner Zinsfuß der Zahlungsreihe -2500; 900; 900; 1.100", ("irr", {"cash_flows": [-2500, 900, 900, 1100]})),
+    ("5-day simple moving average for 10, 11, 12, 11, 10, 9", ("sma", {"values": [10, 11, 12, 11, 10, 9], "window": 5})),
+    ("moving average, window 2, of 3, 5, 7", ("sma", {"values": [3, 5, 7], "window": 2})),
+    ("exponential moving average over 3 days of 3, 5, 7, 9", None),
+    (
+        "Compute a 3-period RSI from the closing prices 10, 11, 10.5, 11.5, 12",
+        ("rsi", {"prices": [10, 11, 10.5, 11.5, 12], "period": 3}),
+    ),
+    ("Sharpe ratio for monthly returns of 2 %, -1 %, 3 %", ("sharpe", {"returns": [0.02, -0.01, 0.03], "per_year": 12})),
+    (
+        "What is the Sharpe ratio of the daily returns 1 %, 2 %, 1.5 %?",
+        ("sharpe", {"returns": [0.01, 0.02, 0.015], "per_year": 252}),
+    ),
+    ("Should I buy shares with an RSI of 30?", None),
 )
 
 
@@ -111,6 +164,17 @@ def _understood(text: str, name: str, means: dict[str, Any]) -> bool | None:
     return found == name and _same(arguments, means)
 
 
+def free() -> list[bool | None]:
+    """Return for each question in free wording whether it is dealt with rightly: understood, or refused where it has to be."""
+    told: list[bool | None] = []
+    for text, means in _FREE:
+        if means is None:
+            told.append(_understood(text, "", {}) is None)
+        else:
+            told.append(_understood(text, *means))
+    return told
+
+
 def _same(arguments: dict[str, Any], means: dict[str, Any]) -> bool:
     """Say whether arguments are the same numbers."""
     flat = [_flat(one[key]) for one in (arguments, means) for key in sorted(means)]
@@ -131,8 +195,12 @@ def measure(seed: int) -> list[Figure]:
     rng = random.Random(seed)
     right = [_is_right(*case) for case in cases(rng, CASES)]
     read_as = [_understood(*asked) for asked in questions(rng, QUESTIONS)]
+    wording = free()
     data = f"random arguments of {len(FUNCTIONS) - 1} functions; numpy-financial, pandas"
+    worded = "questions in free wording, of which eight ask for what there is not"
     said = f"questions from {len(_LOAN) + len(_FLOWS)} templates, English and German"
+    told = [one is True for one in wording]
+    wrong = [one is False for one in wording]
     return [
         Figure(WORKER, "equal", "share within 1e-6", "higher", share(right, seed), data, len(right), asked="1"),
         Figure(WORKER, "understood", "share", "higher", share([one is True for one in read_as], seed), said, len(read_as)),
@@ -146,4 +214,6 @@ def measure(seed: int) -> list[Figure]:
             len(read_as),
             asked="0",
         ),
+        Figure(WORKER, "dealt_with_free", "share", "higher", share(told, seed), worded, len(wording)),
+        Figure(WORKER, "misunderstood_free", "share", "lower", share(wrong, seed), worded, len(wording), asked="0"),
     ]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bench.agents import arithmetic, finance, forecast, table
+from bench.agents import arithmetic, finance, forecast, specialised, table
 from bench.agents.real import Told, all_series, tables
 from bench.agents.share import share
 
@@ -36,6 +36,8 @@ def test_finance_equals_its_references() -> None:
     assert figures["equal"] == 1
     assert figures["misunderstood"] == 0
     assert figures["understood"] > 0.9
+    assert figures["misunderstood_free"] == 0
+    assert 0.6 < figures["dealt_with_free"] < 1
 
 
 def test_questions_of_finance_differ_and_say_what_they_mean() -> None:
@@ -96,3 +98,23 @@ def test_a_share_of_none_is_not_sure() -> None:
     """No hit in ten leaves up to three tenths."""
     assert share([False] * 10, 1).high == pytest.approx(0.3)
     assert share([True, False] * 50, 1).value == 0.5
+
+
+def test_specialised_models_are_chosen_on_other_questions_than_they_are_judged_on() -> None:
+    """Halves do not overlap and are all there is; the same seed says the same, and a specialist's figures are real scores."""
+    setup, judged = specialised.halves(1)
+    figures = {figure.metric: figure for figure in specialised.measure(1)}
+
+    assert sum(map(len, setup.values())) == sum(map(len, judged.values())) == 1_000
+    assert figures["best_of_domain"].n == 2_000
+    assert figures["specialist_inside"].n + figures["specialist_outside"].n == 2_000
+    assert [one.value for one in specialised.measure(1)] == [one.value for one in figures.values()]
+
+
+def test_a_model_that_is_best_in_its_domain_is_chosen_there() -> None:
+    """With enough questions; with fewer, the best of all is."""
+    law = [{"general": 0.6, "lawyer": 1.0}] * specialised.LEAST
+    rest = [{"general": 0.9, "lawyer": 0.0}] * 300
+
+    assert specialised.chosen({"law": law, "rest": rest}) == ("general", {"law": "lawyer", "rest": "general"})
+    assert specialised.chosen({"law": law[1:], "rest": rest})[1]["law"] == "general"

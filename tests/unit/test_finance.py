@@ -289,7 +289,8 @@ QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "3-day moving average of 1, 2, 3, 4": ("sma", {"values": [1, 2, 3, 4], "window": 3}),
     "Gleitender Durchschnitt über 3 Tage von 1, 2, 3,5, 4": ("sma", {"values": [1, 2, 3.5, 4], "window": 3}),
     "RSI with period 3 of 1, 2, 3, 2, 5": ("rsi", {"prices": [1, 2, 3, 2, 5], "period": 3}),
-    "Sharpe ratio of returns 1 %, 2 %, -1 %": ("sharpe", {"returns": [0.01, 0.02, -0.01]}),
+    "Sharpe ratio of monthly returns 1 %, 2 %, -1 %": ("sharpe", {"returns": [0.01, 0.02, -0.01], "per_year": 12}),
+    "Sharpe-Ratio der Tagesrenditen 1 %, 2,5 %, -1 %": ("sharpe", {"returns": [0.01, 0.025, -0.01], "per_year": 252}),
 }
 
 
@@ -310,6 +311,7 @@ NOT_READ = (
     "monthly payment of a loan of 10,000 at 5 % over 2.55 years",
     "monthly payment of a loan of 10,000 at 5 % effective over 3 years",
     "IRR and NPV of -1, 2",
+    "Sharpe ratio of returns 1 %, 2 %, -1 %",
     "moving average of 1, 2, 3",
     "What is 2 + 2?",
     "",
