@@ -17,7 +17,7 @@ ACTIVE = "active"
 
 
 class Offered(Struct, frozen=True):
-    """An agent as a tool: its id, a skill of its own, what it says of itself, and the JSON Schema of `input` (None: any object)."""
+    """An agent as a tool: its id, a skill of its own, what it says of itself, and the schema of `input` (None: any object)."""
 
     agent: str
     kind: str
