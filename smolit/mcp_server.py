@@ -17,15 +17,16 @@ ACTIVE = "active"
 
 
 class Offered(Struct, frozen=True):
-    """An agent as a tool: its id, what it says of itself, and the JSON Schema of `input` (None: any object)."""
+    """An agent as a tool: its id, a skill of its own, what it says of itself, and the schema of `input` (None: any object)."""
 
     agent: str
+    kind: str
     description: str
     inputs: dict[str, Any] | None
 
 
 Listed = Callable[[], Awaitable[Sequence[Offered]]]
-Done = Callable[[str, str, dict[str, Any]], Awaitable[AnswerGiven | RequestRefused | None]]
+Done = Callable[[Offered, str, dict[str, Any]], Awaitable[AnswerGiven | RequestRefused | None]]
 
 
 def server(listed: Listed, do: Done) -> "Server[Any]":
@@ -38,13 +39,13 @@ def server(listed: Listed, do: Done) -> "Server[Any]":
 
     async def on_call_tool(_context: Any, params: CallToolRequestParams) -> "CallToolResult":
         given = params.arguments or {}
-        known = {one.agent for one in await listed()}
-        if params.name not in known:
+        offered = next((one for one in await listed() if one.agent == params.name), None)
+        if offered is None:
             return _told(f"no agent is called {params.name!r}", failed=True)
         text, inputs = given.get("text", ""), given.get("input", {})
         if not isinstance(text, str) or not isinstance(inputs, dict):
             return _told("`text` must be a text, and `input` an object", failed=True)
-        return result_of(await do(params.name, text, inputs))
+        return result_of(await do(offered, text, inputs))
 
     return Server("smolit", version=version("smolit"), on_list_tools=on_list_tools, on_call_tool=on_call_tool)
 

@@ -51,7 +51,7 @@ async def _opened(name: str, server: ToolServer, stack: AsyncExitStack) -> dict[
 
     try:
         async with asyncio.timeout(_START_S):
-            client = await stack.enter_async_context(_client(server, stack))
+            client = await stack.enter_async_context(await _client(server, stack))
             return {tool.name: tool for tool in await _tools(name, server, client)}
     except (OSError, TimeoutError, MCPError, ClosedResourceError, ValueError, ExceptionGroup) as error:
         raise AgentFailed(
@@ -59,14 +59,18 @@ async def _opened(name: str, server: ToolServer, stack: AsyncExitStack) -> dict[
         ) from error
 
 
-def _client(server: ToolServer, stack: AsyncExitStack) -> "Client":
+async def _client(server: ToolServer, stack: AsyncExitStack) -> "Client":
     """Return a client of a server: a process of ours that gets no variable but those named, or an address."""
     from mcp import Client, StdioServerParameters, stdio_client
+    from mcp.client.streamable_http import streamable_http_client
 
     if server.url is not None:
-        return Client(server.url, read_timeout_seconds=server.timeout_s, cache=None)
+        import httpx2  # the SDK's own client; a proxy of the environment does not come between
+
+        http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=server.timeout_s))
+        return Client(streamable_http_client(server.url, http_client=http), read_timeout_seconds=server.timeout_s, cache=None)
     command, *arguments = server.command
-    quiet = stack.enter_context(open(os.devnull, "w"))  # noqa: SIM115 closed by the stack, after the process
+    quiet = stack.enter_context(open(os.devnull, "w"))  # noqa: SIM115, ASYNC230 closed by the stack, after the process
     parameters = StdioServerParameters(command=command, args=arguments, env=dict(server.values))
     return Client(stdio_client(parameters, errlog=quiet), read_timeout_seconds=server.timeout_s, cache=None)
 

@@ -28,8 +28,10 @@ async def _serve(desk: Desk, tenant: str, timeout_s: float) -> None:
     async def listed() -> Sequence[Offered]:
         return await _agents(desk, tenant)
 
-    async def do(agent: str, text: str, given: dict[str, Any]) -> AnswerGiven | RequestRefused | None:
-        return await _answer(desk, tenant, SubmitTask(text=text, input=given, agent=agent), timeout_s)
+    async def do(offered: Offered, text: str, given: dict[str, Any]) -> AnswerGiven | RequestRefused | None:
+        # Its own skill as the kind: who asks for an agent by name does not want it matched by its description.
+        request = SubmitTask(text=text, kind=offered.kind, input=given, agent=offered.agent)
+        return await _answer(desk, tenant, request, timeout_s)
 
     made = server(listed, do)
     async with stdio_server() as (reading, writing):
@@ -43,7 +45,7 @@ async def _agents(desk: Desk, tenant: str) -> list[Offered]:
     async with desk.reading() as connection:
         found = await agents(connection, tenant)
     specs = [one.spec for one in found if one.state == ACTIVE and one.spec]
-    return [Offered(spec["id"], spec["description"], spec.get("inputs")) for spec in specs]
+    return [Offered(spec["id"], spec["skills"][0], spec["description"], spec.get("inputs")) for spec in specs]
 
 
 async def _answer(desk: Desk, tenant: str, request: SubmitTask, timeout_s: float) -> AnswerGiven | RequestRefused | None:

@@ -1,7 +1,11 @@
 """Tools of outside servers: a real server process of the SDK plugs in, and is trusted with nothing."""
 
+import asyncio
+import socket
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -79,6 +83,55 @@ async def test_a_servers_tools_are_listed_granted_checked_and_called(tmp_path: P
     assert noted.data == {"result": "noted"}
     assert (tmp_path / "effects").read_text() == "hello there\n"
     assert ledger.asked == ["partner/environment", "partner/note"]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def serving(port: int, effects: Path) -> Iterator[None]:
+    """Run the server at a port."""
+    command = [sys.executable, str(SERVER), str(effects), str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def listening(port: int) -> None:
+    """Wait until somebody listens."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.1)
+            else:
+                writer.close()
+                return
+
+
+async def test_a_server_at_an_address_plugs_in_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same tools over HTTP, past any proxy of the environment; once the server is gone it is said to be."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    port = free_port()
+    named = ToolServer(url=f"http://127.0.0.1:{port}/mcp", read_only=("add",), timeout_s=20)
+    house = Toolbox(Path(), frozenset(), httpx.AsyncClient(), lambda _path: None, servers={"partner": named})  # type: ignore[arg-type, return-value]
+    with serving(port, tmp_path / "effects"):
+        await listening(port)
+        async with opened(house, ("partner/add",)) as tools:
+            door = Caller(tools, Grant(frozenset(tools)), work(), Ledger(), perf_counter)
+            added = await door.call("partner/add", {"a": 2, "b": 3})
+    with pytest.raises(AgentFailed, match="tool_server_unavailable"):
+        async with opened(house, ("partner/add",)):
+            pass
+
+    assert added.data == {"result": 5}
 
 
 async def test_a_description_that_gives_orders_is_only_read(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from mcp import Client
 from events.answer import AnswerGiven, RequestRefused
 from smolit.mcp_server import Offered, server
 
-ADDS = Offered("adder", "Adds.", {"type": "object", "properties": {"a": {"type": "integer"}}})
+ADDS = Offered("adder", "sums", "Adds.", {"type": "object", "properties": {"a": {"type": "integer"}}})
 
 
 def answer(outcome: str, **fields: Any) -> AnswerGiven:
@@ -24,10 +24,10 @@ async def call(told: AnswerGiven | RequestRefused | None, name: str = "adder", a
     done: list[tuple[str, str, dict[str, Any]]] = []
 
     async def listed() -> Sequence[Offered]:
-        return [ADDS, Offered("teller", "Tells.", None)]
+        return [ADDS, Offered("teller", "tales", "Tells.", None)]
 
-    async def do(agent: str, text: str, given: dict[str, Any]) -> AnswerGiven | RequestRefused | None:
-        done.append((agent, text, given))
+    async def do(offered: Offered, text: str, given: dict[str, Any]) -> AnswerGiven | RequestRefused | None:
+        done.append((offered.agent, text, given))
         return told
 
     async with Client(server(listed, do)) as client:
