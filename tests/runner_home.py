@@ -14,7 +14,7 @@ import psutil
 from smolit.process.census import Standing, census
 
 KIT = Path(__file__).with_name("runner_kit.py")
-PROCESSES = 7  # with one worker
+PROCESSES = 8  # with one worker
 PATIENCE_S = 60.0
 
 
