@@ -14,7 +14,7 @@ import psutil
 from smolit.process.census import Standing, census
 
 KIT = Path(__file__).with_name("runner_kit.py")
-PROCESSES = 8  # with one worker, and the local language model
+PROCESSES = 9  # with one worker, and the local language model
 PATIENCE_S = 60.0
 
 

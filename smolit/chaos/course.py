@@ -61,7 +61,7 @@ def _process_blows(rng: random.Random, count: int) -> Iterator[Blow]:
     points = {name: _endless(rng, POINTS[name]) for name in sorted(POINTS)}
     for _ in range(count):
         name = next(names)
-        at_point = rng.random() < _AT_POINTS
+        at_point = rng.random() < _AT_POINTS and bool(POINTS[name])
         fuse = Fuse(next(points[name]), rng.randint(1, _MOST_PASSES)) if at_point else None
         yield Blow(name, fuse, rng.uniform(0.1, 1.0))
 

@@ -21,6 +21,7 @@ POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "selection": ("send.before", "send.after", "ack.before", "ack.after"),
         "learning": (*_TURNED, "snapshot.before", "snapshot.written", "snapshot.after"),
         "dispatch": ("commit.before", "commit.after"),
+        "ingest": (),  # no task passes it, so it dies at any moment
         "projections": ("commit.before", "commit.after"),
         "relay": ("send.before", "send.after", "mark.before", "mark.written", "mark.after"),
         "worker": (

@@ -172,6 +172,23 @@ def _answer(said: Payload) -> str:
 
 _WORDS: Mapping[str, Callable[[Payload], str]] = {
     "task.submitted": _submitted,
+    "document.submitted": lambda said: f"document {said['document_id']} for {said['domain']}: {said['size']} bytes",
+    "document.chunked": lambda said: (
+        f"document {said['document_id']} version {said['version']}: part {said['part']} of its pieces"
+    ),
+    "document.added": lambda said: (
+        f"document {said['document_id']} version {said['version']} is found: {said['chunks']} piece(s)"
+    ),
+    "document.refused": lambda said: f"refused: {said['detail']} ({said['reason']})",
+    "document.removed": lambda said: f"document {said['document_id']} {'deleted' if said['erased'] else 'found no more'}",
+    "document.removal_requested": lambda said: f"removal of document {said['document_id']} asked for: {said['reason']}",
+    "domain.created": lambda said: f"there is a domain {said['domain']}",
+    "domain.clearing_requested": lambda said: f"clearing of {said['domain']} asked for: {said['reason']}",
+    "domain.cleared": lambda said: f"{said['documents']} document(s) of {said['domain']} deleted",
+    "reindex.requested": lambda said: f"vectors by {said['encoder']} asked for",
+    "reindex.begun": lambda said: f"from here on there are vectors by {said['encoder']}, too",
+    "chunks.embedded": lambda said: f"document {said['document_id']} version {said['version']}: vectors by {said['encoder']}",
+    "index.switched": lambda said: f"vectors by {said['encoder']} serve",
     "task.admitted": _admitted,
     "agent.chosen": _chosen,
     "attempt.started": _started,

@@ -13,6 +13,8 @@ from smolit.settings import PREFIX, Settings
 PROCESSES: tuple[str, ...] = ("intake", "selection", "learning", "dispatch", "relay", "worker", "ingest", "projections")
 # Those that the house does without: nobody waits for them at the start.
 EXTRAS: tuple[str, ...] = ("llm",)
+# Those that no task passes on its way.
+BESIDE: tuple[str, ...] = ("ingest",)
 # Those that read through Faust, in a consumer group each.
 BRAINS: tuple[str, ...] = ("intake", "selection", "learning")
 # From the door inwards: what is taken in is finished before those who write it down are stopped.

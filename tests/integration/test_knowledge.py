@@ -77,7 +77,7 @@ def test_what_is_added_is_found_and_answered_from_with_citations(smolit: Smolit,
     assert {hit["name"] for hit in found(smolit, "rubber", "--domain", "docs", "--right", "secret")} == {"pumps.md", "seals.md"}
     assert found(smolit, "pump", "--domain", "docs", "--meta", "part=seal") == []
     assert found(smolit, "pump", "--domain", "elsewhere") == []
-    said = smolit("task", "submit", "How many volts does the pump P-7 need?", "--agent", "answer", "--wait", "--json")
+    said = smolit("task", "submit", "How many volts does the pump P-7 need?", "--kind", "lookup", "--wait", "--json")
     assert said.json["outcome"] == "completed", said
     output = said.json["output"]
     piece = found(smolit, "volts", "--domain", "docs")[0]
@@ -119,7 +119,7 @@ def test_what_is_removed_is_gone_everywhere_also_after_a_rebuild(smolit: Smolit,
     assert found(smolit, f"{CANARY}gone", "--domain", "gone") == []
     assert smolit("projection", "rebuild", "--all").code == 0
     assert everywhere(settings, f"{CANARY}gone") == []
-    verified = smolit("projection", "verify", "--all", "--json")
+    verified = smolit("projection", "verify", "--all")
     assert verified.code == 0, verified
 
 
