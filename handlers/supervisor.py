@@ -177,7 +177,7 @@ def places(names: Names) -> list[tuple[str, int]]:
 
 
 class _Brisk:
-    """A source that, after it gave records, waits no longer than these may be held: they are acted on, also if nothing follows."""
+    """A source that waits no longer than records may be held once it gave some: they are acted on, also if nothing follows."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
