@@ -177,14 +177,17 @@ def places(names: Names) -> list[tuple[str, int]]:
 
 
 class _Brisk:
-    """A source that waits no longer than a record may be held: what was read is acted on, also when nothing follows it."""
+    """A source that waits no longer than records may be held once it gave some: they are acted on, also if nothing follows."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._gave = False
 
     async def fetch(self, limit: int = 500, wait_ms: int = 200) -> Sequence[Incoming]:
         """Return the next records."""
-        return await self._source.fetch(limit, min(wait_ms, round(_HOLD_S * 1000)))
+        found = await self._source.fetch(limit, min(wait_ms, round(_HOLD_S * 1000)) if self._gave else wait_ms)
+        self._gave = bool(found)
+        return found
 
 
 async def run(

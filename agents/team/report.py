@@ -15,6 +15,7 @@ from events.plan import PlanStep
 
 _LINES = 40  # of a table or list in the report's text; the output itself has all
 _CHARS = 2_000
+_CITED = 5
 
 
 def merged(standing: Standing, outputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +104,13 @@ def _said(section: Mapping[str, Any]) -> list[str]:
         head = [f"**Open**: the answers contradict each other, and rule {settled['rule']} settles nothing."]
         return [*head, *(f"- {one['agent']}: {_short(one['output'])}" for one in section["answers"])]
     tail = [f"(Contradictions settled by rule {settled['rule']}.)"] if settled and settled["conflicts"] else []
-    return [*_lines(section["output"]), *tail]
+    return [*_lines(section["output"]), *_sources(section["output"]), *tail]
+
+
+def _sources(output: Any) -> list[str]:
+    """Return the evidence that an output names, a line each."""
+    cited = output.get("citations") if isinstance(output, dict) else None
+    return [f"> {_short(one)}" for one in cited[:_CITED]] if isinstance(cited, list) else []
 
 
 def _lines(output: Any) -> list[str]:
@@ -116,7 +123,8 @@ def _lines(output: Any) -> list[str]:
         case {"rows": [dict(), *_] as rows}:
             return _table(rows)
         case dict():
-            return [line for name, value in list(output.items())[:_LINES] for line in _field(str(name), value)]
+            some = [(name, value) for name, value in output.items() if name != "citations"][:_LINES]
+            return [line for name, value in some for line in _field(str(name), value)]
         case list():
             return [f"- {_short(value)}" for value in output[:_LINES]]
         case _:

@@ -351,6 +351,7 @@ def test_a_report_names_who_did_what_what_is_missing_and_what_is_open() -> None:
         ({"columns": ["month", "sum"], "rows": [["May", 3], ["June", 4]]}, "| June | 4 |"),
         ({"rows": [{"n": 1}]}, "| n |"),
         ({"label": "positive"}, "- label: positive"),
+        ({"answer": "40", "citations": [{"document": "map", "chunk": 3}]}, '> {"chunk":3,"document":"map"}'),
         (["a | b"], "- a \\| b"),
         (3, "3"),
     ],
