@@ -19,7 +19,7 @@ from events.event import Event, Fact
 from events.ids import task_id
 from events.task import AgentChosen
 from handlers.errand import SOURCE
-from handlers.front import FRONT, errand_id
+from handlers.reply import FRONT, errand_id
 from smolit.chat.post import Post, fresh_id, open_post
 from smolit.cli.desk import Desk, now, open_desk
 

@@ -15,7 +15,7 @@ from events.event import Fact
 from events.ids import task_id
 from events.task import AgentChosen
 from handlers.errand import SOURCE
-from handlers.front import FRONT, errand_id
+from handlers.reply import FRONT, errand_id
 from smolit.chat.post import Post, fresh_id, known_thread
 from smolit.errors import NothingFound, UsageInvalid
 

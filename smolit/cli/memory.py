@@ -11,9 +11,10 @@ from events.request import ForgetMemory, Remember
 from events.topics import DEFAULT_TENANT
 from projections.conversation import messages_with
 from projections.memory import MemoryRow, memories
+from smolit.chat.caught_up import caught_up
 from smolit.cli import out
 from smolit.cli.chat import user_named
-from smolit.cli.desk import ask_for, open_desk, put_in_force, read
+from smolit.cli.desk import Desk, ask_for, open_desk, put_in_force, read
 from smolit.cli.option import DryRun, Json, Tenant
 from smolit.cli.task_change import Reason
 from smolit.errors import NothingFound
@@ -51,7 +52,7 @@ def forget(
 ) -> None:
     """Forget a memory everywhere: its words, its vector, and the words of the message that it was read from."""
     name, desk = user_named(user), open_desk()
-    pairs = read(desk, lambda connection: _to_forget(connection, tenant, name, memory))
+    pairs = read(desk, lambda connection: _to_forget(desk, connection, tenant, name, memory))
     for one, messages in pairs:
         request = ForgetMemory(user=name, memory_id=one.memory_id, messages=tuple(messages), reason=reason)
         asyncio.run(put_in_force(desk, tenant, request, dry_run))
@@ -64,8 +65,11 @@ def _held(tenant: str, user: str, agent: str | None, subject: str) -> MemoryRow 
     return next((one for one in found if (one.state, one.subject, one.agent) == ("holds", subject, agent)), None)
 
 
-async def _to_forget(connection: Connection, tenant: str, user: str, memory: str) -> list[tuple[MemoryRow, list[Spoken]]]:
+async def _to_forget(
+    desk: Desk, connection: Connection, tenant: str, user: str, memory: str
+) -> list[tuple[MemoryRow, list[Spoken]]]:
     """Return the memories that are meant, each with the messages whose words go with it; raises NothingFound."""
+    await caught_up(desk, connection)
     known = [one for one in await memories(connection, tenant, user) if one.state != "forgotten"]
     meant = [one for one in known if memory in ("all", one.memory_id)]
     if not meant and memory != "all":

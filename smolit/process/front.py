@@ -11,7 +11,7 @@ from agents.front.sort import Sorter
 from agents.port import Language
 from agents.signature import Keyring
 from events.task import Features
-from handlers import front
+from handlers import front, reply
 from handlers.count import Count
 from handlers.errand import Ended, Errands
 from learning.encoders import open_encoder
@@ -43,22 +43,22 @@ class FrontReads:
         self._connection = connection
         self._lock = asyncio.Lock()
 
-    async def thread(self, tenant: str, conversation_id: str) -> list[front.Heard]:
+    async def thread(self, tenant: str, conversation_id: str) -> list[reply.Heard]:
         """Return what was said, in order."""
         async with self._lock:
             rows = await thread(self._connection, tenant, conversation_id)
         return [
-            front.Heard(one.message_id, one.sender or "", one.kind or "", one.text or "", one.body or {})
+            reply.Heard(one.message_id, one.sender or "", one.kind or "", one.text or "", one.body or {})
             for one in rows
             if one.delivered_at is not None and one.forgotten_at is None
         ]
 
-    async def agents(self, tenant: str) -> list[front.Agent]:
+    async def agents(self, tenant: str) -> list[reply.Agent]:
         """Return the active agents."""
         async with self._lock:
             rows = await agents(self._connection, tenant)
         return [
-            front.Agent(
+            reply.Agent(
                 one.agent_id,
                 one.spec.get("description", ""),
                 tuple(one.spec.get("skills", ())),
@@ -85,7 +85,7 @@ class FrontReads:
         except VectorUnfit:
             return []
         async with self._lock:
-            rows = await recall(self._connection, tenant, user, front.FRONT, vector, k)
+            rows = await recall(self._connection, tenant, user, reply.FRONT, vector, k)
         return [Memory(one.memory_id, one.subject, one.text, one.learned_at, one.cosine) for one in rows]
 
     async def ended(self, tenant: str, task_id: str) -> Ended | None:
@@ -132,7 +132,7 @@ async def run(place: Place, who: str, language: Language | None, stopped: asynci
     try:
         reads = FrontReads(reading)
         errands = Errands(place.endpoints.kafka, place.names, publisher, reads.ended, ports.clock, ports.reader)
-        mind: Callable[[], front.Mind] = lambda: FrontMind(settings)  # noqa: E731 opened in a thread, when it is first needed
+        mind: Callable[[], reply.Mind] = lambda: FrontMind(settings)  # noqa: E731 opened in a thread, when it is first needed
 
         def make(connection: Connection) -> front.Front:
             return front.Front(place.names, reads, mind, language, errands, keyring(settings), connection, ports.clock, count)

@@ -10,19 +10,24 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from bench.agents.chat_path import STAGES, run
 from events.conversation import Letter, MessageRefused
+from events.request import SendMessage
 from projections.conversation import thread
 from smolit.chat.post import open_post
 from smolit.cli import app
-from smolit.cli.desk import open_desk
+from smolit.cli.desk import now, open_desk
+from smolit.client import Ask
+from smolit.process.front import keyring
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
@@ -232,6 +237,29 @@ def said(message_id: str, conversation_id: str, text: str, **fields: Any) -> Let
     """Return an update from one person to another, who reads the thread."""
     usual = {"sender": "user:many", "recipient": "user:other", "kind": "update"}
     return Letter(conversation_id=conversation_id, message_id=message_id, text=text, **{**usual, **fields})
+
+
+def test_what_is_forged_replayed_expired_or_out_of_scope_is_refused_and_on_record(settings: Settings) -> None:
+    """Each reaches nobody, and the thread says why; the one that was sent as it should be is delivered."""
+    good = said("good", "guarded", "as signed")
+    late = said("late", "guarded", "too late", expires_at=now() - timedelta(seconds=1))
+    loud = said("loud", "guarded", "to everybody", recipient="*", kind="broadcast")
+
+    async def go() -> list[str | None]:
+        async with open_post(open_desk(), "default") as post:
+            await post.sign_in("user:many")
+            key = keyring(settings).key("default", "user:many")
+            signed, *others = (key.signed("default", one) for one in (good, late, loud))
+            for one in (signed, signed, replace(signed, message_id="forged", text="not as signed"), *others):
+                await post.client.send([Ask(SendMessage(letter=one))])
+            end = time.monotonic() + PATIENCE_S
+            while time.monotonic() < end:
+                rows = await thread(post.connection, "default", "guarded")
+                if len(rows) == 5 and all(row.delivered_at or row.refused for row in rows):
+                    break
+            return [row.refused for row in rows]
+
+    assert asyncio.run(go()) == [None, "replayed", "forged", "expired", "out_of_scope"]
 
 
 def test_a_key_is_replaced_and_the_thread_goes_on(smolit: Smolit) -> None:

@@ -15,8 +15,9 @@ from events.event import Fact
 from events.request import Request, SubmitTask
 from events.task import Features
 from handlers.errand import Ended
-from handlers.front import FRONT, Agent, Front, Heard
+from handlers.front import Front
 from handlers.postroom import Delivered
+from handlers.reply import FRONT, Agent, Heard
 from learning.hashed import HashedEncoder
 from store import mailbox, sender_key
 from tests.builders import NAMES, TENANT, moment
