@@ -9,7 +9,7 @@ from rich.table import Table
 
 from smolit.demo.second import ATTACHED, DOCUMENTS, QUESTION, RECALL, REMEMBERED, TEXT, Given, Recalled, Second
 
-LINES = 60
+LINES = 120
 
 
 def print_given(console: Console, given: Given) -> None:
