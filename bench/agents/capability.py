@@ -32,7 +32,7 @@ def measure(seed: int) -> list[Figure]:
     )
     return [
         Figure(
-            worker="front",
+            worker="capability",
             metric=name,
             unit="share",
             better="higher",

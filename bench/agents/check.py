@@ -102,7 +102,7 @@ def measure(seed: int) -> list[Figure]:
             "post-check", "planted implausible outputs caught", "share", "higher", _share(all_caught), data, len(all_caught),
             "JSON Schema alone", _share(_by_schema_alone(seed)),
         ),
-        Figure("post-check", "good outputs rejected", "share", "lower", _share(wronged), f"{GOOD} good ones; seed {seed}", GOOD),
+        Figure("check", "good outputs rejected", "share", "lower", _share(wronged), f"{GOOD} good ones; seed {seed}", GOOD),
     ]  # fmt: skip
 
 

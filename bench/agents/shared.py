@@ -90,8 +90,8 @@ def measure(seed: int) -> list[Figure]:
         alone = bootstrapped([one.alone for one in some], _mean, seed)
         gain = bootstrapped([one.shared - one.alone for one in some], _mean, seed)
         data = f"{_SET}, {name}"
-        figures.append(Figure("shared lessons", "right", "share", "higher", shared, data, len(some), "B without A's", alone))
-        figures.append(Figure("shared lessons", "more than without, paired", "share", "higher", gain, data, len(some)))
+        figures.append(Figure("shared", "right", "share", "higher", shared, data, len(some), "B without A's", alone))
+        figures.append(Figure("shared", "more than without, paired", "share", "higher", gain, data, len(some)))
     return figures
 
 

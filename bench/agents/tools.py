@@ -175,7 +175,7 @@ def _figure(name: str, asked: Sequence[Asked], mine: Sequence[float], theirs: Se
     """Return the figure of one shape, or of all."""
     kept = [number for number, one in enumerate(asked) if name in ("all", one.shape)]
     return Figure(
-        worker="tool-worker",
+        worker="tools",
         metric="solved" if name == "all" else f"solved: {name}",
         unit="share",
         better="higher",
