@@ -99,7 +99,7 @@ def measure(seed: int) -> list[Figure]:
     data = f"{len(all_caught)} invoices with one planted fault each, of {len(caught)} kinds; seed {seed}"
     return [
         Figure(
-            "post-check", "planted implausible outputs caught", "share", "higher", _share(all_caught), data, len(all_caught),
+            "check", "planted implausible outputs caught", "share", "higher", _share(all_caught), data, len(all_caught),
             "JSON Schema alone", _share(_by_schema_alone(seed)),
         ),
         Figure("check", "good outputs rejected", "share", "lower", _share(wronged), f"{GOOD} good ones; seed {seed}", GOOD),
