@@ -15,6 +15,7 @@ from agents.forecast.rolling import forecast
 from agents.forecast.series import SeriesRefused, series_of
 from bench.agents.figure import Figure
 from bench.agents.real import SOURCE, Told, all_series, tables
+from bench.agents.share import share
 from bench.spread import bootstrapped
 
 WORKER = "forecast"
@@ -99,7 +100,7 @@ def measure(seed: int, origins: int = ORIGINS) -> list[Figure]:
     points, cells = sum(one.count for one in series), sum(one.count for one in split)
     named = f"{len(series)} real series, {origins} outer origins each, {SOURCE}"
     rows = f"{len(tables())} real tables, {SPLITS} splits each, {SOURCE}"
-    said = bootstrapped([float(turn < refused) for turn in range(tried)], _mean)
+    said = share([turn < refused for turn in range(tried)], seed)
     return [
         Figure(
             WORKER,
@@ -147,10 +148,6 @@ def measure(seed: int, origins: int = ORIGINS) -> list[Figure]:
             asked="0.85 to 0.95",
         ),
     ]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 if __name__ == "__main__":
