@@ -8,7 +8,7 @@ outbox, in the transaction of the claim. As long as no agent lives elsewhere, it
 
 import asyncio
 from asyncio import Event as Flag
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from agents.contract import admitted
 from agents.errors import AgentFailed, EffectUnknown
 from agents.pipelines.remote import settings_of
 from bus.admin import provision
+from bus.errors import WrongTopics
 from bus.producer import MakePublisher, Publisher
 from bus.reader import MakeReader, PartitionReader
 from events.aside import dead_letter, refusal
@@ -184,8 +185,8 @@ class Hand:
         self._clock, self._count = clock, count
         self._rounds = 0
 
-    async def turn(self) -> None:
-        """Do one round."""
+    async def turn(self, pools: Collection[str] | None = None) -> None:
+        """Do one round, for these pools (None: all)."""
         self._rounds += 1
         if self._rounds % _FORGET_EVERY == 0:
             await rows.forget(self._connection)
@@ -194,7 +195,7 @@ class Hand:
             finish = Finish(late.claimed, "timed_out", late.duration_us, reason="timed_out", detail=detail)
             await self._end(Tried(finish))
         for worker, room_left in await rows.free(self._connection, self._rhythm.patience_s):
-            if await claim.any_queued(self._connection, worker.pool):
+            if (pools is None or worker.pool in pools) and await claim.any_queued(self._connection, worker.pool):
                 await self._give(worker, room_left)
 
     async def _give(self, worker: Worker, most: int) -> None:
@@ -291,7 +292,7 @@ async def run(
         lines = [await _connect(connect, dsn, stack) for _ in range(2)]
         if not await take_turn(lines[0], roads.names, stopped, rhythm.asleep_s, CONSUMER):
             return
-        topics = Topics(kafka, roads.names, replicas, tell)
+        topics = Topics(kafka, roads.names, replicas, tell, count)
         while not stopped.is_set() and not await topics.made_for(lines[1]):
             await _nap(stopped, rhythm.asleep_s)
         if stopped.is_set():
@@ -319,11 +320,15 @@ async def run(
 
 
 class Topics:
-    """The topics of pools that live elsewhere, made when the first agent is in one; `tell` hears of every pool."""
+    """The topics of pools that live elsewhere, made when the first agent is in one; `tell` hears of every pool.
 
-    def __init__(self, kafka: str, names: Names, replicas: int, tell: Callable[[Sequence[str]], None]) -> None:
-        self._kafka, self._names, self._replicas, self._tell = kafka, names, replicas, tell
-        self._made: set[str] = set()
+    A topic that Kafka does not let us make is counted, and its pool gets nothing; all else goes on.
+    """
+
+    def __init__(self, kafka: str, names: Names, replicas: int, tell: Callable[[Sequence[str]], None], count: Count) -> None:
+        self._kafka, self._names, self._replicas, self._tell, self._count = kafka, names, replicas, tell, count
+        self.made: set[str] = set()
+        self._refused: set[str] = set()
         self._told: tuple[str, ...] | None = None
 
     async def made_for(self, connection: Connection) -> bool:
@@ -333,11 +338,14 @@ class Topics:
             self._told = pools
             self._tell(pools)
         labels = {label for label in pools if is_elsewhere(label)}
-        if missing := labels - self._made:
-            wanted = {self._names.work_of(*_parts(label)): WORK for label in sorted(missing)}
-            await provision(self._kafka, wanted, self._replicas)
-            self._made |= missing
-        return bool(labels)
+        for label in sorted(labels - self.made - self._refused):
+            try:
+                await provision(self._kafka, {self._names.work_of(*_parts(label)): WORK}, self._replicas)
+                self.made.add(label)
+            except WrongTopics:
+                self._refused.add(label)
+                self._count("bridge.no_topic", 1)
+        return bool(labels & self.made)
 
 
 def _parts(label: str) -> tuple[str, str]:
@@ -365,7 +373,7 @@ async def _tend(hand: Hand, topics: Topics, connection: Connection, bell: Doorbe
     """Give and end, whenever it rings, and every so often."""
     while not stopped.is_set():
         await topics.made_for(connection)
-        await hand.turn()
+        await hand.turn(topics.made)
         await bell.wait(rhythm.poll_s)
 
 

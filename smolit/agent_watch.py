@@ -47,7 +47,7 @@ def stamps(folder: Path) -> list[tuple[Path, Stamp]]:
     for path in folder.glob(f"*{specs.SUFFIX}"):
         try:
             told = path.stat()
-        except FileNotFoundError:
+        except OSError:  # it went away, or is not for us to look at
             continue
         found.append((path, (told.st_mtime_ns, told.st_size)))
     return found
@@ -58,6 +58,8 @@ def _read(path: Path, stamp: Stamp, first: bool) -> Changed | None:
         read = specs.read(str(path), path.read_bytes())
     except FileNotFoundError:
         return None
+    except OSError as error:
+        return Changed(path, stamp, None, (Fault(str(path), 1, f"it cannot be read: {error.strerror}"),), first)
     return Changed(path, stamp, read.spec, read.faults, first)
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from bus.errors import WrongTopics
 from bus.producer import Publisher
 from events.answer import AnswerGiven, RequestRefused
 from events.dead_letter import DeadLetter
@@ -18,7 +19,7 @@ from events.request import AnnounceWorker, AnswerAttempt, BeatWorker, DoneStep, 
 from events.task import AttemptEnded, AttemptStarted, TaskEnded
 from events.wire import Incoming, Outgoing, decode, encode
 from events.work import DoAttempt, DropAttempt
-from handlers.bridge import Ear, Hand, Rhythm
+from handlers.bridge import Ear, Hand, Rhythm, Topics
 from handlers.dispatch import Retry
 from tests.integration.hands_kit import Floor, asked, chose, floor, now, task_id
 from tests.stacks import Namespace
@@ -392,3 +393,26 @@ async def test_bells_of_one_pool_wake_nobody_else(namespace: Namespace) -> None:
 
         assert await hall.value("select count(*) from ops.work_room where worker = 'house' and pool = ''") == 1
         assert await hall.claim("house") == []
+
+
+async def test_a_topic_that_kafka_does_not_let_us_make_stops_nothing_else(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pool gets nothing, which is counted once; every pool is told, whichever way."""
+    told: list[tuple[str, ...]] = []
+
+    async def refuse(_kafka: str, topics: dict[str, Any], _replicas: int) -> None:
+        if any("barn" in name for name in topics):
+            raise WrongTopics("not allowed")
+
+    monkeypatch.setattr("handlers.bridge.provision", refuse)
+    async with bridge(namespace) as made:
+        await made.hall.agent("stacker", pipeline="remote", pool="barn")
+        await made.hall.agent("heavy", pool="models")
+        topics = Topics("nowhere", made.hall.names, 1, lambda pools: told.append(tuple(pools)), made.hall.count)
+        answers = [await topics.made_for(made.hall.connection) for _ in range(3)]
+
+        assert answers == [True] * 3
+        assert topics.made == {"@default/farm"}
+        assert made.hall.counts["bridge.no_topic"] == 1
+        assert told == [("@default/barn", "@default/farm", "models")]
