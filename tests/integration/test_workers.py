@@ -66,6 +66,23 @@ def test_an_invoice_is_read_and_its_entities_are_found(smolit: Smolit, scan: Pat
     assert "PP-OCRv6" in json.dumps(shown.json["attempts"])
 
 
+def test_texts_are_judged_and_summarized(smolit: Smolit, tmp_path: Path) -> None:
+    """The worker opens the sentence encoder for all three; each answer is by a model."""
+    asked = {
+        "sentiment": "Wonderful service, I am delighted.",
+        "classify": "Which article of the constitution lets a court review a statute?",
+        "summary": "The pump failed. It will be replaced in May. Lunch was late. Lunch was cold. The pump is old.",
+    }
+    batch = tmp_path / "batch.jsonl"
+    batch.write_text("\n".join(json.dumps({"text": text, "kind": kind, "agent": kind}) for kind, text in asked.items()))
+
+    said = smolit("task", "submit", "--batch", str(batch), "--wait", "--json")
+    outputs = {one["agent"]: one["output"] for one in map(json.loads, said.out.splitlines())}
+
+    assert (outputs["sentiment"]["label"], outputs["classify"]["label"]) == ("positive", "law"), said
+    assert [one["text"] in asked["summary"] for one in outputs["summary"]["sentences"]] == [True] * 3
+
+
 def test_what_is_no_picture_is_refused_before_anybody_is_chosen(smolit: Smolit, tmp_path: Path) -> None:
     """By intake where the bytes do not fit the kind, by the worker where they are of a kind that it cannot read."""
     path = tmp_path / "batch.jsonl"
