@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bench.agents import arithmetic, finance, forecast, specialised, table
+from bench.agents import arithmetic, finance, forecast, specialised, table_analysis
 from bench.agents.real import Told, all_series, tables
 from bench.agents.share import share
 
@@ -81,9 +81,9 @@ def test_series_are_many_and_without_gaps() -> None:
 
 def test_questions_about_tables_are_answered_or_refused() -> None:
     """Most are right, hardly one is wrong, and the key-word baseline is far behind."""
-    found = table.judged()
+    found = table_analysis.judged()
 
-    assert len(found) == len(table.QUESTIONS) >= 50
+    assert len(found) == len(table_analysis.QUESTIONS) >= 50
     assert sum(right for _, right, _, _ in found) >= 40
     assert sum(not right and not refused for _, right, refused, _ in found) <= 1
     assert sum(base for *_, base in found) < 15
@@ -91,7 +91,7 @@ def test_questions_about_tables_are_answered_or_refused() -> None:
 
 def test_tables_are_the_same_however_they_are_written() -> None:
     """Nine ways of writing three tables."""
-    assert table.traps() == [True] * 27
+    assert table_analysis.traps() == [True] * 27
 
 
 def test_a_share_of_none_is_not_sure() -> None:
