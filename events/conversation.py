@@ -108,8 +108,8 @@ class MessageSent(Fact, frozen=True, kw_only=True):
     request_id: Annotated[str, says("What sent it; the same message under another one is a replay.")]
 
     def slot(self) -> tuple[str | int, ...]:
-        """One fact per message and request: what comes again by another request is seen as what it is."""
-        return (self.tenant, self.conversation_id, "message", self.letter.message_id, self.request_id)
+        """One fact per request: the same message by another one is seen as what it is."""
+        return (self.tenant, self.conversation_id, "message", self.request_id)
 
 
 @event("message.delivered", version=1, topic=CONVERSATIONS, key="conversation_id")
@@ -191,7 +191,7 @@ class MemoryCorrected(Fact, frozen=True, kw_only=True):
 
     def slot(self) -> tuple[str | int, ...]:
         """One fact per memory."""
-        return (self.tenant, "memory", self.user, self.memory_id)
+        return (self.tenant, "memory_correction", self.user, self.memory_id)
 
 
 @event("memory.forgotten", version=1, topic=CONVERSATIONS, key="user")
