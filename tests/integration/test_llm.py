@@ -101,7 +101,9 @@ def test_use_is_shown_by_agent_and_adds_up_to_the_recorded_calls(smolit: Smolit)
     ).json["models"]
     known = [one["task_id"] for one in smolit("task", "list", "--json").json]
     shown = [smolit("task", "show", task, "--json").json for task in known]
-    steps = [step for task in shown for attempt in task["attempts"] for step in attempt["steps"] if step["tokens_in"] is not None]
+    steps = [
+        step for task in shown for attempt in task["attempts"] for step in attempt["steps"] or () if step["tokens_in"] is not None
+    ]
 
     assert ids <= set(known)
     assert [(one["model"], one["calls"]) for one in listed] == [(MODEL, len(steps))]
