@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import httpx
+import msgspec
 from msgspec import Struct
 
 from agents.errors import AgentFailed
@@ -157,6 +158,13 @@ class Spent:
         self.prompt_sha256, self.answer_sha256 = said.prompt_sha256, said.answer_sha256
 
 
+def step_of(name: str, said: Said) -> Step:
+    """Return a step that was one question to a language model, as its answer says."""
+    figures = (said.model, said.tokens_in, said.tokens_out, said.cost_microusd)
+    hashes = {"prompt_sha256": said.prompt_sha256, "answer_sha256": said.answer_sha256}
+    return msgspec.structs.replace(Step(name, said.duration_us, *figures), **hashes)
+
+
 class Stopwatch:
     """Times the steps of one attempt."""
 
@@ -191,4 +199,5 @@ class Stopwatch:
         """Write a step down."""
         took_us = round((self._timer() - began) * 1_000_000)
         figures = (spent.model, spent.tokens_in, spent.tokens_out, spent.cost_microusd)
-        self._steps.append(Step(name, took_us, *figures, spent.prompt_sha256, spent.answer_sha256))
+        prompt, answer = spent.prompt_sha256, spent.answer_sha256
+        self._steps.append(Step(name, took_us, *figures, prompt_sha256=prompt, answer_sha256=answer))

@@ -204,7 +204,7 @@ class DocumentRemoved(Fact, frozen=True, kw_only=True):
 
     def slot(self) -> tuple[str | int, ...]:
         """A version is removed once; erasing what was removed before is told again."""
-        return (self.tenant, "document", self.document_id, self.version, "erased" if self.erased else "removed")
+        return (self.tenant, "document", self.document_id, self.version, "removed", int(self.erased))
 
 
 @event("domain.cleared", version=1, topic=KNOWLEDGE, key="tenant")

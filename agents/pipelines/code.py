@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from agents.contain.run import Limits, run
 from agents.errors import AgentFailed
-from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work
+from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work, step_of
 from agents.port import Ask, Message, Said
 from agents.tools.code import why
 from events.task import Step
@@ -70,7 +70,7 @@ class Code:
                 "no_code", "the task brings no code (input.code, or a ```python block), and no model is here to write it"
             )
         said = await self._toolbox.language.complete(asked(work))
-        step = Step("write", said.duration_us, said.model, said.tokens_in, said.tokens_out, said.cost_microusd)
+        step = step_of("write", said)
         return written_in(said, step), (step,)
 
 

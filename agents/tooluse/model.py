@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 
 from agents.errors import AgentFailed
+from agents.pipeline import step_of
 from agents.port import Ask, Language, Message
 from agents.tool import Tool
 from agents.tools.call import as_data
 from agents.tooluse.story import Answer, Call, Move, Planned, Story
-from events.task import Step
 
 MOST_CONTEXT = 12_000  # characters of data that one prompt may hold; the oldest results go first
 MOST_TOKENS = 512
@@ -49,7 +49,7 @@ class ModelPlanner:
                 schema=schema_of(story.tools),
             )
         )
-        step = Step("plan", said.duration_us, said.model, said.tokens_in, said.tokens_out, said.cost_microusd)
+        step = step_of("plan", said)
         try:
             return Planned(move_of(said.data if said.data is not None else said.text), step)
         except AgentFailed as failure:

@@ -31,7 +31,8 @@ from events.ids import task_id as task_id_of
 from events.plan import SUPERVISOR
 from events.task import AttemptEnded, TaskEnded
 from learning.outcomes import Outcomes
-from smolit.settings import PROJECT
+from smolit.process.parts.worker import sentence_encoder
+from smolit.settings import PROJECT, load_settings
 
 TASKS = 60
 _DATA = "letters about orders, made by seed; tones by hand"
@@ -172,9 +173,8 @@ def _later() -> datetime:
 
 def crew(kinds: Sequence[str]) -> dict[str, tuple[AgentSpec, Pipeline]]:
     """Return the house's agent for each skill, ready to work; the first by name where several have it."""
-    toolbox = Toolbox(
-        PROJECT, frozenset(), httpx.AsyncClient(trust_env=False), lambda path: Outcomes.load(path.parent, path.name)
-    )
+    http, encoder = httpx.AsyncClient(trust_env=False), sentence_encoder(load_settings().cache / "encoder")
+    toolbox = Toolbox(PROJECT, frozenset(), http, lambda path: Outcomes.load(path.parent, path.name), encoder=encoder)
     specs = sorted(load(PROJECT / "agents" / "specs"), key=lambda spec: spec.id)
     found = {kind: next(spec for spec in specs if kind in spec.skills) for kind in kinds}
     return {kind: (spec, build(spec, toolbox)) for kind, spec in found.items()}

@@ -78,7 +78,7 @@ def test_an_unknown_pipeline_is_named_with_those_there_are() -> None:
     """Whoever misspells a pipeline reads which ones there are."""
     (told,) = faults(GOOD.replace(b"pipeline: arithmetic", b"pipeline: arithmetics"))
 
-    assert told.startswith("a.yaml:4: pipeline: no pipeline is called 'arithmetics'; there are arithmetic, ")
+    assert told.startswith("a.yaml:4: pipeline: no pipeline is called 'arithmetics'; there are answer, arithmetic, ")
 
 
 def test_two_files_may_not_claim_one_id(tmp_path: Path) -> None:

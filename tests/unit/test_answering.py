@@ -15,7 +15,7 @@ from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Toolbox, Work
 from agents.pipelines.answer import NOT_KNOWN, is_grounded
 from agents.port import Ask, Language, Passage, Said
-from agents.tools.knowledge import knowledge_search
+from agents.tools.house import tools_of
 from agents.vectors import Encoders
 from events.agent import AgentSpec
 from learning.outcomes import Outcomes
@@ -136,15 +136,14 @@ async def test_only_granted_domains_are_searched() -> None:
 
 
 async def test_the_tool_searches_what_the_agent_is_granted() -> None:
-    """Its result names each passage's place; without a store it says so."""
+    """Its result names each passage's place; without a store there is no such tool."""
     recorded = lambda path: Outcomes.load(path.parent, path.name)  # noqa: E731 nothing is recorded here
     spec = AgentSpec("a", "d", ("s",), "answer", knowledge=("docs",))
     work = Work("t", "task", 1, "a", None, "x", {}, moment(9), spec=spec)
     async with httpx.AsyncClient(trust_env=False) as http:
-        found = await knowledge_search(Toolbox(Path(), frozenset(), http, recorded, shelf=Shelf(PUMP))).run(
-            {"query": "volts"}, work
-        )
-        with pytest.raises(AgentFailed, match="no store"):
-            await knowledge_search(Toolbox(Path(), frozenset(), http, recorded)).run({"query": "volts"}, work)
+        there = {one.name: one for one in tools_of(Toolbox(Path(), frozenset(), http, recorded, shelf=Shelf(PUMP)))}
+        found = await there["knowledge_search"].run({"query": "volts"}, work)
+        without = {one.name for one in tools_of(Toolbox(Path(), frozenset(), http, recorded))}
 
     assert [(one["document_id"], one["chunk"]) for one in found["passages"]] == [("d-1", 0)]
+    assert "knowledge_search" not in without
