@@ -18,6 +18,7 @@ from agents.errors import BadSpecs, PipelineUnknown
 from agents.pipelines.steps import Steps
 from agents.plain_yaml import Fault, Unreadable, at, line, parse, plain, strange_keys, strange_values, values_of
 from agents.schema import faults_of
+from agents.tools.catalog import NAMES
 from events.agent import AgentSpec
 from events.pool import fits_a_topic
 
@@ -41,10 +42,11 @@ class Known(NamedTuple):
     domains: Collection[str] | None = None
 
 
-_ANYTHING = Known()
+# What a house has; its domains of knowledge come and go, so they are looked at where a caller knows them.
+_HOUSE = Known(tools=NAMES)
 
 
-def load(folder: Path, known: Known = _ANYTHING) -> tuple[AgentSpec, ...]:
+def load(folder: Path, known: Known = _HOUSE) -> tuple[AgentSpec, ...]:
     """Return every spec in a folder, by file name.
 
     Raises:
@@ -56,7 +58,7 @@ def load(folder: Path, known: Known = _ANYTHING) -> tuple[AgentSpec, ...]:
     return specs
 
 
-def lint(folder: Path, known: Known = _ANYTHING) -> tuple[tuple[AgentSpec, ...], tuple[Fault, ...]]:
+def lint(folder: Path, known: Known = _HOUSE) -> tuple[tuple[AgentSpec, ...], tuple[Fault, ...]]:
     """Return the good specs in a folder, and every fault of the others."""
     files = sorted(folder.glob(f"*{SUFFIX}"))
     if not files:
@@ -66,7 +68,7 @@ def lint(folder: Path, known: Known = _ANYTHING) -> tuple[tuple[AgentSpec, ...],
     return tuple(one.spec for one in reads.values() if one.spec), (*faults, *_twins(reads))
 
 
-def read(name: str, content: bytes, known: Known = _ANYTHING) -> Read:
+def read(name: str, content: bytes, known: Known = _HOUSE) -> Read:
     """Return the spec in a file's content, or everything that is wrong with it."""
     try:
         root = parse(name, content)
@@ -199,7 +201,7 @@ def _unknown_names(name: str, root: yaml.MappingNode, known: Known) -> Iterator[
         for item in node.value if isinstance(node, yaml.SequenceNode) else ():
             if item.value in seen:
                 yield Fault(name, line(item), f"{field}: {item.value!r} is named twice")
-            elif there is not None and item.value not in there:
+            elif there is not None and item.value not in there and "/" not in item.value:
                 near = difflib.get_close_matches(str(item.value), there, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(there)) or 'none'}"
                 yield Fault(name, line(item), f"{field}: nobody knows {item.value!r}; {hint}")

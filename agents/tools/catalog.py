@@ -11,6 +11,9 @@ from agents.tools.foreign import connected
 # Tools that need nothing but their arguments.
 TOOLS: tuple[Tool, ...] = (*arithmetic.TOOLS, *code.TOOLS, *finance.TOOLS)
 
+# All names there can be in a house; tools of servers outside have a "/" in theirs, and only those servers know them.
+NAMES = frozenset({*(tool.name for tool in TOOLS), "table_sql", "now", "http_get", "knowledge_search"})
+
 
 @asynccontextmanager
 async def opened(toolbox: Toolbox, wanted: Collection[str] | None) -> AsyncIterator[dict[str, Tool]]:

@@ -3,19 +3,23 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
 from agents.errors import AgentFailed
-from agents.pipeline import Effect, Work
+from agents.pipeline import Effect, Toolbox, Work
+from agents.port import Passage
 from agents.tool import Tool
 from agents.tools import arithmetic
 from agents.tools.call import Caller, Grant, as_data
-from agents.tools.catalog import TOOLS
+from agents.tools.catalog import NAMES, TOOLS, opened
 from agents.tools.schema import harmless, misfit, too_big
+from learning.outcomes import Outcomes
 from tests.builders import moment
 
 WORK = Work("default", "t", 1, "a", None, "", {}, moment(9))
@@ -300,3 +304,19 @@ async def test_real_arithmetic_still_has_a_value() -> None:
     seen = await caller(*arithmetic.TOOLS).call("calculator", {"expression": "(12.5 - 2) * 4 / 3"})
 
     assert msgspec.to_builtins(seen)["data"] == {"value": "14", "exact": True}
+
+
+async def test_the_names_that_specs_may_use_are_those_of_the_house() -> None:
+    """Each tool that a house with knowledge opens is known to the lint of specs, and no other."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        toolbox = Toolbox(Path(), frozenset(), http, lambda path: Outcomes.load(path.parent, path.name), shelf=Nothing())
+        async with opened(toolbox, None) as tools:
+            assert set(tools) == NAMES
+
+
+class Nothing:
+    """Knowledge that holds nothing."""
+
+    async def search(self, tenant: str, query: str, domains: Sequence[str], most: int) -> tuple[Passage, ...]:
+        """Find nothing."""
+        return ()
