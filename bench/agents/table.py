@@ -30,7 +30,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("finance", ("finance",), "bench.agents.finance"),
     Measure("forecast", ("forecast",), "bench.agents.forecast"),
     Measure("table", ("table",), "bench.agents.table_analysis"),
-    Measure("ensemble", ("ensemble",), "bench.agents.ensemble"),
+    Measure("ensemble", (), "bench.agents.ensemble"),
     Measure("specialised", (), "bench.agents.specialised"),
     Measure("tools", ("tools",), "bench.agents.tools"),
     Measure("answer", ("answer",), "bench.agents.knowledge"),
