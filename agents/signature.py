@@ -6,6 +6,7 @@ Source: RFC 8032, by the `cryptography` package, which is imported when the firs
 import base64
 import hmac
 import os
+import tempfile
 from pathlib import Path
 
 from msgspec import Struct, json
@@ -96,12 +97,12 @@ class Keyring:
     def _keep(self, path: Path, seed: bytes) -> None:
         """Write a key whole or not at all; the first one stays."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mine = path.with_suffix(f".{os.getpid()}")
-        with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        handle, mine = tempfile.mkstemp(dir=self._folder)  # readable by its owner alone, and nobody else's
+        with os.fdopen(handle, "wb") as file:
             file.write(seed)
         try:
             os.link(mine, path)
         except FileExistsError:
             pass  # another process was first: its key is the key
         finally:
-            mine.unlink()
+            os.unlink(mine)

@@ -110,6 +110,7 @@ READERS: tuple[Reader, ...] = (
     Reader("learning", (TASKS,)),
     Reader("learning", (LEARNING,)),
     Reader("dispatch", (TASKS,)),
+    Reader("dispatch", (ANSWERS, TASKS)),  # the supervisor of split tasks
     Reader("projections", (LEARNING, TASKS)),
     Reader(PRODUCER, (ANSWERS, LEARNING, TASKS)),
 )
@@ -132,6 +133,14 @@ def duties(process: str) -> dict[str, Duty]:
 def consumers(process: str) -> list[tuple[Topic, ...]]:
     """Return the topics of each consumer of a process."""
     return [reader.topics for reader in READERS if reader.by == process]
+
+
+def acting(process: str) -> list[frozenset[Topic]]:
+    """Return, for each consumer of a process, the topics on which it acts: those that no other one before it reads."""
+    found: list[frozenset[Topic]] = []
+    for topics in consumers(process):
+        found.append(frozenset(topics).difference(*found))
+    return found
 
 
 def awaited(process: str) -> Counter[str]:

@@ -18,7 +18,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from msgspec import Struct
 
-from bench.floor import HOPS, Fact, awaited, consumers, duties
+from bench.floor import HOPS, Fact, acting, awaited, consumers, duties
 from bus.address import options
 from bus.reader import MAX_WAIT_MS
 from events.topics import MAX_DEAD_LETTER_BYTES, Names, Topic
@@ -93,6 +93,8 @@ class Part:
         self._tell = {process: cycle(pipes) for process, pipes in tell.items()}
         self._left = Counter({fact: times * plan.tasks for fact, times in awaited(name).items()})
         self._topics = consumers(name)
+        names = Names(plan.prefix)
+        self._acting = [frozenset(names.of(topic) for topic in topics) for topics in acting(name)]
         self._out = producer(plan.kafka) if any(hop.by == name for hop in HOPS) else None
         self.taken: Counter[str] = Counter()
         self.done = asyncio.Event()
@@ -105,21 +107,21 @@ class Part:
         print("ready", flush=True)
         try:
             async with asyncio.TaskGroup() as group:
-                for one in readers:
-                    group.create_task(self._read(one))
+                for one, acting in zip(readers, self._acting, strict=True):
+                    group.create_task(self._read(one, acting))
                 if hear is not None:
                     group.create_task(self._hear(hear))
         finally:
             for one in (*readers, *([self._out] if self._out else [])):
                 await one.stop()
 
-    async def _read(self, one: AIOKafkaConsumer) -> None:
-        """Take in what one consumer brings."""
+    async def _read(self, one: AIOKafkaConsumer, acting: frozenset[str]) -> None:
+        """Take in what one consumer brings, and act on what comes from these topics."""
         while True:
             batch = await one.getmany(timeout_ms=1_000, max_records=_LIMIT)
-            facts = [told(record) for records in batch.values() for record in records]
-            await self._take(facts)
-            self._count(name for name, _ in facts)
+            facts = [(place.topic, *told(record)) for place, records in batch.items() for record in records]
+            await self._take([(name, task) for topic, name, task in facts if topic in acting])
+            self._count(name for _, name, _ in facts)
 
     async def _hear(self, pipe: int) -> None:
         """Take in what other processes tell."""

@@ -283,7 +283,7 @@ def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
     batch.write_text("\n".join(json.dumps({"text": f"factor {n}", "kind": f"factor-{language}"}) for n in numbers))
     with ExitStack() as stack:
         victim = stack.enter_context(elsewhere(command, language, "victim", settings))
-        sent = smolit("task", "submit", "--file", str(batch))
+        sent = smolit("task", "submit", "--batch", str(batch))
         until(lambda: Said(at_work(settings, "victim"), "", ""), lambda said: said.code == 2)
         os.kill(victim.pid, signal.SIGKILL)
         stack.enter_context(elsewhere(command, language, "heir", settings))

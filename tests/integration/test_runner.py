@@ -54,7 +54,7 @@ def test_processes_stop_in_order(home: Home) -> None:
 
     order = home.diary.read_text().split()
     assert runner.returncode == 0
-    assert sorted(order) == ["dispatch", "intake", "learning", "llm", "projections", "relay", "selection", "worker"]
+    assert sorted(order) == ["dispatch", "ingest", "intake", "learning", "llm", "projections", "relay", "selection", "worker"]
     assert [order[0], order[1], *order[-3:]] == ["intake", "selection", "learning", "relay", "projections"]
     assert read_runner(home.data_dir) is None
 

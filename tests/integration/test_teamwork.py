@@ -113,8 +113,10 @@ def test_a_task_is_split_done_side_by_side_and_merged_with_who_did_what(smolit: 
     assert (answer["agent"], told["outcome"], told["missing"]) == ("supervisor", "completed", [])
     assert {one["step"]: one["output"] for one in told["steps"]}["sum"]["value"] == "42"
     parts = [part for step in told["steps"] for part in step["parts"]]
-    assert [part["agent"] for part in parts] == ["shouter", "counter", "sentiment", "arithmetic"]
-    assert all(part["propensity"] == 1.0 for part in parts)
+    assert [part["agent"].split("-")[0] for part in parts] == ["shouter", "counter", "sentiment", "arithmetic"]
+    assert [part["candidates"] for part in parts] == [1, 1, 2, 1]
+    assert all(part["propensity"] == 1.0 for part in parts if part["candidates"] == 1)
+    assert 0.0 < parts[2]["propensity"] < 1.0
     assert told["cost_microusd"] == 150
     assert all(part["task_id"] in told["report"] for part in parts)
     assert Desk.seen["/upper one two three"] == 1

@@ -119,7 +119,7 @@ def over(told: Any) -> bool:
 
 def kill(settings: Settings, name: str) -> None:
     """Kill a process as it is, without a word."""
-    (pid,) = (one.pid for one in census(settings.data_dir) if one.identity.startswith(f"{name}-") and one.pid)
+    (pid,) = (one.pid for one in census(settings.data_dir) if one.identity == f"{name}-1" and one.pid)
     os.kill(pid, signal.SIGKILL)
 
 

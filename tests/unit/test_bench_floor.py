@@ -1,10 +1,24 @@
 """The floor's two lists: they fit together, they are those of the real code, and what differs from a run is named."""
 
+from collections import Counter
+
 from msgspec.structs import replace
 
-from bench.floor import HOPS, PRODUCER, READERS, Duty, Fact, Traffic, awaited, differences, duties, published_bytes, read_bytes
+from bench.floor import (
+    HOPS,
+    PRODUCER,
+    READERS,
+    Duty,
+    Fact,
+    Traffic,
+    acting,
+    differences,
+    duties,
+    published_bytes,
+    read_bytes,
+)
 from events.topics import DEFAULT_TENANT, TASKS, Names
-from handlers import dispatch
+from handlers import dispatch, supervisor
 from projections.runner import places
 from smolit.demo.watch import FOLLOWED
 from smolit.process.roster import BESIDE, PROCESSES
@@ -23,11 +37,16 @@ def facts() -> dict[str, Fact]:
     return {hop.name: Fact(hop.name, f"smolit/{hop.maker}", TASKS_SEEN, None, (), 10.0, 20.0, 30.0) for hop in HOPS}
 
 
+def acted_on(process: str) -> Counter[str]:
+    """Return how often a process acts on one task's facts, by CloudEvents type."""
+    return Counter(hop.name for topics in acting(process) for hop in HOPS if hop.topic in topics)
+
+
 def test_every_fact_reaches_whoever_makes_the_next_one() -> None:
     """The first process on the way from a fact to the next one reads the fact's topic."""
     for hop in HOPS:
         first = (*hop.hands, hop.by)[0]
-        assert hop.after is None or awaited(first)[hop.after.event_type.wire_name] == 1, hop
+        assert hop.after is None or acted_on(first)[hop.after.event_type.wire_name] == 1, hop
 
 
 def test_every_process_has_its_place() -> None:
@@ -40,10 +59,13 @@ def test_every_process_has_its_place() -> None:
 def test_plain_readers_read_what_is_listed() -> None:
     """Dispatch, projections and the producer follow the listed topics, by their own declarations."""
     names = Names()
-    listed = {one.by: {names.of(topic) for topic in one.topics} for one in READERS}
+    listed: dict[str, set[str]] = {}
+    for one in READERS:
+        listed.setdefault(one.by, set()).update(names.of(topic) for topic in one.topics)
     travelled = {names.of(hop.topic) for hop in HOPS}
 
-    assert {topic for topic, _ in dispatch.places(names)} & travelled == listed["dispatch"]
+    read = {topic for topic, _ in (*dispatch.places(names), *supervisor.places(names))}
+    assert read & travelled == listed["dispatch"]
     assert {topic for topic, _ in places(names, [DEFAULT_TENANT])} & travelled == listed["projections"]
     assert {names.of(topic) for topic in FOLLOWED} == listed[PRODUCER]
 
