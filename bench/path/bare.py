@@ -23,7 +23,7 @@ from events.learning import ExampleRecorded
 from events.request import GiveFeedback, SubmitTask
 from events.topics import Names
 from smolit.errors import CheckFailed
-from smolit.process.roster import Slot, slots
+from smolit.process.roster import BESIDE, Slot, slots
 
 PATIENCE_S = 120.0
 HEARING = frozenset(process for name in {hop.by for hop in HOPS} | {one for hop in HOPS for one in hop.hands}
@@ -159,7 +159,7 @@ async def _processes(ground: Ground) -> AsyncIterator[dict[Slot, Process]]:
     """Yield the processes of the floor, ready; they die with us."""
     path, log = ground.folder / "floor.plan", ground.folder / "floor.log"
     path.write_bytes(msgspec.msgpack.encode(ground.plan))
-    wanted = slots(ground.workers)
+    wanted = [slot for slot in slots(ground.workers) if slot.name not in BESIDE]  # nothing of a task reaches those
     pipes = {slot: os.pipe() for slot in wanted if slot.name in HEARING}
     parts: dict[Slot, Process] = {}
     try:

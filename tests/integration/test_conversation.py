@@ -98,7 +98,8 @@ def test_a_chat_gives_tasks_away_and_remembers_what_it_was_told(smolit: Smolit, 
 
     again, _ = chat("What is my name?", "Where do I live?", more=("--conversation", said[0]["conversation_id"]))
     assert [one["text"].partition(": ")[2] for one in replies(again)] == ['"My name is Ann".', '"I live in Oslo".']
-    thread = smolit("conversation", "show", said[0]["conversation_id"], "--json").json["messages"]
+    ours = ("conversation", "show", said[0]["conversation_id"], "--json")
+    thread = until(lambda: smolit(*ours), lambda shown: len(shown.json["messages"]) >= 10).json["messages"]
     assert len(thread) == 10
     assert smolit("projection", "verify", "--all").code == 0
 
