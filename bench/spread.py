@@ -28,6 +28,11 @@ class Range(Struct, frozen=True):
         return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
 
 
+def mean(values: Sequence[float]) -> float:
+    """Return the mean of a sample, summed in its order."""
+    return sum(values) / len(values)
+
+
 def middle(values: Sequence[float]) -> Range:
     """Return the median."""
     return bootstrapped(values, statistics.median)

@@ -16,7 +16,7 @@ from msgspec import Struct
 from agents.team.claim import contradictions
 from agents.team.conflict import answer_of, settle
 from bench.agents.figure import Figure
-from bench.spread import bootstrapped
+from bench.spread import bootstrapped, mean
 from learning.outcomes import Outcomes
 
 PAIRS = Path(__file__).parents[1] / "data" / "conflict_pairs.jsonl"
@@ -95,19 +95,15 @@ def measure(seed: int) -> list[Figure]:
         for which, found in (("rules made with them", pairs(False)), ("held out", pairs(True)))
         for name, figure in (("precision", precision), ("recall", recall))
     ]
-    settled = bootstrapped([one.settled for one in some], _mean, seed)
+    settled = bootstrapped([one.settled for one in some], mean, seed)
     for baseline, others in (("random pick", [one.drawn for one in some]), ("first answer", [one.first for one in some])):
         gains = [one.settled - other for one, other in zip(some, others, strict=True)]
-        beside, gain = bootstrapped(others, _mean, seed), bootstrapped(gains, _mean, seed)
+        beside, gain = bootstrapped(others, mean, seed), bootstrapped(gains, mean, seed)
         figures.append(
             Figure("conflict", "right where they contradict", "share", "higher", settled, _SET, len(some), baseline, beside)
         )
         figures.append(Figure("conflict", f"more than {baseline}, paired", "share", "higher", gain, _SET, len(some)))
     return figures
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def main() -> None:

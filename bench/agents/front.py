@@ -4,14 +4,13 @@
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from agents.front.sort import Sorter, labelled
 from bench.agents.figure import Figure
-from bench.spread import bootstrapped
+from bench.spread import bootstrapped, mean
 from learning.static import StaticEncoder
 
 DATA = Path(__file__).parent / "data" / "task_or_talk.tsv"
@@ -33,18 +32,14 @@ def measure(seed: int) -> list[Figure]:
             metric="task or talk, accuracy",
             unit="share",
             better="higher",
-            value=bootstrapped(ours, _mean, seed),
+            value=bootstrapped(ours, mean, seed),
             data="bench/agents/data/task_or_talk.tsv: written by hand for this; no sentence is in agents/front/utterances.tsv",
             n=len(examples),
             baseline="a question mark, a digit or a command word makes it a task",
-            baseline_value=bootstrapped(words, _mean, seed),
+            baseline_value=bootstrapped(words, mean, seed),
             asked="better than the baseline",
         )
     ]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 if __name__ == "__main__":

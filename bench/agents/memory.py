@@ -16,7 +16,7 @@ import numpy as np
 from agents.front.recollect import Memory, recollect
 from agents.front.remember import told
 from bench.agents.figure import Figure
-from bench.spread import bootstrapped
+from bench.spread import bootstrapped, mean
 from learning.static import StaticEncoder
 
 _TURNS = Path(__file__).parent / "data" / "task_or_talk.tsv"
@@ -81,11 +81,11 @@ def _after(later: int, noise: Sequence[str], encoder: StaticEncoder, rng: random
         metric=f"planted facts recalled after {later} later turns",
         unit="share",
         better="higher",
-        value=bootstrapped(ours, _mean, seed),
+        value=bootstrapped(ours, mean, seed),
         data=f"{len(PLANTED)} facts, English and German, with {ROUNDS} values each",
         n=len(ours),
         baseline=f"no memory: the last {WINDOW} turns have it",
-        baseline_value=bootstrapped(window, _mean, seed),
+        baseline_value=bootstrapped(window, mean, seed),
         asked="against no memory",
     )
 
@@ -103,7 +103,7 @@ def _corrected(noise: Sequence[str], encoder: StaticEncoder, rng: random.Random,
         metric="the newer of two contradicting facts is answered",
         unit="share",
         better="higher",
-        value=bootstrapped(right, _mean, seed),
+        value=bootstrapped(right, mean, seed),
         data=f"{len(PLANTED)} facts told twice, with another value",
         n=len(right),
         asked="the newer one wins",
@@ -124,10 +124,6 @@ def _later(count: int, planted: str, noise: Sequence[str], rng: random.Random) -
     ]
     others = [one for one in others if not one.startswith("Remember") or not planted.startswith("Remember")]
     return [rng.choice(others) if rng.random() < 0.2 else rng.choice(noise) for _ in range(count)]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 if __name__ == "__main__":

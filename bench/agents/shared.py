@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from agents.lesson import Lesson, taught
 from bench.agents.figure import Figure
-from bench.spread import bootstrapped
+from bench.spread import bootstrapped, mean
 from learning.encoders import open_encoder
 from learning.outcomes import Outcomes, Prompt
 
@@ -86,17 +86,13 @@ def measure(seed: int) -> list[Figure]:
     figures = []
     for name, related in (("related", True), ("same kind, domains A was never told of", False)):
         some = [one for one in found if one.related == related]
-        shared = bootstrapped([one.shared for one in some], _mean, seed)
-        alone = bootstrapped([one.alone for one in some], _mean, seed)
-        gain = bootstrapped([one.shared - one.alone for one in some], _mean, seed)
+        shared = bootstrapped([one.shared for one in some], mean, seed)
+        alone = bootstrapped([one.alone for one in some], mean, seed)
+        gain = bootstrapped([one.shared - one.alone for one in some], mean, seed)
         data = f"{_SET}, {name}"
         figures.append(Figure("shared", "right", "share", "higher", shared, data, len(some), "B without A's", alone))
         figures.append(Figure("shared", "more than without, paired", "share", "higher", gain, data, len(some)))
     return figures
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def main() -> None:

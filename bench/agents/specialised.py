@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.agents.figure import Figure
-from bench.spread import Range, bootstrapped
+from bench.spread import Range, bootstrapped, mean
 from learning.outcomes import Outcomes
 
 WORKER = "specialised"
@@ -47,7 +47,7 @@ def chosen(setup: Mapping[str, Scores]) -> tuple[str, dict[str, str]]:
 
 def gain(pairs: Sequence[tuple[float, float]], seed: int) -> Range:
     """Return how much more the first of each pair scores."""
-    return bootstrapped([one - other for one, other in pairs], lambda drawn: sum(drawn) / len(drawn), seed)
+    return bootstrapped([one - other for one, other in pairs], mean, seed)
 
 
 def measure(seed: int) -> list[Figure]:
@@ -67,7 +67,6 @@ def measure(seed: int) -> list[Figure]:
     said = "held-out MMLU-Pro questions, recorded outcomes of nine models"
 
     def told(metric: str, pairs: Sequence[tuple[float, float]], against: str) -> Figure:
-        mean = lambda drawn: sum(drawn) / len(drawn)  # noqa: E731 of a sample
         own, base = bootstrapped([one for one, _ in pairs], mean, seed), bootstrapped([least for _, least in pairs], mean, seed)
         return Figure(WORKER, metric, "score", "higher", own, said, len(pairs), against, base, "more", gain(pairs, seed))
 

@@ -24,7 +24,7 @@ from agents.team.report import merged
 from agents.team.shape import load as load_shapes
 from agents.team.standing import Brief, Standing, heard
 from bench.agents.figure import Figure
-from bench.spread import bootstrapped
+from bench.spread import bootstrapped, mean
 from events.agent import AgentSpec
 from events.ids import derived_id
 from events.ids import task_id as task_id_of
@@ -191,19 +191,15 @@ def measure(seed: int) -> list[Figure]:
     """Return the team's share beside the best single agent's, and what a task takes."""
     single, team = asyncio.run(measured(seed))
     best = max(single, key=lambda agent: sum(single[agent]))
-    share = bootstrapped([float(one.solved) for one in team], _mean, seed)
-    beside = bootstrapped([float(one) for one in single[best]], _mean, seed)
-    parts = bootstrapped([float(one.parts) for one in team], _mean, seed)
-    took = bootstrapped([one.seconds * 1000 for one in team], _mean, seed)
+    share = bootstrapped([float(one.solved) for one in team], mean, seed)
+    beside = bootstrapped([float(one) for one in single[best]], mean, seed)
+    parts = bootstrapped([float(one.parts) for one in team], mean, seed)
+    took = bootstrapped([one.seconds * 1000 for one in team], mean, seed)
     return [
         Figure("team", "solved", "share", "higher", share, _DATA, len(team), f"best single agent ({best})", beside),
         Figure("team", "parts of a task", "tasks", "lower", parts, _DATA, len(team)),
         Figure("team", "time of a task, without Kafka", "ms", "lower", took, _DATA, len(team)),
     ]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def main() -> None:
