@@ -176,16 +176,21 @@ def places(names: Names) -> list[tuple[str, int]]:
     return [(names.of(topic), part) for topic in (TASKS, ANSWERS) for part in range(topic.partitions)]
 
 
-class _Brisk:
-    """A source that waits no longer than records may be held once it gave some: they are acted on, also if nothing follows."""
+class _Gathering:
+    """A source that rests once records came: what follows is fetched at once, not each record by itself, and is not waited for.
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    A fetch for each record cost dispatch and the broker half a millisecond of every task, also of those that nobody splits.
+    """
+
+    def __init__(self, reader: PartitionReader) -> None:
+        self._reader = reader
         self._gave = False
 
     async def fetch(self, limit: int = 500, wait_ms: int = 200) -> Sequence[Incoming]:
         """Return the next records."""
-        found = await self._source.fetch(limit, min(wait_ms, round(_HOLD_S * 1000)) if self._gave else wait_ms)
+        if self._gave:
+            await self._reader.rest(_HOLD_S)
+        found = await self._reader.fetch(limit, min(wait_ms, round(_HOLD_S * 1000)) if self._gave else wait_ms)
         self._gave = bool(found)
         return found
 
@@ -215,7 +220,7 @@ async def run(
         fold = make_fold(CONSUMER, connection)
         positions = await fold.positions(places(names))
         await reader.start(positions)
-        source = Sieve(_Brisk(reader), urgency, timer, _HOLD_S)
+        source = Sieve(_Gathering(reader), urgency, timer, _HOLD_S)
         await follow(source, fold, positions, supervisor.apply, stopped.is_set, committed=partial(supervisor.ring, connection))
     finally:
         await reader.stop()
