@@ -19,7 +19,6 @@ from agents.tool_server import ToolServer
 from agents.vectors import Encoders
 from events.agent import AgentSpec
 from events.task import Features, FileRef, Step
-from learning.encoding import EncoderMissing, TextEncoder
 from learning.outcomes import Outcomes
 
 Timer = Callable[[], float]  # seconds, monotonic
@@ -85,18 +84,12 @@ class Effects(Protocol):
         ...
 
 
-def no_encoder() -> TextEncoder:
-    """Refuse: for pipelines that work without a house around them."""
-    raise EncoderMissing("there is no sentence encoder here")
-
-
 class Toolbox(Struct, frozen=True):
     """What pipelines may use: the project's folder, hosts that may be called, a client, recorded outcomes, and stored bytes.
 
     `language` and `shelf` None: there is no language model, no knowledge here. `keys` returns the key of a service by the
     name of its environment variable. `servers` are the servers of foreign tools that the operator named.
-    `encoders`: what passages are compared with. `team` None: nobody can be asked from here.
-    `encoder` opens the sentence encoder, once in a process; it may take seconds, and raise EncoderError.
+    `encoders`: what texts are compared with and judged by. `team` None: nobody can be asked from here.
     `lessons`: what people said was right; None: nobody is asked.
     """
 
@@ -105,14 +98,13 @@ class Toolbox(Struct, frozen=True):
     http: httpx.AsyncClient
     recordings: Callable[[Path], Outcomes]
     blobs: Blobs = NO_BLOBS
-    encoders: Encoders | None = None
+    encoders: Encoders = Encoders()
     language: Language | None = None
     shelf: Shelf | None = None
     clock: Clock = utc_now
     keys: Mapping[str, str] = {}
     servers: Mapping[str, ToolServer] = {}
     team: Team | None = None
-    encoder: Callable[[], TextEncoder] = no_encoder
     lessons: Lessons | None = None
 
 

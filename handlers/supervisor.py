@@ -31,7 +31,7 @@ from handlers.team_facts import given_up, records
 from store import blob, closing, outbox, room, team
 from store.blob import BlobMissing
 from store.fold import DurableFold, MakeFold
-from store.follow import Source, follow
+from store.follow import follow
 from store.postgres import Connect, Connection, connect
 from store.team import OWN, Stored
 

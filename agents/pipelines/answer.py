@@ -9,7 +9,6 @@ from agents.answering import SURE, Candidate, Eyes, candidates, terms
 from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work
 from agents.port import Ask, Message, Passage
-from agents.vectors import Encoders
 from events.knowledge import EncoderKind
 from learning.encoding import EncoderMissing
 
@@ -50,11 +49,8 @@ class Answer:
         question = given if isinstance(given, str) else work.text
         with watch.step("retrieve"):
             passages = await self._read(question, work)
-        encoders = self._toolbox.encoders
-        if encoders is None:
-            raise AgentFailed("no_encoder", "this worker has no encoder to compare sentences with")
         with watch.step("pick"):
-            eyes = await self._eyes(encoders)
+            eyes = await self._eyes()
             found = await asyncio.to_thread(candidates, question, passages, eyes)
         best = found[0] if found and found[0].chance >= self._settings.sure else None
         output = answered(question, passages, best, found[0].chance if found else 0.0)
@@ -63,8 +59,9 @@ class Answer:
                 output |= await self._phrased(question, best, work)
         return Result(output, watch.steps)
 
-    async def _eyes(self, encoders: Encoders) -> Eyes:
+    async def _eyes(self) -> Eyes:
         """Return what sentences are compared by; the shipped encoder where the weights of the better one are not installed."""
+        encoders = self._toolbox.encoders
         shipped = await encoders.get("static")
         try:
             return Eyes((await encoders.get(self._settings.encoder)).encode, shipped.encode)

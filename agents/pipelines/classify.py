@@ -28,7 +28,7 @@ class Classify:
     Settings: ClassVar[type[Struct]] = ClassifySettings
 
     def __init__(self, settings: ClassifySettings, toolbox: Toolbox) -> None:
-        self._settings, self._encoder = settings, toolbox.encoder
+        self._settings, self._encoders = settings, toolbox.encoders
 
     async def run(self, work: Work, _effects: Effects, timer: Timer) -> Result:
         """Judge `input.text`, or the task's text where there is none; a text without letters has no label.
@@ -54,7 +54,7 @@ class Classify:
 
     def _open(self) -> tuple[Head, TextEncoder]:
         try:
-            return _head(self._settings.head), self._encoder()
+            return _head(self._settings.head), self._encoders.open("minilm").encoder
         except (EncoderError, ArtefactError) as error:
             raise AgentFailed("model_missing", str(error)) from error
 

@@ -24,7 +24,7 @@ class TrainedPolarity:
     Settings: ClassVar[type[Struct]] = PolaritySettings
 
     def __init__(self, _settings: PolaritySettings, toolbox: Toolbox) -> None:
-        self._encoder = toolbox.encoder
+        self._encoders = toolbox.encoders
 
     async def run(self, work: Work, _effects: Effects, timer: Timer) -> Result:
         """Judge `input.text`, or the task's text where there is none.
@@ -50,7 +50,7 @@ class TrainedPolarity:
 
     def _open(self) -> Polarity:
         try:
-            return Polarity.open(self._encoder())
+            return Polarity.open(self._encoders.open("minilm").encoder)
         except (EncoderError, ArtefactError) as error:
             raise AgentFailed("model_missing", str(error)) from error
 

@@ -26,7 +26,7 @@ class Summary:
     Settings: ClassVar[type[Struct]] = SummarySettings
 
     def __init__(self, settings: SummarySettings, toolbox: Toolbox) -> None:
-        self._settings, self._encoder = settings, toolbox.encoder
+        self._settings, self._encoders = settings, toolbox.encoders
 
     async def run(self, work: Work, _effects: Effects, timer: Timer) -> Result:
         """Split, encode, choose.
@@ -56,6 +56,6 @@ class Summary:
 
     def _open(self) -> TextEncoder:
         try:
-            return self._encoder()
+            return self._encoders.open("minilm").encoder
         except EncoderError as error:
             raise AgentFailed("model_missing", str(error)) from error

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from agents.vectors import Encoders
 from bench.agents.labelled import lines
 from bench.agents.training import Example, Recipe, trained
 from learning.encoding import MINILM, TextEncoder
 from learning.head import Head
 from learning.outcomes import Outcomes
 from learning.polarity import ENCODER, LABELS, features, lexicon
-from smolit.process.parts.worker import sentence_encoder
 from smolit.settings import load_settings
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -19,7 +19,7 @@ SUBJECTS, TRAINED = "mmlupro_mid9", 1_400  # of 2,000 questions, in the order of
 
 def encoder() -> TextEncoder:
     """Open the sentence encoder, which is built where there is none."""
-    return sentence_encoder(load_settings().cache / "encoder")()
+    return Encoders(load_settings().cache / "encoder").open("minilm").encoder
 
 
 def feedback(name: str) -> list[Example]:

@@ -23,6 +23,7 @@ from agents.team.planner import plan
 from agents.team.report import merged
 from agents.team.shape import load as load_shapes
 from agents.team.standing import Brief, Standing, heard
+from agents.vectors import Encoders
 from bench.agents.figure import Figure
 from bench.spread import bootstrapped, mean
 from events.agent import AgentSpec
@@ -31,7 +32,6 @@ from events.ids import task_id as task_id_of
 from events.plan import SUPERVISOR
 from events.task import AttemptEnded, TaskEnded
 from learning.outcomes import Outcomes
-from smolit.process.parts.worker import sentence_encoder
 from smolit.settings import PROJECT, load_settings
 
 TASKS = 60
@@ -173,8 +173,8 @@ def _later() -> datetime:
 
 def crew(kinds: Sequence[str]) -> dict[str, tuple[AgentSpec, Pipeline]]:
     """Return the house's agent for each skill, ready to work; the first by name where several have it."""
-    http, encoder = httpx.AsyncClient(trust_env=False), sentence_encoder(load_settings().cache / "encoder")
-    toolbox = Toolbox(PROJECT, frozenset(), http, lambda path: Outcomes.load(path.parent, path.name), encoder=encoder)
+    http, encoders = httpx.AsyncClient(trust_env=False), Encoders(load_settings().cache / "encoder")
+    toolbox = Toolbox(PROJECT, frozenset(), http, lambda path: Outcomes.load(path.parent, path.name), encoders=encoders)
     specs = sorted(load(PROJECT / "agents" / "specs"), key=lambda spec: spec.id)
     found = {kind: next(spec for spec in specs if kind in spec.skills) for kind in kinds}
     return {kind: (spec, build(spec, toolbox)) for kind, spec in found.items()}

@@ -8,7 +8,7 @@ import msgspec
 import typer
 from msgspec import Struct
 
-from agents.vectors import Labelled, open_labelled
+from agents.vectors import Encoders, Labelled
 from bench.ground import Ground, Postgres, servers
 from bench.knowledge import corpus
 from bench.knowledge.quality import Quality, qualities
@@ -42,11 +42,11 @@ def knowledge(
 ) -> None:
     """Measure what is found for labelled questions, and recall and time by size, against the exact scan and plain pgvector."""
     counts = [int(one) for one in sizes.split(",") if int(one)]
-    built = load_settings().cache / "encoder"
+    encoders = Encoders(load_settings().cache / "encoder")
     with servers("", postgres, out.say) as (kafka, url):
         place = Ground(kafka, url, Names("bench"))
-        found = _quality(place, {kind: open_labelled(kind, built) for kind in KINDS})
-        measured = [one for size in counts for one in _sized(place, open_labelled("static", built), size, questions, seed)]
+        found = _quality(place, {kind: encoders.open(kind) for kind in KINDS})
+        measured = [one for size in counts for one in _sized(place, encoders.open("static"), size, questions, seed)]
     figures = Figures(found, measured, questions, seed)
     _show(figures)
     if json is not None:

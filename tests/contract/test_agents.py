@@ -25,7 +25,6 @@ from events.agent import AgentSpec
 from events.plan import Plan, PlanStep
 from events.task import FileRef
 from learning.outcomes import Outcomes
-from smolit.process.parts.worker import sentence_encoder
 from smolit.settings import load_settings
 from tests.builders import features, moment
 
@@ -75,7 +74,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "taught": ("What is this about?", {}, {}),
 }
 FILES: dict[str, bytes] = {"ocr": worn(drawn(invoice(random.Random(1))), "clean", np.random.default_rng(1))}
-ENCODER = sentence_encoder(load_settings().cache / "encoder")
+ENCODERS = Encoders(load_settings().cache / "encoder")
 BROKEN_INPUT: dict[str, Any] = {"prompt_id": ["x"], "text": 5, "": None}
 
 
@@ -150,9 +149,9 @@ def toolbox(online: bool = True) -> Toolbox:
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(service), trust_env=False)
     recordings = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
-    hosts, encoders = frozenset({"hooks.test"}), Encoders(ROOT / "nowhere")
-    made = Toolbox(ROOT, hosts, http, recordings, HeldBlobs(), language=Parrot(), shelf=OneShelf(), encoders=encoders)
-    return msgspec.structs.replace(made, team=DoneTeam(), encoder=ENCODER, lessons=OneLesson())
+    hosts = frozenset({"hooks.test"})
+    made = Toolbox(ROOT, hosts, http, recordings, HeldBlobs(), language=Parrot(), shelf=OneShelf(), encoders=ENCODERS)
+    return msgspec.structs.replace(made, team=DoneTeam(), lessons=OneLesson())
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:

@@ -16,8 +16,6 @@ from agents.vectors import Encoders
 from handlers import workshop
 from handlers.count import Count
 from handlers.worker import Shift
-from learning.encoding import TextEncoder
-from learning.once import once
 from learning.outcomes import Outcomes
 from smolit.keys import agent_keys
 from smolit.process import front, log
@@ -60,9 +58,8 @@ def build(place: Place) -> Runnable:
             stack.push_async_callback(shelf.close)
             lessons = ReadLessons(place.connect(f"{shift.worker}-lessons"))
             stack.push_async_callback(lessons.aclose)
-            opened = sentence_encoder(settings.cache / "encoder")
             means = toolbox_of(settings, ports, http)
-            toolbox = replace(means, language=chain, shelf=shelf, encoders=encoders, encoder=opened, lessons=lessons)
+            toolbox = replace(means, language=chain, shelf=shelf, encoders=encoders, lessons=lessons)
             work = workshop.run(
                 kafka,
                 dsn,
@@ -107,19 +104,3 @@ def _tell(told: str) -> None:
 def recordings() -> Callable[[Path], Outcomes]:
     """Return what opens recorded outcomes, each file once per process."""
     return functools.cache(lambda path: Outcomes.load(path.parent, path.name))
-
-
-def sentence_encoder(folder: Path) -> Callable[[], TextEncoder]:
-    """Return what opens the sentence encoder, once per process; it is built where there is none (3 s, once on a machine)."""
-    return once(lambda: _built(folder))
-
-
-def _built(folder: Path) -> TextEncoder:
-    """Open the sentence encoder; raises EncoderError."""
-    from learning.encoder import RECIPE, Encoder, built_by
-
-    if built_by(folder) != RECIPE:
-        from learning.encoder_build import ensure_encoder  # what builds graphs takes a second to import
-
-        ensure_encoder(folder)
-    return Encoder.load(folder)
