@@ -1,5 +1,6 @@
 """The data folder: made and marked by smolit, so that it may be removed again; generated secrets live in it."""
 
+import hmac
 import os
 import secrets
 import shutil
@@ -68,7 +69,12 @@ def choice_secret(settings: Settings) -> SecretStr:
 
 
 def llm_key(settings: Settings) -> SecretStr:
-    """Return the key that the local language model asks for: random, made once, and kept in this data folder."""
+    """Return the key that the local language model asks for: random, made once, and kept in this data folder.
+
+    Where it is in another container, all make the same one of the secret that they share.
+    """
+    if settings.local_llm_at:
+        return SecretStr(hmac.digest(choice_secret(settings).get_secret_value().encode(), b"local model", "sha256").hex())
     return stored_secret(settings.data_dir / "llm_key")
 
 

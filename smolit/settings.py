@@ -96,6 +96,10 @@ class Settings(BaseSettings):
     local_llm_threads: int = Field(
         default=1, ge=1, le=64, description="Threads that it computes with; more than there are free cores make it slower."
     )
+    local_llm_at: str = Field(
+        default="",
+        description="HOST:PORT of the local model where it is in another container; needs SMOLIT_CHOICE_SECRET.",
+    )
     llm_url: Named = Field(
         default={},
         validate_default=True,
@@ -141,6 +145,7 @@ class Settings(BaseSettings):
     )
     choice_secret: SecretStr | None = Field(
         default=None,
+        validate_default=True,
         description="Secret of the random draws; empty: a random one, made once and kept in data_dir.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -237,6 +242,25 @@ class Settings(BaseSettings):
     def _absolute_all(cls, paths: tuple[Path, ...]) -> tuple[Path, ...]:
         """Make folders independent of where a process happens to stand."""
         return tuple(path.expanduser().absolute() for path in paths)
+
+    @field_validator("local_llm_at")
+    @classmethod
+    def _place(cls, given: str) -> str:
+        """Refuse what is no place."""
+        host, _, port = given.rpartition(":")
+        if given and not (host and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+            raise ValueError("must be HOST:PORT, such as `llm:8091`")
+        return given
+
+    @field_validator("choice_secret")
+    @classmethod
+    def _shared(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Refuse a local model elsewhere whose key nobody else could know."""
+        if secret is None and info.data.get("local_llm_at"):
+            raise ValueError(
+                "must be set where SMOLIT_LOCAL_LLM_AT is: the key of the model is made of it"
+            )
+        return secret
 
     @field_validator("llm_url", "llm_model", "llm_agent_tokens_per_day", mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""The door of the local model: a port on loopback behind which the server is started when somebody knocks for the first time.
+"""The door of the local model: a port behind which the server is started when somebody knocks for the first time.
 
 So the model costs neither time at the start nor memory before it is needed. Bytes are handed to and fro as they are.
 """
@@ -23,10 +23,16 @@ class Door:
         self._server: asyncio.Server | None = None
         self._guests: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> int:
-        """Listen; return the port."""
-        self._server = await asyncio.start_server(self._welcome, HOST, 0, backlog=_BACKLOG)
-        return int(self._server.sockets[0].getsockname()[1])
+    async def open(self, port: int | None = None) -> int:
+        """Listen on loopback and return the port; on a given one, for others on the network, too."""
+        host = HOST if port is None else None
+        self._server = await asyncio.start_server(self._welcome, host, port or 0, backlog=_BACKLOG)
+        return self.addresses[0][1]
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Return where it listens."""
+        return [one.getsockname()[:2] for one in self._server.sockets] if self._server else []
 
     async def close(self) -> None:
         """Listen no more, and end what is under way."""

@@ -72,21 +72,27 @@ def local_backend(settings: Settings) -> Backend:
     Raises:
         BackendFailed: its process does not run, or has no weights.
     """
+    return Backend(LOCAL_NAME, f"http://{_address(settings)}/v1", llm_key(settings).get_secret_value(), MODEL, local=True)
+
+
+def _address(settings: Settings) -> str:
+    """Return HOST:PORT of the local model; raises BackendFailed."""
+    if settings.local_llm_at:
+        return settings.local_llm_at
     plate = record.read_json(path_of(settings.data_dir), Doorplate)
     if plate is None:
         raise BackendFailed("unreachable", "the process `llm` does not run; `smolit up` starts it")
     if not plate.port:
         raise BackendFailed("refused", plate.fault)
-    return Backend(LOCAL_NAME, f"http://{HOST}:{plate.port}/v1", llm_key(settings).get_secret_value(), MODEL, local=True)
+    return f"{HOST}:{plate.port}"
 
 
 async def knock(settings: Settings) -> None:
     """Have the local model loaded, if it is not: a first connection is all that it waits for."""
-    plate = record.read_json(path_of(settings.data_dir), Doorplate)
-    if plate is not None and plate.port:
-        with suppress(OSError):
-            _, writer = await asyncio.open_connection(HOST, plate.port)
-            writer.close()
+    with suppress(BackendFailed, OSError):
+        host, _, port = _address(settings).rpartition(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.close()
 
 
 def remote_backends(settings: Settings) -> tuple[Backend, ...]:

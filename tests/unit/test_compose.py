@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from smolit.cli.catalog import COMMANDS
-from smolit.process.roster import PROCESSES
+from smolit.process.roster import EXTRAS, PROCESSES
 from smolit.settings import PREFIX, PROJECT, Settings
 from smolit.stack.jar import kafka_version, read_lock
 
@@ -63,7 +63,7 @@ def test_every_process_has_a_container_and_nothing_else_runs(compose: dict[str, 
     """The processes of the roster, each under its own identity, after one that prepares."""
     running = {name: one for name, one in of_ours(compose).items() if one.get("command", [""])[0] == "run"}
 
-    assert {one["command"][1] for one in running.values()} == set(PROCESSES)
+    assert {one["command"][1] for one in running.values()} == {*PROCESSES, *EXTRAS}
     assert len({tuple(one["command"]) for one in running.values()}) == len(running)
     assert all(one["depends_on"] == {"prepare": {"condition": "service_completed_successfully"}} for one in running.values())
     assert {one["command"][0] for one in of_ours(compose).values() if "command" in one} <= {one.words for one in COMMANDS}
@@ -77,6 +77,7 @@ def test_every_setting_is_one_of_smolit(compose: dict[str, Any]) -> None:
         assert set(given) <= known
         assert given["SMOLIT_CHOICE_SECRET"].startswith("${SMOLIT_CHOICE_SECRET:?")
         assert ":${POSTGRES_PASSWORD:?" in given["SMOLIT_POSTGRES"]
+        assert given["SMOLIT_LOCAL_LLM_AT"].partition(":")[0] in compose["services"]
 
 
 def test_servers_are_official_images_of_the_versions_that_we_run(compose: dict[str, Any]) -> None:

@@ -50,6 +50,18 @@ async def door_of(behind: Behind) -> AsyncIterator[tuple[int, Counter[str]]]:
         await behind.stop()
 
 
+async def test_it_opens_where_it_is_told_to() -> None:
+    """In a container others come over the network: the port is the given one, on all addresses; else loopback alone."""
+    door, other = Door(Behind().start, lambda *_: None), Door(Behind().start, lambda *_: None)
+    free = await door.open()
+    await door.close()
+
+    assert await other.open(free) == free
+    listening = {address[0] for address in other.addresses}
+    await other.close()
+    assert "0.0.0.0" in listening
+
+
 async def said(port: int, what: bytes) -> bytes:
     """Say something through the door; return what comes back before it closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -115,6 +115,19 @@ def test_missing_weights_are_told_by_whoever_looks(tmp_path: Path) -> None:
         local_backend(settings)
 
 
+def test_the_local_model_may_be_in_another_container(tmp_path: Path) -> None:
+    """All who share the secret make the same key, and ask at the given place; without the secret nothing starts."""
+    one, other = (load_settings(data_dir=tmp_path / name, local_llm_at="llm:8091", choice_secret="s") for name in "ab")
+
+    assert local_backend(one) == local_backend(other)
+    assert local_backend(one).url == "http://llm:8091/v1"
+    assert local_backend(one).key != local_backend(load_settings(local_llm_at="llm:8091", choice_secret="t")).key
+    with pytest.raises(SettingInvalid, match="SMOLIT_CHOICE_SECRET"):
+        load_settings(local_llm_at="llm:8091")
+    with pytest.raises(SettingInvalid, match="HOST:PORT"):
+        load_settings(local_llm_at="llm", choice_secret="s")
+
+
 def said(cost: int | None, tokens: int = 5) -> Said:
     """Return an answer."""
     return Said("x", "m", "b", False, tokens, 1, cost, 10, prompt_sha256="p", answer_sha256="a")

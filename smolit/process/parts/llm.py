@@ -43,7 +43,8 @@ def build(place: Place) -> Runnable:
 
         kept: list[local.Served] = []
         door = Door(behind, count)
-        write_plate(settings.data_dir, Doorplate(await door.open()))
+        _, _, port = settings.local_llm_at.rpartition(":")
+        write_plate(settings.data_dir, Doorplate(await door.open(int(port) if port else None)))
         try:
             await stopped.wait()
         finally:
