@@ -194,8 +194,8 @@ def _wrong_schemas(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
 
 
 def _unknown_names(name: str, root: yaml.MappingNode, known: Known) -> Iterator[Fault]:
-    """Yield tools, domains and tenants that are named twice, and tools and domains that nobody knows."""
-    for field, there in (("tools", known.tools), ("knowledge", known.domains), ("tenants", None)):
+    """Yield tools, domains, tenants and needs that are named twice, and tools and domains that nobody knows."""
+    for field, there in (("tools", known.tools), ("knowledge", known.domains), ("tenants", None), ("needs", None)):
         node = values_of(root).get(field)
         seen: set[str] = set()
         for item in node.value if isinstance(node, yaml.SequenceNode) else ():

@@ -33,6 +33,9 @@ class AgentSpec(Struct, frozen=True, forbid_unknown_fields=True):
     version: Annotated[Ident | None, says("Version of the spec, for people; its digest is what facts refer to.")] = None
     pool: Annotated[Name | None, says("Which workers do its attempts; null: those of the house.")] = None
     inputs: Annotated[dict[str, Any] | None, says("JSON Schema of `input`; null: anything.")] = None
+    needs: Annotated[
+        tuple[str, ...], says("One of these must come with a task: a name in its input, or `file:` and a media type; `*` is any.")
+    ] = ()
     outputs: Annotated[dict[str, Any] | None, says("JSON Schema of the output; null: anything.")] = None
     tools: Annotated[tuple[Name, ...], says("Tools that it may use, and no others.")] = ()
     knowledge: Annotated[tuple[Name, ...], says("Domains of knowledge that it may read, and no others.")] = ()

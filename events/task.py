@@ -62,7 +62,9 @@ class ChoiceContext(Struct, frozen=True):
     `tried` are the agents whose attempts failed. `kind` None means: match by the agents' descriptions. `seen` holds how
     far intake had read each control topic: who chooses waits until it has read as far, so that an agent registered
     before a task is known when the task is given away. `reward` None (a choice of an older release): rule `quality/1`.
-    `agent`: who was asked for by name; nobody else may do it, so the choice says nothing of the policy.
+    `agent`: who was asked for by name; nobody else may do it, so the choice says nothing of the policy. `brings`: what the
+    task comes with besides its text, sorted: the names in its input, and `file:` with the media type of each file; an agent
+    that needs something else is no candidate. None: not recorded (an older release, or too many names).
     """
 
     scope: str
@@ -76,6 +78,7 @@ class ChoiceContext(Struct, frozen=True):
     seen: dict[str, int] = {}
     reward: RewardTerms | None = None
     agent: str | None = None
+    brings: tuple[str, ...] | None = None
 
 
 @event("task.submitted", version=1, topic=TASKS, key="task_id")
@@ -133,12 +136,16 @@ class Candidate(Struct, frozen=True, gc=False, omit_defaults=True):
     fit: float | None = None
 
 
-class LeftOut(Struct, frozen=True):
-    """One agent that could not be chosen, and why; `fit` is the cosine of task and description where measured."""
+class LeftOut(Struct, frozen=True, omit_defaults=True):
+    """One agent that could not be chosen, and why; `fit` is the cosine of task and description where measured.
+
+    `lacks`: what the agent needs and the task did not bring; of alternatives (`csv or file:*`) one would do.
+    """
 
     agent: str
     reason: str
     fit: float | None = None
+    lacks: tuple[str, ...] = ()
 
 
 class PolicyRef(Struct, frozen=True):

@@ -1,11 +1,13 @@
 """Who could do a task at all: by declared skill, or by how near the agent's description lies to the task's text."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from events.agent import AgentSpec
 from events.control import KnownAgent
 from events.task import ChoiceContext, Features, LeftOut
 from learning.features import unit_rows
@@ -74,13 +76,25 @@ def _reason(agent_id: str, agent: KnownAgent, context: ChoiceContext) -> LeftOut
 
 
 def _unfit(agent_id: str, agent: KnownAgent, context: ChoiceContext) -> LeftOut | None:
-    """Return why an agent cannot do a task of this kind, with how near its description came."""
-    if _skilled(context.kind, agent.spec.skills):
-        return None
-    near = fit(context.features, agent.described)
-    if context.kind is None and near >= MINIMUM_FIT:
-        return None
-    return LeftOut(agent_id, "no_skill" if context.kind else "no_fit", near)
+    """Return why an agent cannot do a task of this kind, with how near its description came, or what it would need."""
+    if not _skilled(context.kind, agent.spec.skills):
+        near = fit(context.features, agent.described)
+        if context.kind is not None or near < MINIMUM_FIT:
+            return LeftOut(agent_id, "no_skill" if context.kind else "no_fit", near)
+    lacks = lacking(agent.spec, context.brings)
+    return LeftOut(agent_id, "lacks_input", lacks=lacks) if lacks else None
+
+
+def lacking(spec: AgentSpec, brings: Collection[str] | None) -> tuple[str, ...]:
+    """Return what an agent needs and a task does not bring; alternatives as one, `a or b`. What is not known is not missed."""
+    if brings is None:
+        return ()
+    required = (spec.inputs or {}).get("required")
+    names = required if isinstance(required, list) else []  # a schema from elsewhere may be anything
+    missing = tuple(name for name in names if isinstance(name, str) and name not in brings)
+    if spec.needs and not any(fnmatchcase(one, need) for need in spec.needs for one in brings):
+        return (*missing, " or ".join(spec.needs))
+    return missing
 
 
 def _skilled(kind: str | None, skills: Collection[str]) -> bool:

@@ -257,9 +257,7 @@ class Settings(BaseSettings):
     def _shared(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         """Refuse a local model elsewhere whose key nobody else could know."""
         if secret is None and info.data.get("local_llm_at"):
-            raise ValueError(
-                "must be set where SMOLIT_LOCAL_LLM_AT is: the key of the model is made of it"
-            )
+            raise ValueError("must be set where SMOLIT_LOCAL_LLM_AT is: the key of the model is made of it")
         return secret
 
     @field_validator("llm_url", "llm_model", "llm_agent_tokens_per_day", mode="before")

@@ -37,6 +37,8 @@ from learning.assignment import assign
 from learning.errors import FeedbackIncomplete, RewardError
 from learning.feedback import Judgement, check
 
+_MOST_NAMES, _LONGEST_NAME = 64, 100  # of what a task brings: every choice carries them along
+
 
 class Refused(Exception):
     """A request cannot become a fact; `reason` is a code, the message a sentence that names the field."""
@@ -105,9 +107,17 @@ def admit_task(
         reward=_terms(request, rules.reward[asked.tenant]),
         agent=request.agent,
         tried=request.avoid,
+        brings=_brings(submitted),
     )
     admitted = TaskAdmitted(tenant=asked.tenant, task_id=submitted.task_id, language=reading.language, context=context)
     return submitted, admitted
+
+
+def _brings(submitted: TaskSubmitted) -> tuple[str, ...] | None:
+    """Return what a task comes with besides its text; None where that is too much to carry along with every choice."""
+    files = (f"file:{one.media_type}" for one in submitted.files)
+    found = tuple(sorted({*submitted.input, *files}))
+    return found if len(found) <= _MOST_NAMES and all(len(one) <= _LONGEST_NAME for one in found) else None
 
 
 def _submitted(asked: Asked, request: SubmitTask, rules: Rules, now: datetime) -> TaskSubmitted:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from events.control import Control
 from events.experiment import Variant
-from events.task import AgentChosen, AttemptEnded, Candidate, ChoiceContext, Features, PolicyRef, TaskAdmitted, TaskEnded
+from events.task import AgentChosen, AttemptEnded, Candidate, ChoiceContext, Features, LeftOut, PolicyRef, TaskAdmitted, TaskEnded
 from learning.book import Page, PolicyKey
 from learning.match import Match, fits, match
 from learning.policy import NO_FITS, Context, Decision, Fits, choose
@@ -191,13 +191,22 @@ _WHY_NOT = {
 }
 
 
+def _why_not(one: LeftOut) -> str:
+    """Say why an agent cannot be chosen."""
+    if one.lacks:
+        return f"needs {' and '.join(one.lacks)}, which did not come with the task"
+    return _WHY_NOT.get(one.reason, "is not there any more")
+
+
 def _nobody_fits(context: ChoiceContext, found: Match) -> str:
     """Say what nobody fits, or why the one that was asked for cannot."""
     kind = context.kind
     if context.agent is not None:
-        why = next((one.reason for one in found.left_out if one.agent == context.agent), "")
-        return f"agent {context.agent!r} was asked for, but {_WHY_NOT.get(why, 'is not there any more')}"
-    return "no agent fits the text" if not kind else f"no agent fits a task of kind {kind!r}"
+        asked = next((one for one in found.left_out if one.agent == context.agent), LeftOut(context.agent, ""))
+        return f"agent {context.agent!r} was asked for, but {_why_not(asked)}"
+    told = "no agent fits the text" if not kind else f"no agent fits a task of kind {kind!r}"
+    near = next((one for one in found.left_out if one.lacks), None)
+    return f"{told}: {near.agent} {_why_not(near)}" if near else told
 
 
 def _shortened(why: str) -> str:

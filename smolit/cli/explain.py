@@ -41,7 +41,7 @@ def explained(choice: DecisionRow) -> Iterator[str]:
         yield f"It was promoted as version {choice.policy_model}, and has gone on learning."
     yield _BY.get(choice.decided_by) or f"Experiment {choice.experiment} gave this task its variant {choice.variant}."
     for one in choice.left_out:
-        yield f"Not a candidate: {one['agent']} {_LEFT_OUT.get(one['reason'], one['reason'])}{_near(one)}."
+        yield f"Not a candidate: {one['agent']} {_left_out(one)}."
 
 
 def how_rewarded(terms: RewardTerms | None) -> str:
@@ -88,6 +88,13 @@ def _settings(parameters: Mapping[str, Any]) -> str:
 
 def _knew(upto: int) -> str:
     return "no example yet" if upto < 0 else f"every example up to offset {upto} of its scope's partition"
+
+
+def _left_out(one: Mapping[str, Any]) -> str:
+    """Say why an agent was no candidate."""
+    if one.get("lacks"):
+        return f"needs {' and '.join(one['lacks'])}, which did not come with the task"
+    return f"{_LEFT_OUT.get(one['reason'], one['reason'])}{_near(one)}"
 
 
 def _near(one: Mapping[str, Any]) -> str:

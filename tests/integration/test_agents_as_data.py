@@ -110,14 +110,17 @@ def test_an_agent_that_is_not_for_a_tenant_is_left_out_with_the_reason(smolit: S
 
 
 def test_input_and_output_are_what_the_spec_says(smolit: Smolit, tmp_path: Path) -> None:
-    """What does not fit is a failed attempt with the place; nobody else can do it, so the task fails and says so."""
-    content = "description: x\nskills: [strict]\npipeline: arithmetic\ninputs: {type: object, required: [unit]}\n"
+    """Who lacks what it needs is no candidate; what does not fit is a failed attempt with the place, and the task says so."""
+    inputs = "inputs: {type: object, required: [unit], properties: {unit: {type: string}}}\n"
+    content = f"description: x\nskills: [strict]\npipeline: arithmetic\n{inputs}"
     registered(smolit, tmp_path, "strict", content + "outputs: {type: object, required: [nothing]}\n")
 
     without = smolit("task", "submit", "1 + 1", "--kind", "strict", "--wait")
+    wrong = smolit("task", "submit", "1 + 1", "--kind", "strict", "--input", '{"unit": 5}', "--wait")
     given = smolit("task", "submit", "1 + 1", "--kind", "strict", "--input", '{"unit": "m"}', "--wait")
 
-    assert (without.code, "bad_input: strict does not take this input: $: 'unit' is a required" in without.err) == (1, True)
+    assert (without.code, "strict needs unit, which did not come with the task" in without.err) == (1, True)
+    assert (wrong.code, "bad_input: strict does not take this input: $.unit: 5 is not of type" in wrong.err) == (1, True)
     assert (given.code, "bad_output" in given.err) == (1, True)
 
 

@@ -114,6 +114,16 @@ def test_a_submission_becomes_two_facts() -> None:
     assert read.context.seen == {"agents": 3}
 
 
+def test_what_a_task_brings_goes_with_it() -> None:
+    """Names of its input and kinds of its files, sorted; too many or too long ones are not carried along."""
+    bare = admitted(SubmitTask(text="a"))[1]
+    full = admitted(SubmitTask(text="a", input={"unit": 1, "csv": "x"}))[1]
+    many = admitted(SubmitTask(text="a", input={f"n{number}": 1 for number in range(65)}))[1]
+    long = admitted(SubmitTask(text="a", input={"n" * 101: 1}))[1]
+
+    assert [one.context.brings for one in (bare, full, many, long)] == [(), ("csv", "unit"), None, None]
+
+
 def test_one_request_is_one_task() -> None:
     """The task id follows from tenant, source and request id alone."""
     first, _ = admitted(SubmitTask(text="a"))

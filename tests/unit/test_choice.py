@@ -169,6 +169,46 @@ def test_who_may_not_be_chosen_is_named(facts: tuple[Event[Fact], ...], reason: 
     assert [(one.agent, one.reason) for one in fact.left_out] == [("b", reason)]
 
 
+@pytest.mark.parametrize(
+    ("brings", "lacks"),
+    [
+        ((), ("unit", "csv or file:image/*")),
+        (("csv",), ("unit",)),
+        (("file:text/csv", "unit"), ("csv or file:image/*",)),
+        (("file:image/png", "unit"), None),
+        (None, None),
+    ],
+    ids=["nothing", "one of two", "another file", "all", "not recorded"],
+)
+def test_one_that_needs_what_did_not_come_is_no_candidate(brings: tuple[str, ...] | None, lacks: tuple[str, ...] | None) -> None:
+    """What its schema requires, and one of what it needs; what a task of an older release came with is not known."""
+    needy = spec("b", needs=("csv", "file:image/*"), inputs={"type": "object", "required": ["unit"]})
+    fact = choose(in_force(registered("a"), registered("b", spec=needy)), wanted(brings=brings))
+
+    assert isinstance(fact, AgentChosen)
+    assert [(one.agent, one.reason, one.lacks) for one in fact.left_out] == ([("b", "lacks_input", lacks)] if lacks else [])
+
+
+@pytest.mark.parametrize("required", [5, "unit", [5], None], ids=str)
+def test_a_schema_from_elsewhere_may_be_anything(required: object) -> None:
+    """What requires nothing that can be read asks for nothing."""
+    odd = spec("a", inputs={"required": required})
+
+    assert isinstance(choose(in_force(registered("a", spec=odd)), wanted(brings=())), AgentChosen)
+
+
+def test_a_task_that_lacks_what_everybody_needs_is_told_so() -> None:
+    """The end says what would have to come with it, also of the one that is asked for by name."""
+    control = in_force(registered("a", spec=spec("a", needs=("csv", "file:*"))))
+
+    told = [choose(control, wanted(brings=(), **named)) for named in ({}, {"agent": "a"})]
+
+    assert [one.detail for one in told if isinstance(one, TaskEnded)] == [
+        "no agent fits a task of kind 'arithmetic': a needs csv or file:*, which did not come with the task",
+        "agent 'a' was asked for, but needs csv or file:*, which did not come with the task",
+    ]
+
+
 def test_a_resumed_agent_is_back() -> None:
     """A pause ends."""
     fact = choose(in_force(registered("a"), paused("a"), resumed("a")), wanted())
