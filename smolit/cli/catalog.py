@@ -38,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("chat", "smolit.cli.chat:chat"),
     Command("task submit", "smolit.cli.task:submit"),
     Command("task show", "smolit.cli.task_read:show"),
+    Command("task output", "smolit.cli.task_read:output"),
     Command("task list", "smolit.cli.task_read:list_tasks"),
     Command("task watch", "smolit.cli.task_read:watch"),
     Command("task cancel", "smolit.cli.task_change:cancel"),

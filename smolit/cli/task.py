@@ -10,7 +10,7 @@ import typer
 from events.answer import AnswerGiven
 from events.request import SubmitTask
 from events.topics import ANSWERS, DEFAULT_TENANT
-from smolit.cli import attach, out
+from smolit.cli import answer, attach, out
 from smolit.cli.desk import Desk, now, open_desk
 from smolit.cli.option import Json, Scope, Tenant, moment
 from smolit.client import Ask, Sent, from_here
@@ -133,7 +133,7 @@ async def _submit_and_wait(desk: Desk, tenant: str, asks: list[Ask], as_json: bo
                 shown.advance(told)
                 fact = event.fact
                 good = good and isinstance(fact, AnswerGiven) and fact.outcome == "completed"
-                _print_answer(event.fact, as_json or len(sent) > 1)
+                await _print_answer(desk, fact, as_json or len(sent) > 1)
     return good
 
 
@@ -144,8 +144,8 @@ def _print_sent(sent: Sent, as_json: bool) -> None:
         out.line(sent.task_id or "")
 
 
-def _print_answer(fact: Any, as_json: bool) -> None:
-    """Print what came of a request: the output alone for people, all of it as JSON."""
+async def _print_answer(desk: Desk, fact: Any, as_json: bool) -> None:
+    """Print what came of a request: what was asked for, for people; all of it as JSON."""
     if as_json:
         out.json_line(fact)
     elif not isinstance(fact, AnswerGiven):
@@ -154,4 +154,5 @@ def _print_answer(fact: Any, as_json: bool) -> None:
         out.say(f"{fact.outcome}: {fact.detail or fact.reason or 'no reason was given'} (task {fact.task_id})")
     else:
         out.say(f"{fact.agent} answered, task {fact.task_id}")
-        out.line(fact.output if isinstance(fact.output, str) else out.cell(fact.output))
+        async with desk.reading() as connection:
+            answer.show(await answer.whole(connection, fact.output, fact.output_sha256))

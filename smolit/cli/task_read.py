@@ -13,7 +13,7 @@ from projections.example import examples_of
 from projections.feedback import feedback_on
 from projections.plan import above, steps_of
 from projections.task import TaskRow, task, tasks
-from smolit.cli import out
+from smolit.cli import answer, out
 from smolit.cli.desk import open_desk, read
 from smolit.cli.option import Json, Limit, TaskIdArgument, Tenant
 from smolit.cli.words import words
@@ -31,6 +31,15 @@ def show(task_id: TaskIdArgument, tenant: Tenant = DEFAULT_TENANT, as_json: Json
         out.json(found)
     else:
         _show(found)
+
+
+def output(task_id: TaskIdArgument, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> None:
+    """Print what a task brought, whole, however long it is."""
+    found = read(open_desk(), lambda connection: _output(connection, tenant, task_id))
+    if as_json:
+        out.json(found)
+    else:
+        answer.show(found)
 
 
 def list_tasks(state: State = None, limit: Limit = 20, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> None:
@@ -54,6 +63,15 @@ async def known(connection: Connection, tenant: str, task_id: str) -> TaskRow:
     if found is None:
         raise NothingFound(f"no task {task_id!r} of tenant {tenant!r} is known (yet)")
     return found
+
+
+async def _output(connection: Connection, tenant: str, task_id: str) -> Any:
+    """Return the output of the attempt that completed a task; raises NothingFound."""
+    row = await known(connection, tenant, task_id)
+    done = [one for one in await attempts_of(connection, task_id) if one.outcome == "completed"]
+    if not done:
+        raise NothingFound(f"task {task_id} has brought nothing: it is {row.state}")
+    return await answer.whole(connection, done[-1].output, done[-1].output_sha256)
 
 
 async def _whole(connection: Connection, tenant: str, task_id: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_a_task_is_submitted_answered_and_told(smolit: Smolit) -> None:
     said = smolit("task", "submit", "12 * (3 + 4)", "--kind", "arithmetic", "--wait")
     task = ended(smolit, "2 + 3")
 
-    assert (said.code, json.loads(said.out)["value"]) == (0, "84")
+    assert (said.code, said.out) == (0, "84\n")
     assert "arithmetic answered" in said.err
     assert "completed" in smolit("task", "show", task).out
     assert task in smolit("task", "list", "--state", "completed").out
@@ -61,6 +61,23 @@ def test_a_task_is_submitted_answered_and_told(smolit: Smolit) -> None:
     tree = smolit("events", "trace", task)
     assert tree.out.startswith("request ")
     assert tree.out == smolit("events", "trace", task, "--from-log").out
+
+
+def test_a_long_output_is_printed_whole(smolit: Smolit, tmp_path: Path) -> None:
+    """What is too long for a fact comes from the blob store, at once and later; a task without an output says so."""
+    spec = tmp_path / "cleaner.yaml"
+    spec.write_text("id: cleaner\ndescription: Cleans texts.\nskills: [cleaning]\npipeline: clean\n")
+    assert smolit("agent", "register", str(spec)).code == 0
+    text = "a word and another one. " * 4_000
+
+    answer = smolit("task", "submit", text, "--kind", "cleaning", "--wait", "--json").json
+    later = until(lambda: smolit("task", "output", answer["task_id"]), lambda said: said.code == 0)
+    failed = smolit("task", "submit", "no", "--kind", "astronaut", "--wait", "--json").json["task_id"]
+    nothing = until(lambda: smolit("task", "output", failed), lambda said: "is known (yet)" not in said.err)
+
+    assert (answer["output"], answer["output_sha256"] is None) == (None, False)
+    assert later.out == f"{text.strip()}\n"
+    assert (nothing.code, "has brought nothing: it is failed" in nothing.err) == (1, True)
 
 
 def test_a_task_that_nobody_can_do_ends_with_one_and_says_why(smolit: Smolit) -> None:
