@@ -36,8 +36,8 @@ install-train: $(VENV)/.train ## add torch, which trains networks (`smolit polic
 demo: install ## start the local stack, run the main job on real input, print the result, stop
 	@$(BIN)/smolit demo
 
-test: install-test ## run every test, two at a time (JOBS=N: N at a time)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+test: install-test ## run every test, two at a time, one set of processes at most (JOBS=N: N at a time)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: install-test ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -1,13 +1,52 @@
 """Fixtures for every folder of tests: the local stack of the run, and each test's own part of it."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-from smolit.settings import Settings
+from smolit.settings import PROJECT, Settings
 from smolit.stack import local
 from tests.stacks import Namespace, guarded, namespace_on, private_settings
+
+# How long one example takes says how busy the machine is.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
+
+SYSTEM = "system"
+
+
+class OneSystem(LoadScopeScheduling):
+    """Shares files out among workers, but gives all files that run every process to the same one.
+
+    So two sets of processes never compete for a machine, and what needs none fills the time beside them.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return what is not divided: a file, or all that run everything."""
+        file = nodeid.partition("::")[0]
+        return SYSTEM if runs_everything(file) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneSystem:
+    """Share out tests in our way, whatever is asked for."""
+    return OneSystem(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: runs_everything(item.nodeid.partition("::")[0]), reverse=True)
+
+
+@cache
+def runs_everything(file: str) -> bool:
+    """Say whether a file starts all processes, or plays a whole session: it stands in `e2e`, or lends itself `all_running`."""
+    return file.startswith("tests/e2e/") or "all_running(" in (PROJECT / file).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

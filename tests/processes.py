@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,20 +31,27 @@ def all_running(stack: local.Endpoints, folder: Path, **more: Any) -> Iterator[S
         for name, value in environment(settings, {}).items():
             patch.setenv(name, value)
         claim(settings.data_dir)
-        asyncio.run(prepare(settings, local.Endpoints(mine.kafka, mine.postgres, ours=False), lambda _said: None))
-        with runner(folder / "runner.log"):
+        with runner(folder / "runner.log") as begin:  # it loads what the processes run, while there is nothing to run on yet
+            asyncio.run(prepare(settings, local.Endpoints(mine.kafka, mine.postgres, ours=False), lambda _said: None))
+            begin()
             wait_ready(settings, lambda _said: None)
             yield settings
 
 
 @contextmanager
-def runner(log: Path) -> Iterator[None]:
-    """Run all processes; they die with this one, however it ends, as it holds the runner's standard input."""
-    argv = [sys.executable, "-P", "-m", "smolit", "run", "all", "--until-eof"]
+def runner(log: Path) -> Iterator[Callable[[], None]]:
+    """Run all processes once they are to begin; they die with this one, however it ends, as it holds the runner's input."""
+    argv = [sys.executable, "-P", "-m", "smolit", "run", "all", "--until-eof", "--when-told"]
     with log.open("wb") as file:
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=file, env=dict(os.environ))
+
+    def begin() -> None:
+        assert process.stdin
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+
     try:
-        yield
+        yield begin
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE_S)

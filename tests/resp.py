@@ -27,6 +27,10 @@ class Resp:
                 writer.write(self._answer(await _command(reader)))
                 await writer.drain()
 
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass for what is held."""
+        self._values = {key: (value, end - seconds) for key, (value, end) in self._values.items()}
+
     def hang_up(self) -> None:
         """End every connection."""
         for writer in self._writers:

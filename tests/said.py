@@ -53,6 +53,11 @@ def redirected() -> Smolit:
     return call
 
 
+def caught_up(smolit: Smolit) -> None:
+    """Wait until every reader of the log is at its end: what is in the log by now is in all read models, from every topic."""
+    until(lambda: smolit("projection", "lag", "--json"), lambda said: said.code == 0 and said.json["total"] == 0)
+
+
 def until(ask: Callable[[], Said], holds: Callable[[Said], bool]) -> Said:
     """Ask until the answer is as wanted; the read models follow the log by milliseconds, sometimes by more."""
     end = time.monotonic() + PATIENCE_S

@@ -44,11 +44,18 @@ def _run_all(settings: Settings, until_eof: bool, when_told: bool) -> int:
     from smolit.process.start import starter
 
     keep_standard_streams()
-    if until_eof:
+    if until_eof and not when_told:
         die_with_parent()
-    given = starter(settings, os.environ)
-    told = _told if when_told else at_once
-    return supervised(settings, WHO, frozenset(), lambda _lines: asyncio.run(run_all(settings, given, told)))
+
+    def told() -> bool:
+        """Wait for the line; only then may somebody else read standard input."""
+        begins = _told()
+        if until_eof:
+            die_with_parent()
+        return begins
+
+    given, begins = starter(settings, os.environ), told if when_told else at_once
+    return supervised(settings, WHO, frozenset(), lambda _lines: asyncio.run(run_all(settings, given, begins)))
 
 
 def _told() -> bool:

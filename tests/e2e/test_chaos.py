@@ -1,4 +1,4 @@
-"""A short storm over the real thing: thirty kills, and all planted bugs caught."""
+"""A short storm over the real thing: every process killed, both servers twice, and all planted bugs caught."""
 
 import os
 import subprocess
@@ -10,12 +10,12 @@ import pytest
 
 from smolit.process.roster import PROCESSES
 
-KILLS, SEED = 30, 7
-_LIMIT_S = 1_500  # four minutes on two calm cores
+KILLS, SEED = 16, 7  # the fewest by far with which nobody is left out, and Kafka is away for longer than a publisher waits
+_LIMIT_S = 1_500  # three minutes on two calm cores
 
 
 @pytest.mark.timeout(_LIMIT_S + 60)
-def test_thirty_kills_lose_nothing_and_do_nothing_twice(tmp_path: Path) -> None:
+def test_kills_lose_nothing_and_make_nothing_happen_twice(tmp_path: Path) -> None:
     """Killed at random and at named points, with servers killed and processes asleep, all is as the log says."""
     figures = tmp_path / "chaos.json"
     arguments = ["chaos", "--kills", str(KILLS), "--seed", str(SEED), "--json", str(figures)]

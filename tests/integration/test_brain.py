@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -71,14 +72,25 @@ def brain_of(processor: Noting, namespace: Namespace, folder: Path) -> Brain:
     return Brain(processor, kafka=namespace.kafka, group=f"{namespace.topic_prefix}-noting", instance="1", data_dir=folder)
 
 
-async def publish(namespace: Namespace, topic: str, values: Sequence[bytes], kind: str = "plain") -> None:
-    """Publish values to one partition of a topic, as events of a type."""
+@asynccontextmanager
+async def publishing(namespace: Namespace, topic: str) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """Lend what publishes values to one partition of a topic, as events of a type, without a start of its own each time."""
     publisher = Publisher(namespace.kafka, "tests")
     await publisher.start()
-    try:
+
+    async def said(*values: bytes, kind: str = "plain") -> None:
         await publisher.publish([Outgoing(topic, b"key", ((TYPE_HEADER, kind.encode()),), value) for value in values])
+
+    try:
+        yield said
     finally:
         await publisher.stop()
+
+
+async def publish(namespace: Namespace, topic: str, values: Sequence[bytes], kind: str = "plain") -> None:
+    """Publish values to one partition of a topic, as events of a type."""
+    async with publishing(namespace, topic) as said:
+        await said(*values, kind=kind)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -204,16 +216,17 @@ async def test_a_record_is_foreseen_while_those_before_it_are_at_work(namespace:
 async def test_what_gathered_comes_at_once(namespace: Namespace, tmp_path: Path) -> None:
     """Between two deliveries nothing is read ahead: what came in the meantime is one batch, not its first record alone."""
     topic = await topic_for(namespace)
-    processor = Noting(topic, gather_s=2.0)
+    processor = Noting(topic, gather_s=3.0)
     brain = brain_of(processor, namespace, tmp_path)
     await brain.start()
     try:
-        await publish(namespace, topic, [b"one"])
-        await until_seen(processor, [b"one"])
-        await publish(namespace, topic, [b"two"])
-        await asyncio.sleep(0.5)  # long enough for a fetch to bring it, if one were under way
-        await publish(namespace, topic, [b"three", b"four"])
-        await until_seen(processor, [b"one", b"two", b"three", b"four"])
+        async with publishing(namespace, topic) as said:
+            await said(b"one")
+            await until_seen(processor, [b"one"])
+            await said(b"two")
+            await asyncio.sleep(0.5)  # long enough for a fetch to bring it, if one were under way
+            await said(b"three", b"four")
+            await until_seen(processor, [b"one", b"two", b"three", b"four"])
     finally:
         await brain.stop()
 
@@ -246,12 +259,13 @@ async def test_what_nobody_waits_for_comes_with_the_next(
     brain = brain_of(processor, namespace, tmp_path)
     await brain.start()
     try:
-        await publish(namespace, topic, [NOBODY])
-        await until(lambda: processor.foreseen == [NOBODY])
-        await publish(namespace, topic, [b"one"])
-        await until_seen(processor, [NOBODY, b"one"])
-        await publish(namespace, topic, [NOBODY])
-        await until_seen(processor, [NOBODY, b"one", NOBODY])
+        async with publishing(namespace, topic) as said:
+            await said(NOBODY)
+            await until(lambda: processor.foreseen == [NOBODY])
+            await said(b"one")
+            await until_seen(processor, [NOBODY, b"one"])
+            await said(NOBODY)
+            await until_seen(processor, [NOBODY, b"one", NOBODY])
     finally:
         await brain.stop()
 

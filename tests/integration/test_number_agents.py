@@ -9,7 +9,7 @@ import pytest
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
-from tests.said import Smolit, command_line
+from tests.said import Smolit, command_line, until
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 CSV = "region;amount\nnorth;1,5\nsouth;2\nnorth;3\n"
@@ -74,7 +74,7 @@ def test_who_did_what_is_told_by_kind(smolit: Smolit) -> None:
     """Each agent's attempts stand under the kind of task they were at; nobody is ranked by so few."""
     output(smolit, "finance")
 
-    found = smolit("agent", "subtasks", "--kind", "finance", "--json").json
+    found = until(lambda: smolit("agent", "subtasks", "--kind", "finance", "--json"), lambda said: bool(said.json)).json
 
     assert [(one["agent"], one["attempts"] >= 1, one["rank"]) for one in found] == [("finance", True, None)]
     assert "too few" in smolit("agent", "subtasks").out

@@ -25,6 +25,7 @@ from tests.integration.hands_kit import Floor, asked, chose, done, floor, now
 from tests.integration.test_work_processes import COMPLETED, orders, queue, rounds_of, shop, until, worker
 from tests.stacks import Namespace
 
+PATIENCE_S = 60.0
 OFFERED = "select count(*) from ops.work_room"
 
 
@@ -39,9 +40,20 @@ async def bells(hall: Floor, *workers: str) -> AsyncIterator[dict[str, Doorbell]
             await bell.close()
 
 
-async def heard(installed: dict[str, Doorbell]) -> set[str]:
-    """Return whose doorbells have rung."""
-    rang = await asyncio.gather(*(bell.wait(0.3) for bell in installed.values()))
+async def heard(installed: dict[str, Doorbell], some: bool = True) -> set[str]:
+    """Return whose doorbells have rung, once one of them has; a commit rings all its bells in one go.
+
+    Where none is to ring, for a while there is nothing but silence to wait for.
+    """
+    rung: set[str] = set()
+    async with asyncio.timeout(PATIENCE_S):
+        while some and not rung:
+            rung = await _rung(installed, 0.3)
+    return rung | await _rung(installed, 0.1 if some else 0.3)
+
+
+async def _rung(installed: dict[str, Doorbell], within_s: float) -> set[str]:
+    rang = await asyncio.gather(*(bell.wait(within_s) for bell in installed.values()))
     return {worker for worker, it_did in zip(installed, rang, strict=True) if it_did}
 
 
@@ -87,7 +99,7 @@ async def test_for_each_agent_somebody_who_serves_it_is_woken(namespace: Namespa
         await offer(hall, "w2", 1, ("there",))
 
         await hall.tell(asked(1), chose(1, agent="nowhere"))
-        nobody = await heard(installed)
+        nobody = await heard(installed, some=False)
         await hall.tell(asked(2), chose(2, agent="here"), asked(3), chose(3, agent="there"))
 
         assert (nobody, await heard(installed)) == (set(), {"w1", "w2"})
@@ -117,7 +129,7 @@ async def test_an_attempt_that_is_held_back_wakes_nobody(namespace: Namespace) -
 
         await hall.tell(asked(1), chose(1, attempt=2), retry=Retry(base_s=60.0))
 
-        assert await heard(installed) == set()
+        assert await heard(installed, some=False) == set()
 
 
 async def test_what_is_queued_again_rings(namespace: Namespace) -> None:
@@ -184,7 +196,7 @@ async def test_a_ring_that_comes_before_the_offer_is_seen_is_made_up_for(namespa
         shift = Shift("w1", None, 2, poll_s=60.0)
         pump = asyncio.create_task(Worker(shift, desk, crew, own, now, time.monotonic, hall.count).pump(stopped))
 
-        async with asyncio.timeout(10):  # by a connection of our own: the hall's is in the pump's hands
+        async with asyncio.timeout(60):  # by a connection of our own: the hall's is in the pump's hands
             while not await (await looking.execute("select 1 from ops.work_attempt where epoch > 0")).fetchone():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
@@ -197,12 +209,12 @@ async def test_a_ring_that_comes_before_the_offer_is_seen_is_made_up_for(namespa
 
 
 async def test_work_does_not_wait_for_a_dead_worker(namespace: Namespace) -> None:
-    """The one that is named was killed: the other finds the attempt by itself, within a fraction of a second."""
+    """The one that is named was killed: the other finds the attempt by a look of its own, long before a lease runs out."""
     async with shop(namespace) as hall:
         await queue(hall, 0, rounds_of(1))
-        with worker(orders(namespace, "victim")) as victim:
+        with worker(orders(namespace, "victim", lease_s=30.0)) as victim:
             await until(hall, OFFERED, 1)
-            with worker(orders(namespace, "heir")):
+            with worker(orders(namespace, "heir", lease_s=30.0)):
                 await until(hall, OFFERED, 2)
                 os.kill(victim.pid, signal.SIGKILL)
                 victim.wait()
@@ -212,7 +224,7 @@ async def test_work_does_not_wait_for_a_dead_worker(namespace: Namespace) -> Non
         waited = await hall.value("select extract(epoch from started_at - queued_at)::float8 from ops.work_attempt")
         rung = await hall.value("select count(*) from ops.work_room where worker = 'victim'")
         assert rung == 0
-        assert waited < 1.0
+        assert waited < 5.0  # a look every quarter of a second, on a machine that is busy
 
 
 async def test_an_end_frees_room_for_what_waits(namespace: Namespace) -> None:
