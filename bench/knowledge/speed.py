@@ -9,7 +9,7 @@ from msgspec import Struct
 from agents.vectors import Labelled
 from bench.knowledge.corpus import TENANT, write
 from bench.knowledge.store import PER_DOCUMENT, RARE, TENTH, facts, pieces, switched
-from bench.spread import Range, bootstrapped
+from bench.spread import Range, bootstrapped, mean
 from projections.column import SCHEMA
 from projections.knowledge_index import build
 from projections.knowledge_near import Question, by_meaning, exactly, written
@@ -38,6 +38,13 @@ class Speed(Struct, frozen=True):
     p50_ms: float
     p99_ms: float
     fewest_hits: int
+
+
+class _Asked(Struct, frozen=True):
+    """What was found for each question, and the milliseconds that it took, in order of size."""
+
+    found: list[list[Place]]
+    took: list[float]
 
 
 async def fill(
@@ -75,17 +82,17 @@ async def speeds(connection: Connection, encoder: Labelled, asked: Sequence[str]
     found: list[Speed] = []
     for name, which in wanted.items():
         exact, exact_words = _in_turn(connection, which, exactly), _in_turn(connection, which, words_exactly)
-        near, said = [await exact(one) for one in questions], [await exact_words(one) for one in questions]
-        ways: dict[str, tuple[Find, list[list[Place]] | None]] = {
-            "exact scan": (exact, near),
+        near, said = await _asked(exact, questions, 1), await _asked(exact_words, questions, 1)
+        found += [_speed(size, f"exact scan{name}", near, near), _speed(size, f"every word of every piece{name}", said, said)]
+        ways: dict[str, tuple[Find, _Asked | None]] = {
             **({} if name else {"plain pgvector": (plain, near)}),
             "by meaning": (_in_turn(connection, which, by_meaning), near),
-            "every word of every piece": (exact_words, said),
             "by words": (_in_turn(connection, which, words), said),
             "both": (_both(connection, which), None),
             **({} if name else {"both, as of an offset": (_both(connection, then), None)}),
         }
-        found += [await _speed(size, f"{way}{name}", find, questions, truth) for way, (find, truth) in ways.items()]
+        for way, (find, truth) in ways.items():
+            found.append(_speed(size, f"{way}{name}", await _asked(find, questions, 2), truth))
     return found
 
 
@@ -116,20 +123,26 @@ def _in_turn(
     return go
 
 
-async def _speed(
-    size: int, way: str, find: Find, questions: Sequence[Question], truth: Sequence[Sequence[Place]] | None
-) -> Speed:
-    """Ask each question twice; the second time counts, as in a store that is used."""
+async def _asked(find: Find, questions: Sequence[Question], times: int) -> _Asked:
+    """Ask each question so often; the last time counts, as in a store that is used."""
     found, took = [], []
     for one in questions:
-        await find(one)
-        began = time.perf_counter()
-        found.append(await find(one))
-        took.append((time.perf_counter() - began) * 1_000)
-    ordered = sorted(took)
+        for _ in range(times):
+            began = time.perf_counter()
+            places = await find(one)
+            seconds = time.perf_counter() - began
+        found.append(places)
+        took.append(seconds * 1_000)
+    return _Asked(found, sorted(took))
+
+
+def _speed(size: int, way: str, asked: _Asked, truth: _Asked | None) -> Speed:
+    """Return how a way did, beside what is right."""
     recalls = None
     if truth is not None:
-        shares = [len(set(some) & set(right)) / len(right) if right else 1.0 for some, right in zip(found, truth, strict=True)]
-        recalls = bootstrapped(shares, lambda sample: sum(sample) / len(sample))
-    p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
-    return Speed(size, way, recalls, ordered[len(ordered) // 2], p99, min(map(len, found)))
+        pairs = zip(asked.found, truth.found, strict=True)
+        shares = [len(set(some) & set(right)) / len(right) if right else 1.0 for some, right in pairs]
+        recalls = bootstrapped(shares, mean)
+    took = asked.took
+    p99 = took[min(len(took) - 1, int(0.99 * len(took)))]
+    return Speed(size, way, recalls, took[len(took) // 2], p99, min(map(len, asked.found)))

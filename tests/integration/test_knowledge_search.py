@@ -153,7 +153,7 @@ async def test_the_rarest_words_find_their_pieces_first(reader: Connection) -> N
 
 
 async def test_words_find_what_reading_every_piece_finds(reader: Connection) -> None:
-    """Of the best ten at least eight are those that all words of all pieces give, and as of the last offset exactly the same fifty."""
+    """Eight of the best ten are those that all words of all pieces give; as of the last offset all fifty are the same."""
     shared = 0
     for piece in range(0, 4_000, 400):
         async with reader.transaction():
