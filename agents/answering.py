@@ -1,7 +1,8 @@
 """Extractive question answering: which sentence of some passages answers a question, and how sure that is. Pure.
 
 A sentence is scored by a logistic regression over how much of the question it covers, with its heading and title, and how near
-its vector is. It was fitted by `bench.knowledge.fit` on the questions of `bench/data/knowledge`; below `SURE` nothing is claimed.
+its vector is; `bench.knowledge.fit` fitted that on half the questions of `bench/data/knowledge`. Whether the best sentence is an
+answer at all says `agents/answering_sure.py`.
 """
 
 import re
@@ -70,7 +71,7 @@ class Eyes(Struct, frozen=True):
 
 
 class Candidate(Struct, frozen=True):
-    """A sentence of a passage, from `start` to `end` in its text, its features, and the chance that it is the answer."""
+    """A sentence of a passage, from `start` to `end` in its text, its features, and how it is ranked among all, in (0, 1)."""
 
     passage: Passage
     start: int
@@ -98,7 +99,6 @@ class Weights(Struct, frozen=True):
 
 
 FITTED = Weights((0.991, -0.145, 3.975, 5.985, 0.488, 1.343, -0.29, 2.304, 1.185, 1.102), -8.838)
-SURE = 0.79
 
 
 @lru_cache(50_000)

@@ -14,7 +14,7 @@ from projections.catalog import PROJECTIONS, views_of
 from projections.column import SCHEMA
 from projections.event_log import event_log, partitions
 from projections.generation import schema_sql
-from projections.knowledge_index import NEAREST_PIECES
+from projections.knowledge_index import NEAREST_PIECES, SAMPLED_PIECES
 from projections.projection import Projection
 from projections.shape import changed, shape_of
 from projections.similar_index import NEAREST
@@ -71,7 +71,8 @@ def is_ours(schema: str) -> Callable[[str | None, str, Any], bool]:
         if kind == "schema":
             return name in (OPS, schema)
         if kind == "index":
-            return name != NEAREST and not (name or "").startswith(NEAREST_PIECES)  # built aside, where and when it pays
+            # built aside, where and when it pays
+            return name not in (NEAREST, SAMPLED_PIECES) and not (name or "").startswith(NEAREST_PIECES)
         if kind == "table":
             return not (name or "").startswith(f"{event_log.name}_p") and parents.get("schema_name") in (OPS, schema)
         return True

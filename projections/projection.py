@@ -74,8 +74,17 @@ def compared(view: View, table: Table) -> Compared:
     return Compared(view.name, view.relation(), tuple(column.name for column in table.primary_key))
 
 
-async def fetch(connection: Connection, row: type[R], query: str, arguments: Sequence[Any] | Mapping[str, Any] = ()) -> list[R]:
-    """Return the rows of a query as `row`, whose fields are the query's columns."""
+async def fetch(
+    connection: Connection,
+    row: type[R],
+    query: str,
+    arguments: Sequence[Any] | Mapping[str, Any] = (),
+    prepare: bool | None = None,
+) -> list[R]:
+    """Return the rows of a query as `row`, whose fields are the query's columns.
+
+    `prepare=False`: plan it for these arguments each time; what is prepared gets one plan for all arguments.
+    """
     async with connection.cursor(row_factory=class_row(row)) as cursor:
-        await cursor.execute(query.encode(), arguments)
+        await cursor.execute(query.encode(), arguments, prepare=prepare)
         return await cursor.fetchall()

@@ -9,8 +9,10 @@ from agents.port import Passage
 from agents.vectors import Encoders
 from events.topics import Names
 from learning.text import readable
+from projections.knowledge_near import Question, written
 from projections.knowledge_read import position
-from projections.knowledge_search import Hit, Question, Wanted, in_force, search, written
+from projections.knowledge_search import Hit, in_force, search
+from projections.knowledge_wanted import Wanted
 from store.postgres import Connection
 
 RIGHT = "@"  # `law@secret`: the domain `law`, also what only who holds `secret` may read

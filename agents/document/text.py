@@ -6,20 +6,18 @@ Headings become lines that begin with `#`, rows of tables lines of `name: value`
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from agents.document.errors import DocumentUnreadable
 from agents.document.kind import CSV, DOCX, HTML, IMAGES, MARKDOWN, PDF, TEXT, XLSX
-from agents.document.picture import text_of_picture
+from agents.document.pdf import text_of_pdf
+from agents.document.picture import MOST_READ, is_worth_reading, size_of, text_of_picture
 
 MOST_CHARS = 5_000_000
-MOST_PAGES = 2_000
-MOST_SCANNED = 30  # pages that are read by OCR: half a second to some seconds each
 MOST_UNPACKED = 200_000_000
 MOST_FILES = 10_000
 MOST_ROWS = 200_000
-_SCALE = 2.0  # of a page for OCR: 144 dots per inch
 
 
 def text_of(content: bytes, media_type: str) -> str:
@@ -118,35 +116,6 @@ def _named(head: Sequence[str], row: Sequence[str]) -> str:
     return "; ".join(f"{name}: {cell}" if name else cell for name, cell in cells if cell) + "."
 
 
-def _pdf(content: bytes) -> str:
-    import pypdfium2
-
-    try:
-        pdf = pypdfium2.PdfDocument(content)
-    except pypdfium2.PdfiumError as error:
-        locked = "password" in str(error).lower()
-        raise DocumentUnreadable("protected" if locked else "damaged", f"the PDF cannot be opened: {error}") from error
-    try:
-        if len(pdf) > MOST_PAGES:
-            raise DocumentUnreadable("too_long", f"it has {len(pdf)} pages; {MOST_PAGES} are read")
-        pages = [page.get_textpage().get_text_bounded() for page in pdf]
-        if any(page.strip() for page in pages):
-            return "\n\n".join(pages)
-        return _scanned(pdf)
-    except pypdfium2.PdfiumError as error:
-        raise DocumentUnreadable("damaged", f"a page of the PDF cannot be read: {error}") from error
-    finally:
-        pdf.close()
-
-
-def _scanned(pdf: "Iterable[object]") -> str:
-    """Return the text of pages that are pictures."""
-    pages = list(islice(pdf, MOST_SCANNED + 1))
-    if len(pages) > MOST_SCANNED:
-        raise DocumentUnreadable("too_long", f"it has no text layer and more than {MOST_SCANNED} pages")
-    return "\n\n".join(text_of_picture(page.render(scale=_SCALE).to_numpy()) for page in pages)  # type: ignore[attr-defined]
-
-
 def _docx(content: bytes) -> str:
     import docx
     from docx.table import Table
@@ -154,12 +123,37 @@ def _docx(content: bytes) -> str:
     _assert_packed(content)
     try:
         document = docx.Document(io.BytesIO(content))
+        pictures = _Pictures(document.part.related_parts)
         parts = document.iter_inner_content()
-        return "\n\n".join(_table(_cells(part)) if isinstance(part, Table) else _paragraph(part) for part in parts)
+        return "\n\n".join(
+            _table(_cells(part)) if isinstance(part, Table) else _paragraph(part) + pictures.of(part) for part in parts
+        )
     except DocumentUnreadable:
         raise
     except Exception as error:
         raise DocumentUnreadable("damaged", f"the document cannot be read: {_short(error)}") from error
+
+
+class _Pictures:
+    """Reads the pictures in the paragraphs of a Word document, as far as they are few and large enough for text."""
+
+    def __init__(self, related: Mapping[str, object]) -> None:
+        self._related, self._left = related, MOST_READ
+
+    def of(self, paragraph: object) -> str:
+        """Return what the pictures in a paragraph say."""
+        names = paragraph._p.xpath(".//a:blip/@r:embed")  # type: ignore[attr-defined]
+        return "".join(f"\n\n{text}" for name in names if (text := self._read(getattr(self._related.get(name), "blob", b""))))
+
+    def _read(self, content: bytes) -> str:
+        """Return the text of one; a picture that cannot be read, a drawing of vectors say, has none."""
+        try:
+            if self._left <= 0 or not content or not is_worth_reading(*size_of(content)):
+                return ""
+            self._left -= 1
+            return text_of_picture(content)
+        except DocumentUnreadable:
+            return ""
 
 
 def _paragraph(part: object) -> str:
@@ -229,7 +223,7 @@ _READERS: dict[str, Callable[[bytes], str]] = {
     MARKDOWN: _plain,
     HTML: _html,
     CSV: _csv,
-    PDF: _pdf,
+    PDF: text_of_pdf,
     DOCX: _docx,
     XLSX: _xlsx,
     **dict.fromkeys(IMAGES, _picture),

@@ -5,7 +5,8 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
-from agents.answering import SURE, Candidate, Eyes, candidates, terms
+from agents.answering import Candidate, Eyes, candidates, terms
+from agents.answering_sure import SURE, sureness
 from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work
 from agents.port import Ask, Message, Passage
@@ -52,8 +53,9 @@ class Answer:
         with watch.step("pick"):
             eyes = await self._eyes()
             found = await asyncio.to_thread(candidates, question, passages, eyes)
-        best = found[0] if found and found[0].chance >= self._settings.sure else None
-        output = answered(question, passages, best, found[0].chance if found else 0.0)
+        chance = sureness(question, found[0]) if found else 0.0
+        best = found[0] if chance >= self._settings.sure else None
+        output = answered(question, passages, best, chance)
         if best is not None and self._settings.phrase and self._toolbox.language is not None:
             with watch.step("phrase"):
                 output |= await self._phrased(question, best, work)

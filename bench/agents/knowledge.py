@@ -25,7 +25,7 @@ from smolit.settings import PROJECT, load_settings
 from smolit.shelf import PostgresShelf
 from store.postgres import connect
 
-WORKER, DATA = "answer", "bench/data/knowledge, test half"
+WORKER, DATA = "answer", "bench/data/knowledge/held_out"
 
 
 class Given(Struct, frozen=True):
@@ -38,7 +38,7 @@ class Given(Struct, frozen=True):
 
 
 def measure(seed: int) -> list[Figure]:
-    """Return the figures of the `test` questions on a Postgres of the local stack; the seed moves the intervals alone."""
+    """Return the figures of the held-out questions on a Postgres of the local stack; the seed moves the intervals alone."""
     settings = load_settings()
     encoders = Encoders(settings.cache / "encoder")
     with servers("", "", out.say) as (kafka, url), Ground(kafka, url, Names("bench")).database() as database:
@@ -98,14 +98,14 @@ async def _both(database: str, encoders: Encoders) -> tuple[list[Given], list[Gi
     """Ask all questions of an empty store, take the documents in, and ask again."""
     connection = await connect(database, "bench")
     shelf = PostgresShelf(lambda: connect(database, "bench"), Names("bench"), encoders)
-    asked = [one for one in corpus.questions() if one.split == "test"]
+    asked = corpus.questions(corpus.HELD_OUT / "questions.json")
     try:
         async with httpx.AsyncClient(trust_env=False) as http:
             recorded = lambda path: Outcomes.load(path.parent, path.name)  # noqa: E731 nothing is recorded here
             toolbox = Toolbox(PROJECT, frozenset(), http, recorded, shelf=shelf, encoders=encoders)
             before = [await _given(toolbox, one) for one in asked]
             minilm = await encoders.get("minilm")
-            await corpus.write(connection, corpus.facts(corpus.documents(), [minilm], "minilm"))
+            await corpus.write(connection, corpus.facts(corpus.documents(corpus.HELD_OUT / "documents"), [minilm], "minilm"))
             return before, [await _given(toolbox, one) for one in asked]
     finally:
         await shelf.close()

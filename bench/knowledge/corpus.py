@@ -24,6 +24,7 @@ from store.generation import look, serving
 from store.postgres import Connection
 
 DATA = PROJECT / "bench" / "data" / "knowledge"
+HELD_OUT = DATA / "held_out"  # other documents and questions, which nothing was fitted on
 TENANT, DOMAIN = "default", "firm"
 _THEN = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,9 @@ from msgspec import Struct
 from agents.vectors import Labelled
 from bench.knowledge.corpus import DOMAIN, TENANT, Asked
 from bench.spread import Range, bootstrapped
-from projections.knowledge_search import Balance, Hit, Question, Wanted, search, written
+from projections.knowledge_near import Question, written
+from projections.knowledge_search import Balance, Hit, search
+from projections.knowledge_wanted import Wanted
 from store.postgres import Connection
 
 K = 10

@@ -3,27 +3,34 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from agents.vectors import Labelled
 from bench.knowledge.corpus import TENANT, write
-from bench.knowledge.store import PER_DOCUMENT, RARE, facts, pieces, switched
-from bench.spread import Range, bootstrapped
+from bench.knowledge.store import PER_DOCUMENT, RARE, TENTH, facts, pieces, switched
+from bench.spread import Range, bootstrapped, mean
 from projections.column import SCHEMA
 from projections.knowledge_index import build
-from projections.knowledge_search import Place, Question, Wanted, by_meaning, exactly, search, written
+from projections.knowledge_near import Question, by_meaning, exactly, written
+from projections.knowledge_search import search
+from projections.knowledge_wanted import Place, Wanted, pool_of
+from projections.knowledge_words import by_words, every_word
 from store.postgres import Connection
 
 K = 10
 _AT_A_TIME = 2_000
-_PLAIN = """
-select document_id, version, chunk from public.knowledge_vectors
-where encoder = %s order by embedding <=> %s::halfvec(384) limit %s"""
+_FILTERS: dict[str, dict[str, str]] = {"": {}, ", a filter of 10 %": TENTH, ", a filter of 1 %": RARE}
+# pgvector as its own documentation shows it: one table with nothing but vectors, one index as it comes.
+_TABLE = """
+create table plain as select document_id, version, chunk, embedding from g1.knowledge_vectors_v1;
+create index on plain using hnsw (embedding halfvec_cosine_ops); analyze plain"""
+_PLAIN = "select document_id, version, chunk from plain order by embedding <=> %s::halfvec(384) limit %s"
 Find = Callable[[Question], Awaitable[list[Place]]]
 
 
 class Speed(Struct, frozen=True):
-    """One way of searching at one size: recall@10 against the exact scan (None: it is not about vectors), and milliseconds."""
+    """One way of searching at one size: recall@10 against looking at everything (None: there is no such), and milliseconds."""
 
     pieces: int
     way: str
@@ -31,6 +38,13 @@ class Speed(Struct, frozen=True):
     p50_ms: float
     p99_ms: float
     fewest_hits: int
+
+
+class _Asked(Struct, frozen=True):
+    """What was found for each question, and the milliseconds that it took, in order of size."""
+
+    found: list[list[Place]]
+    took: list[float]
 
 
 async def fill(
@@ -46,35 +60,55 @@ async def fill(
     await connection.execute(b"vacuum analyze g1.knowledge_vectors_v1, g1.knowledge_chunks_v1, g1.knowledge_documents_v1")
     await connection.execute(b"set maintenance_work_mem = '512MB'")
     say(f"indexes for {await build(connection, SCHEMA)}")
+    await connection.execute(_TABLE.encode(), prepare=False)
 
 
 async def speeds(connection: Connection, encoder: Labelled, asked: Sequence[str], size: int) -> list[Speed]:
-    """Return how each way does on some questions."""
+    """Return how each way does on some questions: by meaning against every vector, by words against every word of every piece."""
     questions = [Question(text, encoder.label, written(encoder.encode(text))) for text in asked]
-    everything, rare = Wanted(tenant=TENANT, k=K), Wanted(tenant=TENANT, k=K, meta=RARE)
-    exact, exact_rare = _in_turn(connection, everything, exactly), _in_turn(connection, rare, exactly)
-    truth = [await exact(one) for one in questions]
-    truth_rare = [await exact_rare(one) for one in questions]
+    wanted = {name: Wanted(tenant=TENANT, k=K, meta=meta) for name, meta in _FILTERS.items()}
+    then = msgspec.structs.replace(wanted[""], as_of=await _last(connection))
 
-    async def both(one: Question, wanted: Wanted = everything) -> list[Place]:
-        return [(hit.document_id, hit.version, hit.chunk) for hit in await search(connection, one, wanted)]
+    async def words_exactly(connection: Connection, one: Question, wanted: Wanted, most: int) -> list[Place]:
+        return await every_word(connection, one.text, wanted, most, await pool_of(connection, wanted))
 
-    async def both_rare(one: Question) -> list[Place]:
-        return await both(one, rare)
+    async def words(connection: Connection, one: Question, wanted: Wanted, most: int) -> list[Place]:
+        return await by_words(connection, one.text, wanted, most)
 
     async def plain(one: Question) -> list[Place]:
-        rows = await (await connection.execute(_PLAIN.encode(), (one.encoder, one.vector, K))).fetchall()
+        rows = await (await connection.execute(_PLAIN.encode(), (one.vector, K))).fetchall()
         return [(row[0], row[1], row[2]) for row in rows]
 
-    ways: dict[str, tuple[Find, list[list[Place]] | None]] = {
-        "exact scan": (exact, truth),
-        "plain pgvector, no filter": (plain, truth),
-        "by meaning": (_in_turn(connection, everything, by_meaning), truth),
-        "by meaning, a filter of 1 %": (_in_turn(connection, rare, by_meaning), truth_rare),
-        "both": (both, None),
-        "both, a filter of 1 %": (both_rare, None),
-    }
-    return [await _speed(size, way, find, questions, wanted) for way, (find, wanted) in ways.items()]
+    found: list[Speed] = []
+    for name, which in wanted.items():
+        exact, exact_words = _in_turn(connection, which, exactly), _in_turn(connection, which, words_exactly)
+        near, said = await _asked(exact, questions, 1), await _asked(exact_words, questions, 1)
+        found += [_speed(size, f"exact scan{name}", near, near), _speed(size, f"every word of every piece{name}", said, said)]
+        ways: dict[str, tuple[Find, _Asked | None]] = {
+            **({} if name else {"plain pgvector": (plain, near)}),
+            "by meaning": (_in_turn(connection, which, by_meaning), near),
+            "by words": (_in_turn(connection, which, words), said),
+            "both": (_both(connection, which), None),
+            **({} if name else {"both, as of an offset": (_both(connection, then), None)}),
+        }
+        for way, (find, truth) in ways.items():
+            found.append(_speed(size, f"{way}{name}", await _asked(find, questions, 2), truth))
+    return found
+
+
+async def _last(connection: Connection) -> int:
+    """Return an offset behind everything that is there."""
+    row = await (await connection.execute(b"select max(since) from public.knowledge_documents")).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _both(connection: Connection, wanted: Wanted) -> Find:
+    """Return the search as the product has it, on a connection that is there, without making the question's vector."""
+
+    async def go(one: Question) -> list[Place]:
+        return [(hit.document_id, hit.version, hit.chunk) for hit in await search(connection, one, wanted)]
+
+    return go
 
 
 def _in_turn(
@@ -89,20 +123,26 @@ def _in_turn(
     return go
 
 
-async def _speed(
-    size: int, way: str, find: Find, questions: Sequence[Question], truth: Sequence[Sequence[Place]] | None
-) -> Speed:
-    """Ask each question twice; the second time counts, as in a store that is used."""
+async def _asked(find: Find, questions: Sequence[Question], times: int) -> _Asked:
+    """Ask each question so often; the last time counts, as in a store that is used."""
     found, took = [], []
     for one in questions:
-        await find(one)
-        began = time.perf_counter()
-        found.append(await find(one))
-        took.append((time.perf_counter() - began) * 1_000)
-    ordered = sorted(took)
+        for _ in range(times):
+            began = time.perf_counter()
+            places = await find(one)
+            seconds = time.perf_counter() - began
+        found.append(places)
+        took.append(seconds * 1_000)
+    return _Asked(found, sorted(took))
+
+
+def _speed(size: int, way: str, asked: _Asked, truth: _Asked | None) -> Speed:
+    """Return how a way did, beside what is right."""
     recalls = None
     if truth is not None:
-        shares = [len(set(some) & set(right)) / max(1, len(right)) for some, right in zip(found, truth, strict=True)]
-        recalls = bootstrapped(shares, lambda sample: sum(sample) / len(sample))
-    p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
-    return Speed(size, way, recalls, ordered[len(ordered) // 2], p99, min(map(len, found)))
+        pairs = zip(asked.found, truth.found, strict=True)
+        shares = [len(set(some) & set(right)) / len(right) if right else 1.0 for some, right in pairs]
+        recalls = bootstrapped(shares, mean)
+    took = asked.took
+    p99 = took[min(len(took) - 1, int(0.99 * len(took)))]
+    return Speed(size, way, recalls, took[len(took) // 2], p99, min(map(len, asked.found)))

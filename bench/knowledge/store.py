@@ -1,6 +1,7 @@
 """A store of many pieces, as large as one likes: real sentences, put together anew by a seed; vectors by the static encoder.
 
-The sentences are those of our documents, our docs and the questions of MMLU-Pro. One document in a hundred bears `rare: yes`.
+The sentences are those of our documents, our docs and the questions of MMLU-Pro. One document in a hundred bears `rare: yes`, one
+in ten `tenth: yes`.
 """
 
 import random
@@ -15,8 +16,7 @@ from learning.outcomes import Outcomes
 from smolit.settings import PROJECT
 
 PER_DOCUMENT = 20
-RARE = {"rare": "yes"}
-_RARE_EVERY = 100
+RARE, TENTH = {"rare": "yes"}, {"tenth": "yes"}
 
 
 def sentences_of(text: str) -> list[str]:
@@ -53,7 +53,7 @@ def facts(texts: Sequence[str], encoder: Labelled, first: int) -> list[Fact]:
     told: list[Fact] = []
     for start in range(0, len(texts), PER_DOCUMENT):
         number, some = first + start // PER_DOCUMENT, texts[start : start + PER_DOCUMENT]
-        meta = RARE if number % _RARE_EVERY == 0 else {}
+        meta = {**(RARE if number % 100 == 0 else {}), **(TENTH if number % 10 == 1 else {})}
         asked = submitted(f"{number}", f"{number}", meta=meta)
         parts = [Piece(Chunk(place, 0, len(text), text)) for place, text in enumerate(some)]
         common = {"tenant": TENANT, "document_id": asked.document_id, "version": 1}

@@ -10,7 +10,8 @@ from events.knowledge import document_id_of
 from events.topics import DEFAULT_TENANT
 from projections import knowledge_read
 from projections.knowledge_read import ChunkRow, Document
-from projections.knowledge_search import Hit, Wanted
+from projections.knowledge_search import Hit
+from projections.knowledge_wanted import Wanted
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk, read
 from smolit.cli.knowledge import Meta, pairs

@@ -60,7 +60,7 @@ async def answer(question: str, shelf: Shelf, language: Language | None = None, 
     encoders = Encoders(Path("nowhere"))
     async with httpx.AsyncClient(trust_env=False) as http:
         toolbox = Toolbox(Path(), frozenset(), http, recorded, shelf=shelf, encoders=encoders, language=language)
-        spec = AgentSpec("a", "d", ("s",), "answer", {"encoder": "static", "sure": 0.5}, knowledge=("docs", "law@secret"))
+        spec = AgentSpec("a", "d", ("s",), "answer", {"encoder": "static", "sure": 0.4}, knowledge=("docs", "law@secret"))
         work = Work("t", "task", 1, "a", None, question, given, moment(0) + timedelta(hours=1), spec=spec)
         return await build(spec, toolbox).run(work, NoEffects(), perf_counter)
 

@@ -42,22 +42,64 @@ def saved(made: object) -> bytes:
     return stream.getvalue()
 
 
+def drawn(text: str) -> bytes:
+    """Return a picture of a line of text."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    picture = Image.new("RGB", (700, 120), "white")
+    ImageDraw.Draw(picture).text((30, 30), text, fill="black", font=ImageFont.load_default(48))
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=92)
+    return stream.getvalue()
+
+
+def illustrated(text: str, picture: bytes) -> bytes:
+    """Return a PDF with a line of text and a picture below it."""
+    stream = f"BT /F1 24 Tf 72 720 Td ({text}) Tj ET q 350 0 0 60 72 500 cm /I1 Do Q".encode()
+    image = b"/Type/XObject/Subtype/Image/Width 700/Height 120/ColorSpace/DeviceRGB/BitsPerComponent 8/Filter/DCTDecode"
+    return bound(
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>/XObject<</I1 6 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        b"<<%s/Length %d>>stream\n%s\nendstream" % (image, len(picture), picture),
+    )
+
+
+def locked() -> bytes:
+    """Return a PDF that needs a password: no password has these digests."""
+    digests = b"/O<%s>/U<%s>" % (b"41" * 32, b"42" * 32)
+    return bound(
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[]/Count 0>>",
+        b"<</Filter/Standard/V 1/R 2/P -44%s>>" % digests,
+        trailer=b"/Encrypt 3 0 R/ID[<0102><0102>]",
+    )
+
+
 def pdf(text: str) -> bytes:
     """Return the least PDF with a line of text."""
     stream = f"BT /F1 24 Tf 72 720 Td ({text}) Tj ET".encode()
-    parts = [
+    return bound(
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
         b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-    ]
+    )
+
+
+def bound(*parts: bytes, trailer: bytes = b"") -> bytes:
+    """Return objects as a PDF."""
     out, places = b"%PDF-1.4\n", []
     for number, part in enumerate(parts, start=1):
         places.append(len(out))
         out += b"%d 0 obj%s endobj\n" % (number, part)
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    return out + b"xref\n0 6\n0000000000 65535 f \n" + table + b"trailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % len(out)
+    size = len(parts) + 1
+    head = b"xref\n0 %d\n0000000000 65535 f \n" % size
+    return out + head + table + b"trailer<</Size %d/Root 1 0 R%s>>\nstartxref\n%d\n%%%%EOF" % (size, trailer, len(out))
 
 
 def packed(**parts: bytes) -> bytes:
@@ -118,6 +160,28 @@ def test_nonsense_ends_in_a_text_or_a_reason(kind: str, junk: bytes) -> None:
         ended = refused.reason
 
     assert ended
+
+
+def test_pictures_inside_documents_are_read() -> None:
+    """What a picture in a PDF or in a Word document says stands with the text around it."""
+    picture = drawn("Order 4711 was shipped")
+    made = docx.Document()
+    made.add_paragraph("Before the picture.")
+    made.add_picture(io.BytesIO(picture))
+    made.add_paragraph("Behind the picture.")
+
+    in_word, in_pdf = text_of(saved(made), DOCX), text_of(illustrated("A page with text", picture), PDF)
+
+    assert in_word.index("Before") < in_word.index("4711") < in_word.index("Behind")
+    assert in_pdf.index("A page with text") < in_pdf.index("4711")
+
+
+def test_an_encrypted_pdf_says_what_to_do() -> None:
+    """One sentence, without the library's words."""
+    with pytest.raises(DocumentUnreadable, match=r"^the PDF is encrypted: save it without a password, and add that$") as refused:
+        text_of(locked(), PDF)
+
+    assert refused.value.reason == "protected"
 
 
 async def test_a_reader_is_bounded_and_its_end_is_told() -> None:
