@@ -17,8 +17,9 @@ from events.topics import Names
 from events.wire import Outgoing
 from handlers.count import Count
 from handlers.errand import SOURCE, Errands
+from handlers.front_port import FRONT, READ_S, Mind, Reads, Reply
 from handlers.postman import record, settled
-from handlers.reply import FRONT, READ_S, Mind, Reads, Replier, Reply
+from handlers.reply import Replier, Telling
 from store import blob, mailbox, outbox, sender_key
 from store.doorbell import Doorbell
 from store.mailbox import Taken
@@ -48,12 +49,14 @@ class Front:
         connection: Connection,
         clock: Callable[[], datetime],
         count: Count,
+        telling: Telling | None = None,
+        reader: str = "",
     ) -> None:
         self._names, self._errands, self._keyring, self._connection = names, errands, keyring, connection
         self._clock, self._count = clock, count
         self._lock = asyncio.Lock()  # of the connection: one transaction at a time
         self._signed_in: set[str] = set()
-        self._replier = Replier(reads, mind, language, errands, self._stored, clock)
+        self._replier = Replier(reads, mind, language, errands, self._stored, clock, telling, reader)
 
     async def take(self, who: str, limit: int) -> list[Taken]:
         """Take messages that wait."""

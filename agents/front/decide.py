@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agents.front.remember import Said, told
+from agents.front.remember import METHOD, Said, to_forget, told
 from agents.front.sort import Sorted
 
 _NEVER_MIND = re.compile(
@@ -93,9 +93,16 @@ class Recall(Struct, frozen=True):
 
 
 class Note(Struct, frozen=True):
-    """The user told something to be remembered, and asked for nothing."""
+    """The user told something to be remembered, and asked for nothing; `method` is what read it out."""
 
     said: tuple[Said, ...]
+    method: str = METHOD
+
+
+class Forget(Struct, frozen=True):
+    """The user wants something forgotten that they told."""
+
+    what: str
 
 
 class Talk(Struct, frozen=True):
@@ -104,7 +111,7 @@ class Talk(Struct, frozen=True):
     text: str
 
 
-Decision = Do | AskBack | Recall | Note | Talk
+Decision = Do | AskBack | Recall | Note | Forget | Talk
 
 
 def decide(turn: Turn) -> Decision:
@@ -112,6 +119,8 @@ def decide(turn: Turn) -> Decision:
     text = turn.text.strip()
     if turn.pending is not None:
         return Talk(text) if _NEVER_MIND.match(text) else _completed(turn, turn.pending, text)
+    if (what := to_forget(text)) is not None:
+        return Forget(what)
     if asks_memory(text):
         return Recall(text)
     said = told(text)

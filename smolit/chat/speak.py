@@ -12,7 +12,7 @@ from projections.conversation import MessageRow
 from projections.decision import DecisionRow, decisions_of
 from smolit.chat.live import live_agents
 from smolit.chat.post import known_thread
-from smolit.chat.session import Chat, Chose, Failed, Reply
+from smolit.chat.session import Chat, Chose, Failed, Heard, Piece, Reply
 from smolit.cli import out
 from smolit.cli.explain import explained
 from smolit.client import Ask
@@ -66,8 +66,36 @@ class Speaker:
             if self._json:
                 out.json_line(heard)
             else:
-                _show(heard)
+                self._show(heard)
             self.failed = self.failed or isinstance(heard, Failed)
+
+    def _show(self, heard: Heard) -> None:
+        """Write what was heard, for people; who answered is said with the answer."""
+        match heard:
+            case Chose():
+                out.say(f"-> {heard.agent}, chosen out of {heard.candidates} with probability {heard.probability:.3g}")
+            case Piece():
+                out.piece(heard.text)
+            case Failed():
+                self._end_line()
+                out.say(f"not answered: {heard.detail} ({heard.reason})")
+            case Reply():
+                self._show_reply(heard)
+
+    def _show_reply(self, reply: Reply) -> None:
+        """Write an answer, or what its pieces did not show of it."""
+        rest = self._chat.watched.rest(reply.text) if self._chat.watched.text else None
+        if rest is None:
+            self._end_line()
+            out.text(f"{_speaker(reply)}: {reply.text}")
+        else:
+            out.text(rest)
+            out.say(f"({_speaker(reply)})")
+
+    def _end_line(self) -> None:
+        """Leave the line of pieces that are not gone on with."""
+        if self._chat.watched.text:
+            out.text(" ...")
 
     async def _command(self, name: str, rest: str) -> None:
         try:
@@ -82,7 +110,7 @@ class Speaker:
             out.json_line({"type": "command", "command": name, "lines": lines})
         else:
             for line in lines:
-                out.line(line)
+                out.text(line)
 
     async def _help(self, _rest: str) -> Answer:
         return [f"{name:<26}{what}" for name, what in HELP]
@@ -161,17 +189,6 @@ class Speaker:
     async def _new(self, _rest: str) -> Answer:
         self._chat.begin_anew()
         return [f"conversation {self._chat.conversation_id}"]
-
-
-def _show(heard: Chose | Reply | Failed) -> None:
-    """Write what was heard, for people; who answered is said with the answer."""
-    match heard:
-        case Chose():
-            out.say(f"-> {heard.agent}, chosen out of {heard.candidates} with probability {heard.probability:.3g}")
-        case Failed():
-            out.say(f"not answered: {heard.detail} ({heard.reason})")
-        case Reply():
-            out.line(f"{_speaker(heard)}: {heard.text}")
 
 
 def _speaker(reply: Reply) -> str:

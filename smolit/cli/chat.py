@@ -34,8 +34,9 @@ def user_named(user: str | None) -> str:
 
 
 async def _chat(desk: Desk, tenant: str, user: str, conversation: str | None, as_json: bool) -> bool:
-    async with open_post(desk, tenant) as post:
-        one = Chat(post, user, conversation)
+    watch = not as_json and sys.stdout.isatty()  # whoever reads it later wants the answer alone
+    async with open_post(desk, tenant, watch) as post:
+        one = Chat(post, user, conversation, watch)
         await one.begin()
         speaker = Speaker(one, as_json)
         if not as_json:

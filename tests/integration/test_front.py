@@ -10,14 +10,14 @@ from agents.front.recollect import Memory
 from agents.front.sort import Sorter
 from agents.port import Ask, Language, Said
 from agents.signature import Keyring
-from events.conversation import ContextUsed, MemoryCorrected, MemoryLearned, MessageSent, MessageSettled, Scope
+from events.conversation import ContextUsed, MemoryCorrected, MemoryLearned, MessageSent, MessageSettled, Scope, Spoken
 from events.event import Fact
 from events.request import Request, SubmitTask
 from events.task import Features
 from handlers.errand import Ended
 from handlers.front import Front
+from handlers.front_port import FRONT, Agent, Heard
 from handlers.postroom import Delivered
-from handlers.reply import FRONT, Agent, Heard
 from learning.hashed import HashedEncoder
 from store import mailbox, sender_key
 from tests.builders import NAMES, TENANT, moment
@@ -26,6 +26,7 @@ from tests.integration.test_mailbox import Hall, hall, sent_now
 from tests.stacks import Namespace
 from tests.talk import letter
 from tests.unit.test_postroom import room
+from tests.whole import Whole
 
 ANNS = Memory("memory-1", "home", "I live in Oslo", moment(0), 0.9)
 BOBS = Memory("memory-2", "home", "I live in Rome", moment(0), 0.9)
@@ -56,6 +57,10 @@ class House:
     async def recall(self, _tenant: str, user: str, _features: Features, k: int) -> list[Memory]:
         """Return what is known of a user."""
         return self.known.get(user, [])[:k]
+
+    async def spoken(self, _tenant: str, source: str, _memory: str) -> list[Spoken]:
+        """Return the message that a memory was read from."""
+        return [Spoken(message_id=source, request_id=f"request-{source}")]
 
     async def ended(self, _tenant: str, _task: str) -> None:
         """Know of no end."""
@@ -88,7 +93,7 @@ class Mind:
         return float(self._encoder.encode(text) @ self._encoder.encode(other))
 
 
-class Parrot:
+class Parrot(Whole):
     """A language model that says what it was told, or fails."""
 
     def __init__(self, fails: bool = False) -> None:
