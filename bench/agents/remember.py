@@ -1,7 +1,7 @@
 """What is read out of a turn, of what it says of its speaker: precision and recall, by the rules and by a language model.
 
-`python -m bench.agents.remember` prints the rules'; `--backend NAME` (of SMOLIT_LLM_URL, or `local`) has a model asked, too, through
-the chain of the stack that runs. The rules are measured as the front uses them: a turn that is taken for a task is not read. Half of
+`python -m bench.agents.remember` prints the rules'; `--backend NAME` (of SMOLIT_LLM_URL, or `local`) has a model asked, too,
+where a stack runs. The rules are measured on any text, and as the front uses them: what is taken for a task is not read. Half of
 the turns hold nothing to remember.
 """
 

@@ -62,12 +62,21 @@ class Speaker:
         return True
 
     async def _say(self, text: str) -> None:
+        try:
+            await self._said(text)
+        except UsageInvalid as wrong:  # too long, or no text that can be sent: nothing was
+            self._show_any(Failed("not_sent", str(wrong)))
+
+    async def _said(self, text: str) -> None:
         async for heard in self._chat.say(text):
-            if self._json:
-                out.json_line(heard)
-            else:
-                self._show(heard)
-            self.failed = self.failed or isinstance(heard, Failed)
+            self._show_any(heard)
+
+    def _show_any(self, heard: Heard) -> None:
+        if self._json:
+            out.json_line(heard)
+        else:
+            self._show(heard)
+        self.failed = self.failed or isinstance(heard, Failed)
 
     def _show(self, heard: Heard) -> None:
         """Write what was heard, for people; who answered is said with the answer."""

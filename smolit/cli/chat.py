@@ -3,9 +3,10 @@
 import asyncio
 import getpass
 import re
+import signal
 import sys
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Coroutine
+from typing import Annotated, Any
 
 import typer
 
@@ -41,10 +42,30 @@ async def _chat(desk: Desk, tenant: str, user: str, conversation: str | None, as
         speaker = Speaker(one, as_json)
         if not as_json:
             out.say(f"conversation {one.conversation_id} of {user}; /help tells what can be typed")
-        async for line in _typed():
-            if not await speaker.turn(line):
-                break
+        try:
+            async for line in _typed():
+                if not await _unless_interrupted(speaker.turn(line)):
+                    break
+        except asyncio.CancelledError:
+            out.say(f"\nleft; `smolit chat --user {user} --conversation {one.conversation_id}` goes on")
+            raise
         return speaker.failed and not sys.stdin.isatty()
+
+
+async def _unless_interrupted(turn: Coroutine[Any, Any, bool]) -> bool:
+    """Do a turn; Ctrl-C ends the wait for its answer, and not the chat."""
+    loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGINT)
+    doing = asyncio.ensure_future(turn)
+    loop.add_signal_handler(signal.SIGINT, doing.cancel)
+    try:
+        await asyncio.wait([doing])
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
+    if not doing.cancelled():
+        return doing.result()
+    out.say("\nno longer waited for; the answer, once it is there, stands in /history")
+    return True
 
 
 async def _typed() -> AsyncIterator[str]:

@@ -144,9 +144,19 @@ async def run(place: Place, who: str, language: Language | None, stopped: asynci
         mind: Callable[[], front_port.Mind] = lambda: FrontMind(settings)  # noqa: E731 opened in a thread, when it is first needed
 
         def make(connection: Connection) -> front.Front:
-            keys, clock, reader = keyring(settings), ports.clock, settings.memory_llm
             return front.Front(
-                place.names, reads, mind, language, errands, keys, connection, clock, count, teller.telling, reader
+                place.names,
+                reads,
+                mind,
+                language,
+                errands,
+                keyring(settings),
+                connection,
+                ports.clock,
+                count,
+                teller.telling,
+                settings.memory_llm,
+                settings.lease_s,
             )
 
         await front.run(place.endpoints.postgres, who, make, errands, stopped, connect=ports.connect)
