@@ -14,6 +14,7 @@ import msgspec
 from agents.context import counter
 from agents.errors import AgentFailed
 from agents.front import decide, words
+from agents.front.follow import Before
 from agents.port import Ask, Language, Said
 from events.conversation import Letter
 from events.ids import task_id
@@ -25,6 +26,7 @@ from store.mailbox import Taken
 
 PATIENCE = timedelta(seconds=120)  # for a task that somebody waits for at a terminal
 TRIES = 3
+_MOST_ASKED = 2_000  # characters of a task, and of its answer, that a follow-up goes on with
 NEAREST = 5
 Telling = Callable[[Taken], AbstractAsyncContextManager[Tell]]
 
@@ -93,7 +95,10 @@ class Replier:
             decide.Helper(one.id, one.description, one.skills, mind.alike(whole, one.description), one.required) for one in agents
         )
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
-        return decide.Turn(text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, missing, given or {})
+        before = _before(ours[-1]) if ours else None
+        return decide.Turn(
+            text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, missing, given or {}, before
+        )
 
     async def _do(self, taken: Taken, errand: decide.Do, turn: decide.Turn) -> Reply:
         """Give a task away and return its answer; where nobody fits, ask back."""
@@ -108,6 +113,7 @@ class Replier:
     async def _ended(self, tenant: str, letter: Letter, errand: decide.Do, ended: Ended, turn: decide.Turn) -> Reply:
         task = task_id(tenant, SOURCE, errand_id(letter.message_id))
         about: dict[str, Any] = {"sort": "task", "task_id": task, "agent": ended.agent, "kind": errand.kind}
+        about["asked"] = errand.text[:_MOST_ASKED]
         about |= {"task_probability": round(turn.sorted.task_probability, 4), "outcome": ended.outcome}
         if ended.outcome == "completed":
             sha256 = ended.output_sha256
@@ -154,6 +160,15 @@ class Replier:
             if error.reason != "answer_broke_off":
                 raise
         return await language.complete(ask)
+
+
+def _before(last: Heard) -> Before | None:
+    """Return the task that the last answer was one to, if it was."""
+    asked, output = last.body.get("asked"), last.body.get("output")
+    if last.kind != "response" or last.body.get("sort") != "task" or not isinstance(asked, str):
+        return None
+    value = output.get("value") if isinstance(output, dict) else None
+    return Before(asked, last.body.get("kind"), last.text[:_MOST_ASKED], value if isinstance(value, str) else None)
 
 
 def errand_id(message_id: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from agents.front.follow import Before, followed
 from agents.front.remember import METHOD, Said, to_forget, told
 from agents.front.sort import Sorted
 
@@ -59,7 +60,10 @@ class Helper(Struct, frozen=True):
 
 
 class Turn(Struct, frozen=True):
-    """What is known when a turn is decided: `pending` is the task about which we asked back last, `missing` what we asked for."""
+    """What is known when a turn is decided: `pending` is the task about which we asked back last, `missing` what we asked for.
+
+    `before`: the task that was answered just before, if the last answer was one's.
+    """
 
     text: str
     files: int
@@ -68,6 +72,7 @@ class Turn(Struct, frozen=True):
     pending: str | None = None
     missing: tuple[str, ...] = ()
     given: Mapping[str, Any] = {}
+    before: Before | None = None
 
 
 class Do(Struct, frozen=True):
@@ -123,6 +128,8 @@ def decide(turn: Turn) -> Decision:
         return Forget(what)
     if asks_memory(text):
         return Recall(text)
+    if turn.before is not None and not turn.files and (whole := followed(text, turn.before)) is not None:
+        return Do(whole, turn.before.kind, turn.given)
     said = told(text)
     if said and turn.sorted.task_probability < 0.75:
         return Note(tuple(said))

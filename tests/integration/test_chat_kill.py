@@ -87,9 +87,12 @@ def _fresh() -> None:
 
 
 def kill(settings: Settings, name: str) -> None:
-    """Kill a process as it is, without a word."""
-    (pid,) = (one.pid for one in census(settings.data_dir) if one.identity == f"{name}-1" and one.pid)
-    os.kill(pid, signal.SIGKILL)
+    """Kill a process as it is, without a word; one that was just killed is there again first."""
+    end = time.monotonic() + PATIENCE_S
+    while not (pids := [one.pid for one in census(settings.data_dir) if one.identity == f"{name}-1" and one.pid]):
+        assert time.monotonic() < end, f"{name} did not come back"
+        time.sleep(0.05)
+    os.kill(pids[0], signal.SIGKILL)
 
 
 async def reply_to(chat: Chat, text: str) -> Reply:
@@ -102,6 +105,20 @@ async def reply_to(chat: Chat, text: str) -> Reply:
 async def asked() -> None:
     """Wait until the polisher is at work."""
     assert await asyncio.to_thread(Polisher.asked.wait, PATIENCE_S)
+
+
+def killed_terminal(text: str, file: Path) -> str:
+    """Say something in a chat of its own process, and kill that while it waits; return the conversation's id."""
+    argv = [sys.executable, "-P", "-m", "smolit", "chat", "--user", "bo"]
+    with file.open("wb") as said:
+        terminal = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+        assert terminal.stdin is not None
+        terminal.stdin.write(f"{text}\n".encode())
+        terminal.stdin.flush()
+        assert Polisher.asked.wait(PATIENCE_S)
+        terminal.kill()
+        terminal.wait()
+    return file.read_text().split()[1]
 
 
 async def whole(conversation_id: str, user: str, turns: int) -> list[MessageRow]:
@@ -166,16 +183,7 @@ async def test_whoever_dies_in_a_turn_it_is_answered_once_and_the_talk_goes_on(s
 
 async def test_a_turn_outlives_its_terminal(settings: Settings, tmp_path: Path) -> None:
     """The chat is killed while its turn is worked on: the answer stands in the thread, and another terminal goes on there."""
-    argv = [sys.executable, "-P", "-m", "smolit", "chat", "--user", "bo"]
-    with (tmp_path / "said").open("wb") as said:
-        terminal = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
-        assert terminal.stdin is not None
-        terminal.stdin.write((POLISH.format("violets are blue") + "\n").encode())
-        terminal.stdin.flush()
-        await asked()
-        terminal.kill()
-        terminal.wait()
-    conversation_id = (tmp_path / "said").read_text().split()[1]
+    conversation_id = await asyncio.to_thread(killed_terminal, POLISH.format("violets are blue"), tmp_path / "said")
     Polisher.free.set()
     rows = await whole(conversation_id, "bo", 1)
     async with open_post(open_desk(), "default") as post:
