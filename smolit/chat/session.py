@@ -24,6 +24,7 @@ from smolit.chat.watched import Watched
 from smolit.errors import NothingFound, UsageInvalid
 
 PATIENCE_S = 150.0
+MOST_CHARS = 100_000  # of a turn, as of any message
 MOST_FILE_BYTES = 500_000  # a message has to stay below the inline limit, and base64 adds a third
 
 
@@ -77,6 +78,7 @@ class Chat:
         self.conversation_id = conversation_id or fresh_id()
         self._known = conversation_id is not None
         self.last: Reply | None = None
+        self.said: str | None = None  # the turn that was said last, whether it was answered or not
         self._files: list[dict[str, Any]] = []
 
     async def begin(self) -> None:
@@ -90,9 +92,14 @@ class Chat:
             last = ours[-1]
             self.last = _reply(self.conversation_id, last.message_id, last.kind or "", last.text or "", last.body or {})
 
+    @property
+    def known(self) -> bool:
+        """Return whether the conversation is there to go on with."""
+        return self._known or self.said is not None
+
     def begin_anew(self) -> None:
         """Leave this conversation for a new one."""
-        self.conversation_id, self.last, self._known = fresh_id(), None, False
+        self.conversation_id, self.last, self.said, self._known = fresh_id(), None, None, False
 
     def attach(self, path: Path) -> dict[str, Any]:
         """Let a file go with the next turn; raises UsageInvalid."""
@@ -109,7 +116,13 @@ class Chat:
         return file
 
     async def say(self, text: str) -> AsyncIterator[Heard]:
-        """Say something, and yield what is heard of it; the last is a reply or a failure."""
+        """Say something, and yield what is heard of it; the last is a reply or a failure.
+
+        Raises:
+            UsageInvalid: it is too long; nothing was said.
+        """
+        if len(text) > MOST_CHARS:
+            raise UsageInvalid(f"a turn may have {MOST_CHARS} characters, not {len(text)}; `/file PATH` lets a file go with it")
         letter = Letter(
             conversation_id=self.conversation_id,
             message_id=fresh_id(),
@@ -122,6 +135,7 @@ class Chat:
         )
         self._files, self.watched = [], Watched()
         request_id = await self.post.send(letter)
+        self.said = letter.message_id
         task = task_id(self.post.tenant, SOURCE, errand_id(letter.message_id))
         async for event in self.post.heard(PATIENCE_S):
             fact = event.fact

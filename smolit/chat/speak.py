@@ -165,15 +165,15 @@ class Speaker:
         return [f"{_who(row)}: {row.text if row.text is not None else '(forgotten)'}" for row in await self._thread()]
 
     async def _thread(self) -> list[MessageRow]:
-        """Return the thread, once the read models show the last answer."""
+        """Return the thread, once the read models show what was said last, and the last answer."""
         chat, waited = self._chat, 0.0
         while True:
             try:
                 rows = await known_thread(chat.post.connection, chat.post.tenant, chat.conversation_id, chat.sender)
             except NothingFound:
                 rows = []
-            last = chat.last.message_id if chat.last else None
-            if last is None or waited >= _LAG_S or any(row.message_id == last and row.delivered_at for row in rows):
+            wanted = {chat.said, chat.last.message_id if chat.last else None} - {None}
+            if waited >= _LAG_S or wanted <= {row.message_id for row in rows if row.delivered_at}:
                 return [row for row in rows if row.delivered_at is not None]
             await asyncio.sleep(0.1)
             waited += 0.1

@@ -5,7 +5,7 @@ import getpass
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +17,7 @@ from smolit.chat.speak import Speaker
 from smolit.cli import out
 from smolit.cli.desk import Desk, open_desk
 from smolit.cli.option import Tenant
+from smolit.cli.typing_in import typed
 
 User = Annotated[str | None, typer.Option("--user", help="Who talks; else your login name.")]
 Conversation = Annotated[str | None, typer.Option("--conversation", metavar="ID", help="Go on with this conversation.")]
@@ -43,11 +44,11 @@ async def _chat(desk: Desk, tenant: str, user: str, conversation: str | None, as
         if not as_json:
             out.say(f"conversation {one.conversation_id} of {user}; /help tells what can be typed")
         try:
-            async for line in _typed():
+            async for line in typed():
                 if not await _unless_interrupted(speaker.turn(line)):
                     break
         except asyncio.CancelledError:
-            out.say(f"\nleft; `smolit chat --user {user} --conversation {one.conversation_id}` goes on")
+            out.say(f"\nleft; `smolit chat --user {user} --conversation {one.conversation_id}` goes on" if one.known else "")
             raise
         return speaker.failed and not sys.stdin.isatty()
 
@@ -66,24 +67,3 @@ async def _unless_interrupted(turn: Coroutine[Any, Any, bool]) -> bool:
         return doing.result()
     out.say("\nno longer waited for; the answer, once it is there, stands in /history")
     return True
-
-
-async def _typed() -> AsyncIterator[str]:
-    """Yield what is typed, line by line, until the end; a terminal gets a prompt and its keys for editing."""
-    if sys.stdin.isatty():
-        import readline  # noqa: F401 it lets `input` edit lines and go back to earlier ones
-
-        read = lambda: input("> ")  # noqa: E731
-    else:
-        read = lambda: _line(sys.stdin.readline())  # noqa: E731
-    while True:
-        try:
-            yield await asyncio.to_thread(read)
-        except EOFError:
-            return
-
-
-def _line(text: str) -> str:
-    if not text:
-        raise EOFError
-    return text
