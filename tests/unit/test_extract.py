@@ -1,5 +1,6 @@
 """Facts by a model: only what was said is kept, under the subjects of the rules; and what somebody wants forgotten."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from agents.front.decide import Forget, decide
 from agents.front.forgetting import meant
 from agents.front.recollect import Memory
 from agents.front.remember import Said, to_forget, told
+from smolit.errors import SettingInvalid
+from smolit.settings import load_settings
 from tests.builders import moment
 from tests.unit.test_front import TALK, turn
 
@@ -103,6 +106,17 @@ def test_what_somebody_wants_forgotten_is_found(text: str, ids: str) -> None:
 def test_not_everything_with_the_word_is_a_wish_to_forget(text: str) -> None:
     """What is not about the speaker, or is about remembering, stays what it was."""
     assert to_forget(text) is None
+
+
+def test_only_a_back_end_that_there_is_reads_facts_out(tmp_path: Path) -> None:
+    """The model on this machine is none for this, and nobody is by default."""
+    given: dict[str, Any] = {"data_dir": tmp_path, "llm_url": "big=http://127.0.0.1:1/v1", "llm_model": "m"}
+
+    assert load_settings(**given).memory_llm == ""
+    assert load_settings(**given, memory_llm="big").memory_llm == "big"
+    for name in ("local", "small"):
+        with pytest.raises(SettingInvalid, match="is no back end of SMOLIT_LLM_URL"):
+            load_settings(**given, memory_llm=name)
 
 
 def test_a_wish_to_forget_is_decided_before_anything_else() -> None:
