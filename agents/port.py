@@ -1,6 +1,6 @@
 """Ports: what agents ask of the house, so that a pipeline knows neither Postgres nor Kafka."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -52,9 +52,9 @@ class Message(Struct, frozen=True):
 class Ask(Struct, frozen=True):
     """What a language model is asked.
 
-    `model` None: the first that the settings name. `schema`: a JSON Schema that the answer has to fit. `purpose` is what
-    the call is accounted under, such as `answer` or `plan`; with task and attempt it makes the key under which a back end
-    knows the call.
+    `model` None: the first that the settings name; `alone`: no other one is asked in its place. `schema`: a JSON Schema that
+    the answer has to fit. `purpose` is what the call is accounted under, such as `answer` or `plan`; with task and attempt
+    it makes the key under which a back end knows the call.
     """
 
     messages: tuple[Message, ...]
@@ -68,6 +68,7 @@ class Ask(Struct, frozen=True):
     temperature: float = 0.0
     schema: dict[str, Any] | None = None
     attempt: int = 1
+    alone: bool = False
 
 
 class Said(Struct, frozen=True):
@@ -101,6 +102,14 @@ class Language(Protocol):
 
         Raises:
             AgentFailed: nobody answered by the deadline, or a budget does not allow the call.
+        """
+        ...
+
+    def stream(self, ask: Ask) -> AsyncGenerator[str | Said, None]:
+        """Yield the answer's pieces as they come, and at last the whole.
+
+        Raises:
+            AgentFailed: as for `complete`, or the answer broke off (`answer_broke_off`).
         """
         ...
 

@@ -42,6 +42,7 @@ from events.knowledge import (
 from events.knowledge_request import AddDocument, ClearDomain, CreateDomain, Reindex, RemoveDocument
 from events.learning import ExampleRecorded, ExampleSuperseded, SnapshotPublished
 from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRolledBack, ModelValidated, PolicySet
+from events.piece import PieceSpoken
 from events.plan import PlanEnded, PlanMade, PlanSettled, PlanStepEnded, PlanStepStarted
 from events.request import (
     AnnounceWorker,
@@ -189,6 +190,7 @@ NOTICES: tuple[type[Message], ...] = (
     DeadLetter,
     DeadLetterSettled,
     WorkerSeen,
+    PieceSpoken,
     DoAttempt,
     DropAttempt,
 )

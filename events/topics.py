@@ -16,12 +16,16 @@ MAX_DEAD_LETTER_BYTES = 3_000_000
 
 
 class Topic(Struct, frozen=True, kw_only=True):
-    """One topic: its entity is the middle of its name; `partitions` is pinned, growth means a new major version."""
+    """One topic: its entity is the middle of its name; `partitions` is pinned, growth means a new major version.
+
+    `segment_bytes`: the broker deletes whole segments, so what is to go soon needs small ones; None: the broker's own size.
+    """
 
     entity: str
     partitions: int
     cleanup: str = "delete"
     retention_ms: str = KEEP_FOR_EVER
+    segment_bytes: int | None = None
     max_bytes: int = MAX_RECORD_BYTES
     stamped_by_broker: bool = False
     holds: str
@@ -35,8 +39,10 @@ class Topic(Struct, frozen=True, kw_only=True):
     def config(self) -> dict[str, str]:
         """Return the broker settings that are asserted at every start."""
         stamps = {"message.timestamp.type": "LogAppendTime"} if self.stamped_by_broker else {}
+        segments = {"segment.bytes": str(self.segment_bytes)} if self.segment_bytes is not None else {}
         return {
             **stamps,
+            **segments,
             "cleanup.policy": self.cleanup,
             "retention.ms": self.retention_ms,
             "retention.bytes": "-1",
@@ -57,6 +63,13 @@ CONVERSATIONS = Topic(
 )
 AGENTS_LIVE = Topic(entity="agents.live", partitions=1, cleanup="compact", retention_ms="86400000", holds="heartbeats of workers")
 WORK = Topic(entity="work", partitions=4, retention_ms="86400000", holds="attempts for workers elsewhere; a topic for each pool")
+PIECES = Topic(
+    entity="pieces",
+    partitions=1,
+    retention_ms="600000",
+    segment_bytes=8_388_608,
+    holds="pieces of answers for whoever watches them being made; gone after ten minutes",
+)
 CLOCK = Topic(
     entity="clock",
     partitions=1,
@@ -68,7 +81,7 @@ CLOCK = Topic(
 FACT_TOPICS: tuple[Topic, ...] = (TASKS, AGENTS, LEARNING, MODELS, EXPERIMENTS, KNOWLEDGE, CONVERSATIONS)
 # What every selector reads to its end before it chooses: small, and folded whole by each process.
 CONTROL_TOPICS: tuple[Topic, ...] = (AGENTS, EXPERIMENTS, MODELS)
-TOPICS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS, ANSWERS, AGENTS_LIVE, CLOCK)
+TOPICS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS, ANSWERS, AGENTS_LIVE, PIECES, CLOCK)
 # Topics whose records can end as dead letters, each with a `.dlq` beside it.
 WITH_DEAD_LETTERS: tuple[Topic, ...] = (REQUESTS, *FACT_TOPICS)
 DEFAULT_TENANT = "default"

@@ -17,8 +17,9 @@ from events.topics import Names
 from events.wire import Outgoing
 from handlers.count import Count
 from handlers.errand import SOURCE, Errands
+from handlers.front_port import FRONT, READ_S, Mind, Reads, Reply
 from handlers.postman import record, settled
-from handlers.reply import FRONT, READ_S, Mind, Reads, Replier, Reply
+from handlers.reply import Replier, Telling
 from store import blob, mailbox, outbox, sender_key
 from store.doorbell import Doorbell
 from store.mailbox import Taken
@@ -48,17 +49,20 @@ class Front:
         connection: Connection,
         clock: Callable[[], datetime],
         count: Count,
+        telling: Telling | None = None,
+        reader: str = "",
+        lease_s: float = LEASE_S,
     ) -> None:
         self._names, self._errands, self._keyring, self._connection = names, errands, keyring, connection
-        self._clock, self._count = clock, count
+        self._clock, self._count, self._lease_s = clock, count, lease_s
         self._lock = asyncio.Lock()  # of the connection: one transaction at a time
         self._signed_in: set[str] = set()
-        self._replier = Replier(reads, mind, language, errands, self._stored, clock)
+        self._replier = Replier(reads, mind, language, errands, self._stored, clock, telling, reader)
 
     async def take(self, who: str, limit: int) -> list[Taken]:
         """Take messages that wait."""
         async with self._lock:
-            return await mailbox.take(self._connection, who, [FRONT], limit, LEASE_S)
+            return await mailbox.take(self._connection, who, [FRONT], limit, self._lease_s)
 
     async def answer(self, taken: Taken) -> None:
         """Answer a message and settle it, once: who finds it taken by somebody else writes nothing."""
@@ -79,9 +83,9 @@ class Front:
 
     async def _renew(self, taken: Taken) -> None:
         while True:
-            await asyncio.sleep(LEASE_S / 3)
+            await asyncio.sleep(self._lease_s / 3)
             async with self._lock:
-                await mailbox.renew(self._connection, taken, LEASE_S)
+                await mailbox.renew(self._connection, taken, self._lease_s)
 
     async def _stored(self, sha256: str) -> bytes:
         async with self._lock:

@@ -5,100 +5,30 @@ It writes nothing: what it returns is written by `handlers/front.py`, once.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from agents.context import Chosen, counter
+from agents.context import counter
 from agents.errors import AgentFailed
 from agents.front import decide, words
-from agents.front.recollect import Memory, recollect
-from agents.front.remember import METHOD
-from agents.front.sort import Sorter
-from agents.port import Ask, Language
-from events.conversation import USER, ContextUsed, Letter, MemoryCorrected, MemoryLearned
-from events.event import Fact
-from events.ids import derived_id, task_id
-from events.task import Features
+from agents.front.follow import Before
+from agents.port import Ask, Language, Said
+from events.conversation import Letter
+from events.ids import task_id
 from handlers.errand import SOURCE, Ended, Errands, submission
+from handlers.front_port import FRONT, READ_S, Heard, Mind, Reads, Reply, used, user_of
+from handlers.remembering import Rememberer
+from handlers.telling import WATCHED, Tell
 from store.mailbox import Taken
 
-FRONT = "front"
 PATIENCE = timedelta(seconds=120)  # for a task that somebody waits for at a terminal
-READ_S = 5.0  # for the read models to show what was said before
 TRIES = 3
+_MOST_ASKED = 2_000  # characters of a task, and of its answer, that a follow-up goes on with
 NEAREST = 5
-
-
-class Heard(Struct, frozen=True):
-    """One message of the thread, as far as the front needs it."""
-
-    message_id: str
-    sender: str
-    kind: str
-    text: str
-    body: dict[str, Any]
-
-
-class Agent(Struct, frozen=True):
-    """An agent that may be chosen, as its spec describes it."""
-
-    id: str
-    description: str
-    skills: tuple[str, ...]
-    required: tuple[str, ...]
-
-
-class Reads(Protocol):
-    """What the front reads out of the read models."""
-
-    async def thread(self, tenant: str, conversation_id: str) -> list[Heard]:
-        """Return what was said, in order; what was refused or forgotten is left out."""
-        ...
-
-    async def agents(self, tenant: str) -> list[Agent]:
-        """Return the agents that may be chosen."""
-        ...
-
-    async def memories(self, tenant: str, user: str) -> list[Memory]:
-        """Return what holds of a user, the newest first."""
-        ...
-
-    async def recall(self, tenant: str, user: str, features: Features, k: int) -> list[Memory]:
-        """Return what holds of a user and is nearest, nearest first."""
-        ...
-
-    async def ended(self, tenant: str, task_id: str) -> Ended | None:
-        """Return how a task ended, if it did."""
-        ...
-
-
-class Mind(Protocol):
-    """What reads texts: vectors, and features as facts keep them."""
-
-    def features(self, text: str) -> Features:
-        """Return the features of a text."""
-        ...
-
-    def alike(self, text: str, other: str) -> float:
-        """Return the cosine of two texts."""
-        ...
-
-    @property
-    def sorter(self) -> Sorter:
-        """Return what tells tasks from talk."""
-        ...
-
-
-class Reply(Struct, frozen=True):
-    """What is answered, what goes with it for programs, what was learned and what it was made with."""
-
-    kind: str
-    text: str
-    body: dict[str, Any] = {}
-    facts: tuple[Fact, ...] = ()
+Telling = Callable[[Taken], AbstractAsyncContextManager[Tell]]
 
 
 class Replier:
@@ -112,10 +42,13 @@ class Replier:
         errands: Errands,
         stored: Callable[[str], Awaitable[bytes]],
         clock: Callable[[], datetime],
+        telling: Telling | None = None,
+        reader: str = "",
     ) -> None:
         self._reads, self._open_mind, self._language = reads, mind, language
-        self._errands, self._stored, self._clock = errands, stored, clock
+        self._errands, self._stored, self._clock, self._telling = errands, stored, clock, telling
         self._mind: Mind | None = None
+        self._memory = Rememberer(reads, language, errands, clock, reader)
 
     async def reply(self, taken: Taken) -> Reply:
         """Return what is answered to a message; after several tries that ended in a crash, that it cannot be."""
@@ -126,16 +59,18 @@ class Replier:
         mind = self._mind
         thread = await self._thread(taken)
         turn = await self._turn(taken, thread, mind)
-        match decide.decide(turn):
+        match await self._memory.read_out(taken, decide.decide(turn), thread):
             case decide.Do() as errand:
                 return await self._do(taken, errand, turn)
             case decide.AskBack() as question:
                 return _asked_back(question)
             case decide.Recall(text=text):
-                return await self._recall(taken, text, mind)
-            case decide.Note(said=said) if user_of(taken.letter):
-                return await self._note(taken, [(one.subject, one.text) for one in said], mind)
-            case decide.Note() | decide.Talk():
+                return await self._memory.recall(taken, text, mind)
+            case decide.Note(said=said, method=method) if user_of(taken.letter):
+                return await self._memory.note(taken, [(one.subject, one.text) for one in said], method, mind)
+            case decide.Forget(what=what) if user_of(taken.letter):
+                return await self._memory.forget(taken, what)
+            case decide.Note() | decide.Forget() | decide.Talk():
                 return await self._talk(taken, thread, mind)
 
     async def _thread(self, taken: Taken) -> list[Heard]:
@@ -160,7 +95,10 @@ class Replier:
             decide.Helper(one.id, one.description, one.skills, mind.alike(whole, one.description), one.required) for one in agents
         )
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
-        return decide.Turn(text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, missing, given or {})
+        before = _before(ours[-1]) if ours else None
+        return decide.Turn(
+            text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, missing, given or {}, before
+        )
 
     async def _do(self, taken: Taken, errand: decide.Do, turn: decide.Turn) -> Reply:
         """Give a task away and return its answer; where nobody fits, ask back."""
@@ -175,6 +113,7 @@ class Replier:
     async def _ended(self, tenant: str, letter: Letter, errand: decide.Do, ended: Ended, turn: decide.Turn) -> Reply:
         task = task_id(tenant, SOURCE, errand_id(letter.message_id))
         about: dict[str, Any] = {"sort": "task", "task_id": task, "agent": ended.agent, "kind": errand.kind}
+        about["asked"] = errand.text[:_MOST_ASKED]
         about |= {"task_probability": round(turn.sorted.task_probability, 4), "outcome": ended.outcome}
         if ended.outcome == "completed":
             sha256 = ended.output_sha256
@@ -184,38 +123,6 @@ class Replier:
             return _asked_back(decide.nobody(errand.text, turn.helpers), about)
         why = ended.detail or ended.reason or "no reason was given"
         return Reply("error", f"The task {ended.outcome.replace('_', ' ')}: {why}", {**about, "reason": ended.reason})
-
-    async def _recall(self, taken: Taken, text: str, mind: Mind) -> Reply:
-        """Answer from memory alone: the subject that is named, else what is nearest, else that it is not known."""
-        tenant, user = taken.event.fact.tenant, user_of(taken.letter)
-        known = await self._reads.memories(tenant, user)
-        nearest = await self._reads.recall(tenant, user, mind.features(text), 1) if known else []
-        used, said = recollect(text, known, nearest)
-        context = self._used(taken, Chosen((), words.NO_REPORT), [one.memory_id for one in used])
-        return Reply("response", said, {"sort": "recall", "memories": [one.memory_id for one in used]}, (context,))
-
-    async def _note(self, taken: Taken, said: Sequence[tuple[str, str]], mind: Mind) -> Reply:
-        """Remember what was said; what contradicts an older memory corrects it."""
-        user = user_of(taken.letter)
-        held = {one.subject: one for one in await self._reads.memories(taken.event.fact.tenant, user)}
-        facts = tuple(self._learned(taken, user, subject, text, held.get(subject), mind) for subject, text in said)
-        return Reply("response", words.noted([text for _, text in said]), {"sort": "note"}, facts)
-
-    def _learned(self, taken: Taken, user: str, subject: str, text: str, before: Memory | None, mind: Mind) -> Fact:
-        tenant, letter = taken.event.fact.tenant, taken.letter
-        common: dict[str, Any] = {
-            "tenant": tenant,
-            "user": user,
-            "memory_id": derived_id("memory", tenant, user, letter.message_id, subject),
-            "subject": subject,
-            "text": text,
-            "features": mind.features(text),
-            "source": letter.message_id,
-            "method": METHOD,
-        }
-        if before is None or before.memory_id == common["memory_id"]:
-            return MemoryLearned(**common)
-        return MemoryCorrected(**common, replaces=before.memory_id)
 
     async def _talk(self, taken: Taken, thread: Sequence[Heard], mind: Mind) -> Reply:
         """Let a language model talk, with what is known of the user and of the talk so far."""
@@ -230,36 +137,43 @@ class Replier:
         ask = Ask(
             words.messages(chosen), self._clock() + PATIENCE, tenant, FRONT, taken.letter.message_id, "chat", max_tokens=160
         )
-        used = [part.id for part in chosen.of("memory") if part.id is not None]
-        facts = (self._used(taken, chosen, used),)
+        memories_used = [part.id for part in chosen.of("memory") if part.id is not None]
+        facts = (used(taken, chosen, memories_used),)
         try:
-            said = await self._language.complete(ask)
+            said = await self._said(taken, ask, self._language)
         except AgentFailed as error:
             return Reply("error", f"No language model answered: {error}", {"sort": "talk", "reason": error.reason}, facts)
         figures = {name: getattr(said, name) for name in ("model", "backend", "fallback", "tokens_in", "tokens_out")}
         return Reply("response", said.text.strip() or "(The model said nothing.)", {"sort": "talk", **figures}, facts)
 
-    def _used(self, taken: Taken, chosen: Chosen, memories: Sequence[str]) -> ContextUsed:
-        return ContextUsed(
-            tenant=taken.event.fact.tenant,
-            conversation_id=taken.letter.conversation_id,
-            message_id=taken.letter.message_id,
-            budget_tokens=chosen.report.budget,
-            used_tokens=chosen.report.used,
-            parts=chosen.report.by_sort,
-            left_out=chosen.report.left_out,
-            memories=tuple(memories),
-        )
+    async def _said(self, taken: Taken, ask: Ask, language: Language) -> Said:
+        """Return what a model says; whoever watches is told the pieces. One that broke off is asked for once more, whole."""
+        if self._telling is None or taken.letter.body.get(WATCHED) is not True:
+            return await language.complete(ask)
+        try:
+            async with self._telling(taken) as tell, aclosing(language.stream(ask)) as parts:
+                async for part in parts:
+                    if isinstance(part, Said):
+                        return part
+                    tell(part)
+        except AgentFailed as error:
+            if error.reason != "answer_broke_off":
+                raise
+        return await language.complete(ask)
+
+
+def _before(last: Heard) -> Before | None:
+    """Return the task that the last answer was one to, if it was."""
+    asked, output = last.body.get("asked"), last.body.get("output")
+    if last.kind != "response" or last.body.get("sort") != "task" or not isinstance(asked, str):
+        return None
+    value = output.get("value") if isinstance(output, dict) else None
+    return Before(asked, last.body.get("kind"), last.text[:_MOST_ASKED], value if isinstance(value, str) else None)
 
 
 def errand_id(message_id: str) -> str:
     """Return the id of the request for the task that a message asks for; the task's id follows from it."""
     return f"front-{message_id}"
-
-
-def user_of(letter: Letter) -> str:
-    """Return the name of the person who writes; empty for an agent, of whom nothing is remembered."""
-    return letter.sender.removeprefix(USER) if letter.sender.startswith(USER) else ""
 
 
 def _asked_back(question: decide.AskBack, about: dict[str, Any] | None = None) -> Reply:

@@ -136,6 +136,11 @@ class Settings(BaseSettings):
     llm_cache_redis: SecretStr = Field(
         default=SecretStr(""), description="Address of a Redis-compatible server for these answers; empty: Postgres keeps them."
     )
+    memory_llm: str = Field(
+        default="",
+        validate_default=True,
+        description="Back end, by its name in SMOLIT_LLM_URL, that reads facts about people out of chats; empty: rules alone.",
+    )
     worker_memory_mb: int = Field(
         default=0, ge=0, description="Memory in MiB above which a worker takes nothing new and starts afresh; 0: no limit."
     )
@@ -304,6 +309,14 @@ class Settings(BaseSettings):
         if strangers := sorted(set(keys) - {ONE_REMOTE} - set(urls)):
             raise ValueError(f"{', '.join(strangers)} is no back end of SMOLIT_LLM_URL")
         return key
+
+    @field_validator("memory_llm")
+    @classmethod
+    def _reader(cls, name: str, info: ValidationInfo) -> str:
+        """Refuse a back end that there is not; the model on this machine is none for this, as it makes facts up."""
+        if name and name not in info.data.get("llm_url", {}):
+            raise ValueError(f"{name!r} is no back end of SMOLIT_LLM_URL")
+        return name
 
     @field_validator("llm_agent_tokens_per_day")
     @classmethod

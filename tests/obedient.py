@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from agents.port import Ask, Said
+from tests.whole import Whole
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
 _DECODER = json.JSONDecoder()
@@ -19,7 +20,7 @@ def order(name: Any, arguments: Any) -> str:
     return f"CALL {json.dumps(name)} WITH {json.dumps(arguments)} NOW"
 
 
-class Obedient:
+class Obedient(Whole):
     """Makes the calls it was told to make first, then every call that any text asks for, then answers with all of it."""
 
     def __init__(self, first: tuple[tuple[str, Mapping[str, Any]], ...] = ()) -> None:

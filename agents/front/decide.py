@@ -7,7 +7,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agents.front.remember import Said, told
+from agents.front.follow import Before, followed
+from agents.front.remember import METHOD, Said, to_forget, told
 from agents.front.sort import Sorted
 
 _NEVER_MIND = re.compile(
@@ -59,7 +60,10 @@ class Helper(Struct, frozen=True):
 
 
 class Turn(Struct, frozen=True):
-    """What is known when a turn is decided: `pending` is the task about which we asked back last, `missing` what we asked for."""
+    """What is known when a turn is decided: `pending` is the task about which we asked back last, `missing` what we asked for.
+
+    `before`: the task that was answered just before, if the last answer was one's.
+    """
 
     text: str
     files: int
@@ -68,6 +72,7 @@ class Turn(Struct, frozen=True):
     pending: str | None = None
     missing: tuple[str, ...] = ()
     given: Mapping[str, Any] = {}
+    before: Before | None = None
 
 
 class Do(Struct, frozen=True):
@@ -93,9 +98,16 @@ class Recall(Struct, frozen=True):
 
 
 class Note(Struct, frozen=True):
-    """The user told something to be remembered, and asked for nothing."""
+    """The user told something to be remembered, and asked for nothing; `method` is what read it out."""
 
     said: tuple[Said, ...]
+    method: str = METHOD
+
+
+class Forget(Struct, frozen=True):
+    """The user wants something forgotten that they told."""
+
+    what: str
 
 
 class Talk(Struct, frozen=True):
@@ -104,7 +116,7 @@ class Talk(Struct, frozen=True):
     text: str
 
 
-Decision = Do | AskBack | Recall | Note | Talk
+Decision = Do | AskBack | Recall | Note | Forget | Talk
 
 
 def decide(turn: Turn) -> Decision:
@@ -112,8 +124,12 @@ def decide(turn: Turn) -> Decision:
     text = turn.text.strip()
     if turn.pending is not None:
         return Talk(text) if _NEVER_MIND.match(text) else _completed(turn, turn.pending, text)
+    if (what := to_forget(text)) is not None:
+        return Forget(what)
     if asks_memory(text):
         return Recall(text)
+    if turn.before is not None and not turn.files and (whole := followed(text, turn.before)) is not None:
+        return Do(whole, turn.before.kind, turn.given)
     said = told(text)
     if said and turn.sorted.task_probability < 0.75:
         return Note(tuple(said))

@@ -10,13 +10,17 @@ from agents.front.decide import LEAST_LIKE, asks_for_all, direct_answer
 
 
 class Memory(Struct, frozen=True):
-    """A memory that holds; `cosine` says how near it is to a question, where it was looked for by one."""
+    """A memory that holds; `cosine` says how near it is to a question, where it was looked for by one.
+
+    `source`: the message, or the request, that told it.
+    """
 
     memory_id: str
     subject: str
     text: str
     learned_at: datetime
     cosine: float = 0.0
+    source: str = ""
 
 
 def recollect(question: str, known: Sequence[Memory], nearest: Sequence[Memory]) -> tuple[list[Memory], str]:

@@ -51,6 +51,13 @@ _OVER = re.compile(
 )
 _STOP = re.compile(r"\b(?:not sure|anymore|any more|mehr|very|so much|sehr|gern(?:e)?)\b", re.IGNORECASE)
 
+_WANTED = re.compile(
+    r"^\W*(?:please\s+|bitte\s+|you (?:can|should|may)\s+|(?:can|could|would) you\s+(?:please\s+)?|kannst du\s+|ok(?:ay)?,?\s+)*"
+    r"(?:forget|erase|delete|vergiss|vergesse?|lösche?)\b\s*(?:about\s+|bitte\s+)?(?P<what>.+?)\W*$",
+    re.IGNORECASE | re.DOTALL,
+)
+_OF_ME = re.compile(r"\b(my|mine|me|i|i'm|myself|mein\w*|mich|mir|ich)\b", re.IGNORECASE)
+
 
 def told(text: str) -> list[Said]:
     """Return what a sentence or more says of its speaker, each subject once: what comes later in the text holds."""
@@ -65,6 +72,24 @@ def told(text: str) -> list[Said]:
         what = " ".join(asked["what"].split())
         found = {"": Said(f"note:{hashlib.sha256(what.lower().encode()).hexdigest()[:12]}", what)}
     return list(found.values())
+
+
+def to_forget(text: str) -> str | None:
+    """Return what somebody wants forgotten of themselves; None: they want nothing of the kind (`forget it` is no such wish)."""
+    found = _WANTED.match(text.strip())
+    return found["what"] if found is not None and _OF_ME.search(found["what"]) else None
+
+
+def subject_of(about: str, thing: str, value: str) -> str:
+    """Return the subject of what is about the same as by the rules, so that whoever reads it out corrects the other.
+
+    `about` is a rule's own subject, or `other`, which is about a thing of the speaker's.
+    """
+    if about in ("allergy", "likes"):
+        return _named(f"{about}:{{what}}", value)
+    if about == "other":
+        return _KNOWN_NOUNS.get(thing, f"my:{_key(thing)}")
+    return _named(about, value)
 
 
 def _is_question(text: str) -> bool:

@@ -77,6 +77,14 @@ def all_recalled(memories: Sequence[str]) -> str:
 NOTHING_KNOWN = "I do not know that: you have not told me, or it was forgotten."
 
 
+NOTHING_TO_FORGET = "I remember nothing of the kind; `smolit memory show` lists what I do."
+
+
+def forgotten(count: int) -> str:
+    """Return that something is forgotten, without its words."""
+    return f"Forgotten: {'one thing' if count == 1 else f'{count} things'} that you told me."
+
+
 def noted(texts: Sequence[str]) -> str:
     """Return that something is remembered."""
     quoted = "; ".join(f'"{text}"' for text in texts)

@@ -68,7 +68,7 @@ class Chain:
         if ask.schema is not None:
             fit.check_schema(ask.schema)
         turn, refusals, over = self._turn(ask, whole), list[str](), False
-        order, matched = self._order(ask.model)
+        order, matched = self._order(ask.model, ask.alone)
         for place, member in enumerate(order):
             fallback = member.local or place > 0 or not matched
             begun = False
@@ -86,7 +86,10 @@ class Chain:
                 refusals.append(f"{member.name}: {pii.hide(error.detail)}")
                 if begun:
                     raise AgentFailed("answer_broke_off", f"it stopped in the middle; {refusals[-1]}") from error
-        raise AgentFailed("over_budget" if over else "no_answer", "; ".join(refusals) or _NOBODY)
+        raise AgentFailed(
+            "over_budget" if over else "no_answer",
+            "; ".join(refusals) or (f"no back end is called {ask.model!r}" if ask.alone else _NOBODY),
+        )
 
     @asynccontextmanager
     async def _waking(self, member: Member) -> AsyncIterator[None]:
@@ -111,9 +114,11 @@ class Chain:
         left_s = (ask.deadline - self._means.clock()).total_seconds()
         return Turn(ask, whole, prompt.digest(prompt.written(ask)), now, now + left_s)
 
-    def _order(self, wanted: str | None) -> tuple[list[Member], bool]:
+    def _order(self, wanted: str | None, alone: bool) -> tuple[list[Member], bool]:
         """Return the members in the order in which they are asked, and whether the wanted one is among them."""
         first = [one for one in self._members if wanted is not None and wanted in (one.name, one.model)]
+        if alone:
+            return first, bool(first)
         return [*first, *(one for one in self._members if one not in first)], wanted is None or bool(first)
 
     def _member(self, name: str, model: str, local: bool) -> Member:

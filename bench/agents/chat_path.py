@@ -15,11 +15,12 @@ import msgspec
 from msgspec import Struct
 
 from events.conversation import Letter, MessageDelivered, MessageRefused, MessageSent
-from events.event import Event, Fact
+from events.event import Event, Message
 from events.ids import task_id
 from events.task import AgentChosen
 from handlers.errand import SOURCE
-from handlers.reply import FRONT, errand_id
+from handlers.front_port import FRONT
+from handlers.reply import errand_id
 from smolit.chat.post import Post, fresh_id, open_post
 from smolit.cli.desk import Desk, now, open_desk
 
@@ -75,7 +76,7 @@ class Turns:
         self._tasks[task_id(self._post.tenant, SOURCE, errand_id(letter.message_id))] = letter.message_id
         await self._post.send(letter)
 
-    def hear(self, event: Event[Fact]) -> None:
+    def hear(self, event: Event[Message]) -> None:
         """Note when a stage was reached."""
         fact, at = event.fact, event.envelope.time
         match fact:

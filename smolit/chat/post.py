@@ -12,9 +12,10 @@ from events.conversation import Letter, MessageDelivered, MessageRefused, Messag
 from events.errors import EventError
 from events.event import Event, Fact
 from events.ids import new_id
+from events.piece import PieceSpoken
 from events.request import RegisterKey, SendMessage
 from events.task import AgentChosen
-from events.topics import ANSWERS, CONVERSATIONS, TASKS
+from events.topics import ANSWERS, CONVERSATIONS, PIECES, TASKS
 from events.wire import decode, event_type
 from projections.conversation import MessageRow, thread
 from smolit.cli.desk import Desk, now
@@ -27,7 +28,7 @@ from store.postgres import Connection
 
 _HEARD = frozenset(
     cls.event_type.wire_name
-    for cls in (MessageSent, MessageDelivered, MessageRefused, MessageSettled, AgentChosen, RequestRefused)
+    for cls in (MessageSent, MessageDelivered, MessageRefused, MessageSettled, AgentChosen, RequestRefused, PieceSpoken)
 )
 PERSON = Scope(kinds=("query", "clarification", "update"))
 
@@ -67,8 +68,8 @@ class Post:
         self._keys.adopt(self.tenant, sender)
         return fresh.name
 
-    async def heard(self, timeout_s: float) -> AsyncIterator[Event[Fact]]:
-        """Yield what is said of this tenant's conversations and choices as it comes; it ends when the time is up."""
+    async def heard(self, timeout_s: float) -> AsyncIterator[Event[Fact | PieceSpoken]]:
+        """Yield what is said of this tenant's conversations and choices as it comes, with pieces where they are read."""
         end = asyncio.get_running_loop().time() + timeout_s
         while asyncio.get_running_loop().time() < end:
             for record in await self._reader.fetch():
@@ -78,13 +79,15 @@ class Post:
                     fact = (event := decode(record.headers, record.value)).fact
                 except EventError:
                     continue  # it has its dead letter elsewhere
-                if isinstance(fact, Fact) and fact.tenant == self.tenant:
+                if isinstance(fact, Fact | PieceSpoken) and fact.tenant == self.tenant:
                     yield Event(event.envelope, fact)
 
     async def fate(self, letter: Letter, request_id: str, timeout_s: float) -> Fact | None:
         """Return what became of a message at its recipient's door; None if nothing did in time."""
         async for event in self.heard(timeout_s):
             fact = event.fact
+            if isinstance(fact, PieceSpoken):
+                continue
             if isinstance(fact, RequestRefused) and fact.request_id == request_id:
                 return fact
             mine = isinstance(fact, MessageDelivered | MessageRefused | MessageSettled) and fact.message_id == letter.message_id
@@ -94,9 +97,9 @@ class Post:
 
 
 @asynccontextmanager
-async def open_post(desk: Desk, tenant: str) -> AsyncIterator[Post]:
-    """Yield a way into conversations."""
-    topics = (CONVERSATIONS, TASKS, ANSWERS)
+async def open_post(desk: Desk, tenant: str, watch: bool = False) -> AsyncIterator[Post]:
+    """Yield a way into conversations; `watch`: pieces of answers are heard, too."""
+    topics = (CONVERSATIONS, TASKS, ANSWERS, *((PIECES,) if watch else ()))
     async with (
         from_here(desk.endpoints.kafka, desk.names, topics) as reader,
         desk.client(tenant) as client,

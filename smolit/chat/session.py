@@ -13,13 +13,18 @@ from events.answer import RequestRefused
 from events.conversation import USER, Letter, MessageRefused, MessageSent, MessageSettled
 from events.event import Fact
 from events.ids import task_id
+from events.piece import PieceSpoken
 from events.task import AgentChosen
 from handlers.errand import SOURCE
-from handlers.reply import FRONT, errand_id
+from handlers.front_port import FRONT
+from handlers.reply import errand_id
+from handlers.telling import WATCHED
 from smolit.chat.post import Post, fresh_id, known_thread
+from smolit.chat.watched import Watched
 from smolit.errors import NothingFound, UsageInvalid
 
 PATIENCE_S = 150.0
+MOST_CHARS = 100_000  # of a turn, as of any message
 MOST_FILE_BYTES = 500_000  # a message has to stay below the inline limit, and base64 adds a third
 
 
@@ -53,18 +58,27 @@ class Failed(Struct, frozen=True, tag="failed", tag_field="type"):
     detail: str
 
 
-Heard = Chose | Reply | Failed
+class Piece(Struct, frozen=True, tag="piece", tag_field="type"):
+    """So much more of the answer is there."""
+
+    text: str
+
+
+Heard = Chose | Piece | Reply | Failed
 
 
 class Chat:
     """Turns of one user; where the thread stands is read from the thread, so it goes on after a restart."""
 
-    def __init__(self, post: Post, user: str, conversation_id: str | None) -> None:
+    def __init__(self, post: Post, user: str, conversation_id: str | None, watch: bool = False) -> None:
         self.post, self.user = post, user
+        self._watch = watch  # pieces are wanted
+        self.watched = Watched()  # of the last turn
         self.sender = f"{USER}{user}"
         self.conversation_id = conversation_id or fresh_id()
         self._known = conversation_id is not None
         self.last: Reply | None = None
+        self.said: str | None = None  # the turn that was said last, whether it was answered or not
         self._files: list[dict[str, Any]] = []
 
     async def begin(self) -> None:
@@ -78,9 +92,14 @@ class Chat:
             last = ours[-1]
             self.last = _reply(self.conversation_id, last.message_id, last.kind or "", last.text or "", last.body or {})
 
+    @property
+    def known(self) -> bool:
+        """Return whether the conversation is there to go on with."""
+        return self._known or self.said is not None
+
     def begin_anew(self) -> None:
         """Leave this conversation for a new one."""
-        self.conversation_id, self.last, self._known = fresh_id(), None, False
+        self.conversation_id, self.last, self.said, self._known = fresh_id(), None, None, False
 
     def attach(self, path: Path) -> dict[str, Any]:
         """Let a file go with the next turn; raises UsageInvalid."""
@@ -97,7 +116,13 @@ class Chat:
         return file
 
     async def say(self, text: str) -> AsyncIterator[Heard]:
-        """Say something, and yield what is heard of it; the last is a reply or a failure."""
+        """Say something, and yield what is heard of it; the last is a reply or a failure.
+
+        Raises:
+            UsageInvalid: it is too long; nothing was said.
+        """
+        if len(text) > MOST_CHARS:
+            raise UsageInvalid(f"a turn may have {MOST_CHARS} characters, not {len(text)}; `/file PATH` lets a file go with it")
         letter = Letter(
             conversation_id=self.conversation_id,
             message_id=fresh_id(),
@@ -105,14 +130,16 @@ class Chat:
             recipient=FRONT,
             kind="query",
             text=text,
-            body={"files": self._files} if self._files else {},
+            body={**({"files": self._files} if self._files else {}), **({WATCHED: True} if self._watch else {})},
             in_reply_to=self.last.message_id if self.last else None,
         )
-        self._files = []
+        self._files, self.watched = [], Watched()
         request_id = await self.post.send(letter)
+        self.said = letter.message_id
         task = task_id(self.post.tenant, SOURCE, errand_id(letter.message_id))
         async for event in self.post.heard(PATIENCE_S):
-            heard = _heard(event.fact, letter, request_id, task)
+            fact = event.fact
+            heard = self._piece(fact, letter) if isinstance(fact, PieceSpoken) else _heard(fact, letter, request_id, task)
             if isinstance(heard, Reply):
                 self.last, self._known = heard, True
             if heard is not None:
@@ -120,6 +147,11 @@ class Chat:
             if isinstance(heard, Reply | Failed):
                 return
         yield Failed("no_answer", "no answer came in time; `smolit status` shows whether everything runs")
+
+    def _piece(self, piece: PieceSpoken, letter: Letter) -> Piece | None:
+        """Return what a piece adds to what is shown of the answer to our turn."""
+        text = self.watched.take(piece) if piece.message_id == letter.message_id else None
+        return Piece(text) if text is not None else None
 
     @property
     def task(self) -> str:

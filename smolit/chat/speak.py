@@ -12,7 +12,7 @@ from projections.conversation import MessageRow
 from projections.decision import DecisionRow, decisions_of
 from smolit.chat.live import live_agents
 from smolit.chat.post import known_thread
-from smolit.chat.session import Chat, Chose, Failed, Reply
+from smolit.chat.session import Chat, Chose, Failed, Heard, Piece, Reply
 from smolit.cli import out
 from smolit.cli.explain import explained
 from smolit.client import Ask
@@ -62,12 +62,49 @@ class Speaker:
         return True
 
     async def _say(self, text: str) -> None:
+        try:
+            await self._said(text)
+        except UsageInvalid as wrong:  # too long, or no text that can be sent: nothing was
+            self._show_any(Failed("not_sent", str(wrong)))
+
+    async def _said(self, text: str) -> None:
         async for heard in self._chat.say(text):
-            if self._json:
-                out.json_line(heard)
-            else:
-                _show(heard)
-            self.failed = self.failed or isinstance(heard, Failed)
+            self._show_any(heard)
+
+    def _show_any(self, heard: Heard) -> None:
+        if self._json:
+            out.json_line(heard)
+        else:
+            self._show(heard)
+        self.failed = self.failed or isinstance(heard, Failed)
+
+    def _show(self, heard: Heard) -> None:
+        """Write what was heard, for people; who answered is said with the answer."""
+        match heard:
+            case Chose():
+                out.say(f"-> {heard.agent}, chosen out of {heard.candidates} with probability {heard.probability:.3g}")
+            case Piece():
+                out.piece(heard.text)
+            case Failed():
+                self._end_line()
+                out.say(f"not answered: {heard.detail} ({heard.reason})")
+            case Reply():
+                self._show_reply(heard)
+
+    def _show_reply(self, reply: Reply) -> None:
+        """Write an answer, or what its pieces did not show of it."""
+        rest = self._chat.watched.rest(reply.text) if self._chat.watched.text else None
+        if rest is None:
+            self._end_line()
+            out.text(f"{_speaker(reply)}: {reply.text}")
+        else:
+            out.text(rest)
+            out.say(f"({_speaker(reply)})")
+
+    def _end_line(self) -> None:
+        """Leave the line of pieces that are not gone on with."""
+        if self._chat.watched.text:
+            out.text(" ...")
 
     async def _command(self, name: str, rest: str) -> None:
         try:
@@ -82,7 +119,7 @@ class Speaker:
             out.json_line({"type": "command", "command": name, "lines": lines})
         else:
             for line in lines:
-                out.line(line)
+                out.text(line)
 
     async def _help(self, _rest: str) -> Answer:
         return [f"{name:<26}{what}" for name, what in HELP]
@@ -128,15 +165,15 @@ class Speaker:
         return [f"{_who(row)}: {row.text if row.text is not None else '(forgotten)'}" for row in await self._thread()]
 
     async def _thread(self) -> list[MessageRow]:
-        """Return the thread, once the read models show the last answer."""
+        """Return the thread, once the read models show what was said last, and the last answer."""
         chat, waited = self._chat, 0.0
         while True:
             try:
                 rows = await known_thread(chat.post.connection, chat.post.tenant, chat.conversation_id, chat.sender)
             except NothingFound:
                 rows = []
-            last = chat.last.message_id if chat.last else None
-            if last is None or waited >= _LAG_S or any(row.message_id == last and row.delivered_at for row in rows):
+            wanted = {chat.said, chat.last.message_id if chat.last else None} - {None}
+            if waited >= _LAG_S or wanted <= {row.message_id for row in rows if row.delivered_at}:
                 return [row for row in rows if row.delivered_at is not None]
             await asyncio.sleep(0.1)
             waited += 0.1
@@ -161,17 +198,6 @@ class Speaker:
     async def _new(self, _rest: str) -> Answer:
         self._chat.begin_anew()
         return [f"conversation {self._chat.conversation_id}"]
-
-
-def _show(heard: Chose | Reply | Failed) -> None:
-    """Write what was heard, for people; who answered is said with the answer."""
-    match heard:
-        case Chose():
-            out.say(f"-> {heard.agent}, chosen out of {heard.candidates} with probability {heard.probability:.3g}")
-        case Failed():
-            out.say(f"not answered: {heard.detail} ({heard.reason})")
-        case Reply():
-            out.line(f"{_speaker(heard)}: {heard.text}")
 
 
 def _speaker(reply: Reply) -> str:

@@ -142,6 +142,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench path", "bench.path.command:path"),
     Command("bench selection", "bench.selection.command:selection"),
     Command("bench search", "bench.selection.search:search"),
+    Command("bench chat", "bench.chat.command:chat"),
     Command("bench knowledge", "bench.knowledge.command:knowledge"),
     Command("bench signals", "bench.selection.signals:signals"),
 )

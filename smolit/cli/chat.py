@@ -3,9 +3,10 @@
 import asyncio
 import getpass
 import re
+import signal
 import sys
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import Coroutine
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +17,7 @@ from smolit.chat.speak import Speaker
 from smolit.cli import out
 from smolit.cli.desk import Desk, open_desk
 from smolit.cli.option import Tenant
+from smolit.cli.typing_in import typed
 
 User = Annotated[str | None, typer.Option("--user", help="Who talks; else your login name.")]
 Conversation = Annotated[str | None, typer.Option("--conversation", metavar="ID", help="Go on with this conversation.")]
@@ -34,34 +36,34 @@ def user_named(user: str | None) -> str:
 
 
 async def _chat(desk: Desk, tenant: str, user: str, conversation: str | None, as_json: bool) -> bool:
-    async with open_post(desk, tenant) as post:
-        one = Chat(post, user, conversation)
+    watch = not as_json and sys.stdout.isatty()  # whoever reads it later wants the answer alone
+    async with open_post(desk, tenant, watch) as post:
+        one = Chat(post, user, conversation, watch)
         await one.begin()
         speaker = Speaker(one, as_json)
         if not as_json:
             out.say(f"conversation {one.conversation_id} of {user}; /help tells what can be typed")
-        async for line in _typed():
-            if not await speaker.turn(line):
-                break
+        try:
+            async for line in typed():
+                if not await _unless_interrupted(speaker.turn(line)):
+                    break
+        except asyncio.CancelledError:
+            out.say(f"\nleft; `smolit chat --user {user} --conversation {one.conversation_id}` goes on" if one.known else "")
+            raise
         return speaker.failed and not sys.stdin.isatty()
 
 
-async def _typed() -> AsyncIterator[str]:
-    """Yield what is typed, line by line, until the end; a terminal gets a prompt and its keys for editing."""
-    if sys.stdin.isatty():
-        import readline  # noqa: F401 it lets `input` edit lines and go back to earlier ones
-
-        read = lambda: input("> ")  # noqa: E731
-    else:
-        read = lambda: _line(sys.stdin.readline())  # noqa: E731
-    while True:
-        try:
-            yield await asyncio.to_thread(read)
-        except EOFError:
-            return
-
-
-def _line(text: str) -> str:
-    if not text:
-        raise EOFError
-    return text
+async def _unless_interrupted(turn: Coroutine[Any, Any, bool]) -> bool:
+    """Do a turn; Ctrl-C ends the wait for its answer, and not the chat."""
+    loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGINT)
+    doing = asyncio.ensure_future(turn)
+    loop.add_signal_handler(signal.SIGINT, doing.cancel)
+    try:
+        await asyncio.wait([doing])
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
+    if not doing.cancelled():
+        return doing.result()
+    out.say("\nno longer waited for; the answer, once it is there, stands in /history")
+    return True

@@ -29,6 +29,16 @@ def line(told: str) -> None:
     print(plain(told, 1_000_000))
 
 
+def piece(told: str) -> None:
+    """Write a part of a text that goes on, at once, free of control characters but for its ends of lines."""
+    print(_lines(told), end="", flush=True)
+
+
+def text(told: str) -> None:
+    """Write a text of one or more lines, free of other control characters."""
+    print(_lines(told), flush=True)
+
+
 def json(content: Any) -> None:
     """Write a result as JSON."""
     print(msgspec.json.format(msgspec.json.encode(content, order="sorted"), indent=2).decode())
@@ -73,6 +83,10 @@ def cell(content: object) -> str:
             return str(content)
         case _:
             return plain(msgspec.json.encode(content).decode(), _CELL)
+
+
+def _lines(told: str) -> str:
+    return "\n".join(plain(part, 1_000_000) for part in told.replace("\r\n", "\n").split("\n"))
 
 
 @contextmanager

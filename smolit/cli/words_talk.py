@@ -43,4 +43,5 @@ WORDS: Mapping[str, Callable[[Payload], str]] = {
     "memory.corrected": lambda said: f"{_learned(said)}, instead of {said['replaces']}",
     "memory.forgotten": lambda said: f"memory {said['memory_id']} of {said['user']} forgotten: {said['reason']}",
     "context.used": _used,
+    "piece.spoken": lambda said: f"piece {said['number']} of the answer to {said['message_id']}: {said['text'][:100]}",
 }

@@ -10,15 +10,17 @@ from agents.front.recollect import Memory
 from agents.front.sort import Sorter
 from agents.port import Language
 from agents.signature import Keyring
+from events.conversation import Spoken
 from events.task import Features
-from handlers import front, reply
+from handlers import front, front_port
 from handlers.count import Count
 from handlers.errand import Ended, Errands
+from handlers.telling import Teller
 from learning.encoders import open_encoder
 from learning.features import extract, features_version
 from projections.agent import agents
 from projections.attempt import attempts_of
-from projections.conversation import thread
+from projections.conversation import messages_with, thread
 from projections.errors import VectorUnfit
 from projections.memory import memories, recall
 from projections.similar import vector_of
@@ -43,22 +45,22 @@ class FrontReads:
         self._connection = connection
         self._lock = asyncio.Lock()
 
-    async def thread(self, tenant: str, conversation_id: str) -> list[reply.Heard]:
+    async def thread(self, tenant: str, conversation_id: str) -> list[front_port.Heard]:
         """Return what was said, in order."""
         async with self._lock:
             rows = await thread(self._connection, tenant, conversation_id)
         return [
-            reply.Heard(one.message_id, one.sender or "", one.kind or "", one.text or "", one.body or {})
+            front_port.Heard(one.message_id, one.sender or "", one.kind or "", one.text or "", one.body or {})
             for one in rows
             if one.delivered_at is not None and one.forgotten_at is None
         ]
 
-    async def agents(self, tenant: str) -> list[reply.Agent]:
+    async def agents(self, tenant: str) -> list[front_port.Agent]:
         """Return the active agents."""
         async with self._lock:
             rows = await agents(self._connection, tenant)
         return [
-            reply.Agent(
+            front_port.Agent(
                 one.agent_id,
                 one.spec.get("description", ""),
                 tuple(one.spec.get("skills", ())),
@@ -73,7 +75,7 @@ class FrontReads:
         async with self._lock:
             rows = await memories(self._connection, tenant, user) if user else []
         return [
-            Memory(one.memory_id, one.subject or "", one.text, one.learned_at)
+            Memory(one.memory_id, one.subject or "", one.text, one.learned_at, source=one.source or "")
             for one in rows
             if one.state == "holds" and one.text is not None and one.learned_at is not None
         ]
@@ -85,8 +87,14 @@ class FrontReads:
         except VectorUnfit:
             return []
         async with self._lock:
-            rows = await recall(self._connection, tenant, user, reply.FRONT, vector, k)
+            rows = await recall(self._connection, tenant, user, front_port.FRONT, vector, k)
         return [Memory(one.memory_id, one.subject, one.text, one.learned_at, one.cosine) for one in rows]
+
+    async def spoken(self, tenant: str, source: str, memory_id: str) -> list[Spoken]:
+        """Return the messages that hold a memory's words."""
+        async with self._lock:
+            rows = await messages_with(self._connection, tenant, source, memory_id)
+        return [Spoken(message_id=one.message_id, request_id=one.request_id) for one in rows]
 
     async def ended(self, tenant: str, task_id: str) -> Ended | None:
         """Return how a task ended, if the read models know that it did."""
@@ -128,16 +136,31 @@ async def run(place: Place, who: str, language: Language | None, stopped: asynci
     settings, ports = place.settings, place.ports
     reading = await ports.connect(place.endpoints.postgres, f"{who}-front-reads")
     publisher = ports.publisher(place.endpoints.kafka, f"{who}-front")
+    teller = Teller(place.endpoints.kafka, f"{who}-front", place.names, ports.publisher, ports.clock, count)
     await publisher.start()
     try:
         reads = FrontReads(reading)
         errands = Errands(place.endpoints.kafka, place.names, publisher, reads.ended, ports.clock, ports.reader)
-        mind: Callable[[], reply.Mind] = lambda: FrontMind(settings)  # noqa: E731 opened in a thread, when it is first needed
+        mind: Callable[[], front_port.Mind] = lambda: FrontMind(settings)  # noqa: E731 opened in a thread, when it is first needed
 
         def make(connection: Connection) -> front.Front:
-            return front.Front(place.names, reads, mind, language, errands, keyring(settings), connection, ports.clock, count)
+            return front.Front(
+                place.names,
+                reads,
+                mind,
+                language,
+                errands,
+                keyring(settings),
+                connection,
+                ports.clock,
+                count,
+                teller.telling,
+                settings.memory_llm,
+                settings.lease_s,
+            )
 
         await front.run(place.endpoints.postgres, who, make, errands, stopped, connect=ports.connect)
     finally:
+        await teller.stop()
         await publisher.stop()
         await reading.close()

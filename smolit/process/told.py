@@ -14,13 +14,14 @@ from bus.reader import PartitionReader
 from events.answer import RequestRefused
 from events.dead_letter import DeadLetter
 from events.heartbeat import WorkerSeen
+from events.piece import PieceSpoken
 from events.task import AttemptEnded, TaskEnded
 from events.wire import Incoming, Outgoing
 from smolit.process import log
 from smolit.process.ports import Ports
 from streams.processor import Around
 
-_HEARTBEAT = WorkerSeen.event_type.wire_name
+_PASSING = frozenset(cls.event_type.wire_name for cls in (WorkerSeen, PieceSpoken))  # neither is kept
 _FATEFUL = frozenset(cls.event_type.wire_name for cls in (AttemptEnded, TaskEnded, RequestRefused, DeadLetter))
 _GOOD = "completed"
 
@@ -74,7 +75,7 @@ class ToldProcessor(Around):
 
 
 def tell_published(record: Outgoing, place: Published) -> None:
-    """Write the line of one record that the broker has; heartbeats are told to whoever asks for that much."""
+    """Write the line of one record that the broker has; what is not kept is told to whoever asks for that much."""
     fields = log.about(record.topic, record.key, record.headers)
     where = f"{place.topic}/{place.partition}/{place.offset}"
     fate = msgspec.json.decode(record.value, type=Fate) if fields["type"] in _FATEFUL else None
@@ -82,5 +83,5 @@ def tell_published(record: Outgoing, place: Published) -> None:
         why = {name: told for name in Fate.__struct_fields__ if (told := getattr(fate, name)) is not None}
         log.bind().warning("failed", **fields, origin=where, **why)
     else:
-        level = logging.DEBUG if fields["type"] == _HEARTBEAT else logging.INFO
+        level = logging.DEBUG if fields["type"] in _PASSING else logging.INFO
         log.bind().log(level, "published", **fields, origin=where)

@@ -27,6 +27,7 @@ from events.task import FileRef
 from learning.outcomes import Outcomes
 from smolit.settings import load_settings
 from tests.builders import features, moment
+from tests.whole import Whole
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = load(ROOT / "agents" / "specs")
@@ -106,7 +107,7 @@ class PlainEffects:
         return await call(effect.step)
 
 
-class Parrot:
+class Parrot(Whole):
     """A language model that says what it was told last."""
 
     async def complete(self, ask: Ask) -> Said:

@@ -37,7 +37,7 @@ OTHERS = {
     "bench search", "bench signals", "tool call", "llm ask",
     "mcp serve", "blob put", "agent watch", "agent new", "bench agents",
     "plan lint",
-    "chat", "conversation send", "conversation rotate",
+    "chat", "conversation send", "conversation rotate", "bench chat",
     "bench knowledge",
 }  # fmt: skip
 

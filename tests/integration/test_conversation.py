@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -284,7 +285,7 @@ def test_who_can_do_something_is_alive(smolit: Smolit) -> None:
 
 
 def test_a_terminal_has_a_prompt_and_an_answer(settings: Settings) -> None:
-    """Through a real pseudo-terminal: what is typed is answered, a command is done, and /quit leaves."""
+    """Through a real pseudo-terminal: a task, a command, talk that is shown as it is made, a turn given up, and /quit."""
     main, other = pty.openpty()
     argv = [sys.executable, "-P", "-m", "smolit", "chat", "--user", "ted"]
     process = subprocess.Popen(argv, stdin=other, stdout=other, stderr=other, close_fds=True)
@@ -293,12 +294,53 @@ def test_a_terminal_has_a_prompt_and_an_answer(settings: Settings) -> None:
         seen = typed(main, "", "> ")
         seen += typed(main, "What is 2 + 3?\n", "arithmetic: 5")
         seen += typed(main, "/help\n", "/quit")
+        talk = typed(main, "Hello there, how are you today?\n", " (local fallback))")
+        typed(main, "", "> ")
+        typed(main, "Tell me a long story about a lighthouse\n", "lighthouse")
+        process.send_signal(signal.SIGINT)
+        given_up = typed(main, "", "> ")
         os.write(main, b"/quit\n")
         assert process.wait(PATIENCE_S) == 0
     finally:
         process.kill()
         os.close(main)
     assert "-> arithmetic, chosen out of" in seen
+    assert "(local fallback): " not in talk  # who spoke stands behind what was shown piece by piece
+    assert "no longer waited for" in given_up
+
+
+def test_what_is_no_text_or_too_long_is_said_to_be_and_the_chat_goes_on(settings: Settings) -> None:
+    """Bytes that are no UTF-8 are replaced, a turn that no message can hold is not sent, an empty line is none."""
+    argv = [sys.executable, "-P", "-m", "smolit", "chat", "--user", "uta", "--json"]
+    lines = b"\n".join([b"My name is Ut\xff", b"", b"x" * 100_001, b"What is my name?"])
+    done = subprocess.run(argv, input=lines, capture_output=True, timeout=PATIENCE_S * 2, check=False)
+    heard = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert [one["type"] for one in heard] == ["reply", "failed", "reply"]
+    assert heard[1]["detail"].startswith("a turn may have 100000 characters, not 100001")
+    assert "My name is Ut\ufffd" in heard[2]["text"]
+    assert done.returncode == 1
+
+
+def test_where_somebody_lives_is_forgotten_when_they_say_so(smolit: Smolit) -> None:
+    """In the chat itself: the next question finds nothing, the thread has lost the words, and the read models are true."""
+    said = chat_here("I live in Quedlinburg", "Please forget where I live", "Where do I live?", user="wim")
+    assert [one["sort"] for one in said] == ["note", "forget", "recall"]
+    assert "I do not know that" in said[2]["text"]
+
+    shown = until(
+        lambda: smolit("conversation", "show", said[0]["conversation_id"], "--json"),
+        lambda told: "Quedlinburg" not in told.out and len(told.json["messages"]) == 6,
+    )
+    assert [one["text"] is None for one in shown.json["messages"]] == [True, True, True, False, False, False]
+    assert smolit("projection", "verify", "--all").code == 0
+
+
+def test_a_follow_up_goes_on_with_the_result_before(settings: Settings) -> None:
+    """Its task stands by itself, with the number in it."""
+    said = chat_here("What is 12 * 7?", "and plus 3?", user="xu")
+
+    assert [(one["agent"], one["text"]) for one in said] == [("arithmetic", "84"), ("arithmetic", "87")]
 
 
 def typed(terminal: int, text: str, wanted: str) -> str:

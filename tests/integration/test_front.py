@@ -1,7 +1,8 @@
 """The front agent on a real Postgres, with a language model and a house that stand in: what a model is told, who answers."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ from agents.front.recollect import Memory
 from agents.front.sort import Sorter
 from agents.port import Ask, Language, Said
 from agents.signature import Keyring
-from events.conversation import ContextUsed, MemoryCorrected, MemoryLearned, MessageSent, MessageSettled, Scope
+from events.conversation import ContextUsed, MemoryCorrected, MemoryLearned, MessageSent, MessageSettled, Scope, Spoken
 from events.event import Fact
 from events.request import Request, SubmitTask
 from events.task import Features
 from handlers.errand import Ended
 from handlers.front import Front
+from handlers.front_port import FRONT, Agent, Heard
 from handlers.postroom import Delivered
-from handlers.reply import FRONT, Agent, Heard
+from handlers.reply import Telling
 from learning.hashed import HashedEncoder
 from store import mailbox, sender_key
 from tests.builders import NAMES, TENANT, moment
@@ -26,6 +28,7 @@ from tests.integration.test_mailbox import Hall, hall, sent_now
 from tests.stacks import Namespace
 from tests.talk import letter
 from tests.unit.test_postroom import room
+from tests.whole import Whole
 
 ANNS = Memory("memory-1", "home", "I live in Oslo", moment(0), 0.9)
 BOBS = Memory("memory-2", "home", "I live in Rome", moment(0), 0.9)
@@ -56,6 +59,10 @@ class House:
     async def recall(self, _tenant: str, user: str, _features: Features, k: int) -> list[Memory]:
         """Return what is known of a user."""
         return self.known.get(user, [])[:k]
+
+    async def spoken(self, _tenant: str, source: str, _memory: str) -> list[Spoken]:
+        """Return the message that a memory was read from."""
+        return [Spoken(message_id=source, request_id=f"request-{source}")]
 
     async def ended(self, _tenant: str, _task: str) -> None:
         """Know of no end."""
@@ -88,7 +95,7 @@ class Mind:
         return float(self._encoder.encode(text) @ self._encoder.encode(other))
 
 
-class Parrot:
+class Parrot(Whole):
     """A language model that says what it was told, or fails."""
 
     def __init__(self, fails: bool = False) -> None:
@@ -104,13 +111,15 @@ class Parrot:
         return Said(told, "parrot-1", "here", True, 10, 5, None, 1_000)
 
 
-async def front(here: Hall, folder: Path, house: House, language: Language | None = None) -> Front:
+async def front(
+    here: Hall, folder: Path, house: House, language: Language | None = None, telling: Telling | None = None
+) -> Front:
     """Return a front agent whose key is known."""
     ring = Keyring(folder / "keys", b"secret")
     key = ring.key(TENANT, FRONT)
     await sender_key.put(here.connection, sender_key.KeyRow(TENANT, FRONT, key.name, key.public, Scope(), None, None))
     errands: Any = house
-    return Front(NAMES, house, Mind, language, errands, ring, here.connection, now, here._count)
+    return Front(NAMES, house, Mind, language, errands, ring, here.connection, now, here._count, telling)
 
 
 async def ask(here: Hall, agent: Front, text: str, message_id: str = "m1", **fields: Any) -> list[Fact]:
@@ -206,3 +215,61 @@ async def test_a_front_that_dies_in_a_turn_is_followed_by_one_that_asks_for_the_
     assert [one.text for one in answers] == ["84"]
     assert {request_id for _, request_id in house.asked} == {"front-m1"}
     assert here.counts["front.lost_lease"] == 1
+
+
+class Teller(Parrot):
+    """A language model that says its answer in pieces, and may break off in the middle."""
+
+    def __init__(self, breaks: bool = False) -> None:
+        super().__init__()
+        self._breaks = breaks
+
+    async def stream(self, ask: Ask) -> AsyncGenerator[str | Said, None]:
+        """Say it word by word."""
+        for word in ("One", " two", " three"):
+            yield word
+        if self._breaks:
+            raise AgentFailed("answer_broke_off", "it stopped in the middle")
+        yield Said("One two three", "parrot-1", "here", True, 10, 5, None, 1_000)
+
+
+def told_to(pieces: list[str]) -> Telling:
+    """Return what tells pieces to a list."""
+
+    @asynccontextmanager
+    async def telling(_taken: object) -> AsyncIterator[Callable[[str], None]]:
+        yield pieces.append
+
+    return telling
+
+
+def answer_to(facts: list[Fact], message_id: str) -> list[str]:
+    """Return the answers to a message."""
+    sent = [one.letter for one in facts if isinstance(one, MessageSent)]
+    return [one.text for one in sent if one.in_reply_to == message_id]
+
+
+async def test_who_watches_is_told_the_pieces_and_the_answer_is_one_fact(namespace: Namespace, tmp_path: Path) -> None:
+    """Who does not watch is told none, and is answered all the same."""
+    pieces: list[str] = []
+    async with hall(namespace) as here:
+        agent = await front(here, tmp_path, House(), Teller(), told_to(pieces))
+        await ask(here, agent, "Tell me something nice", message_id="m1")
+        unseen = list(pieces)
+        facts = await ask(here, agent, "Tell me something nice", message_id="m2", body={"watched": True})
+
+    assert (unseen, pieces) == ([], ["One", " two", " three"])
+    assert answer_to(facts, "m2") == ["One two three"]
+    assert len(answer_to(facts, "m1")) == 1
+
+
+async def test_an_answer_that_broke_off_is_asked_for_once_more_whole(namespace: Namespace, tmp_path: Path) -> None:
+    """So whoever watches gets an answer as often as whoever does not."""
+    pieces: list[str] = []
+    async with hall(namespace) as here:
+        agent = await front(here, tmp_path, House(), Teller(breaks=True), told_to(pieces))
+        facts = await ask(here, agent, "Tell me something nice", body={"watched": True})
+    (answer,) = answer_to(facts, "m1")
+
+    assert pieces == ["One", " two", " three"]
+    assert "Tell me something nice" in answer

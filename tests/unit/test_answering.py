@@ -21,6 +21,7 @@ from events.agent import AgentSpec
 from learning.outcomes import Outcomes
 from learning.static import StaticEncoder
 from tests.builders import moment
+from tests.whole import Whole
 
 STATIC = StaticEncoder.load()
 EYES = Eyes(STATIC.encode, STATIC.encode)
@@ -41,7 +42,7 @@ class Shelf:
         return self.passages[:most]
 
 
-class Speaker:
+class Speaker(Whole):
     """Says what it is told to say."""
 
     def __init__(self, text: str) -> None:

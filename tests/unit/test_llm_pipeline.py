@@ -12,11 +12,12 @@ from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Toolbox, Work
 from agents.port import Ask, Said
 from events.agent import AgentSpec
+from tests.whole import Whole
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-class Listener:
+class Listener(Whole):
     """A language model that remembers what it was asked."""
 
     def __init__(self, data: Any = None) -> None:

@@ -11,6 +11,7 @@ from agents.port import Ask, Said
 from agents.team.planner import Planned, plan
 from agents.team.shape import load
 from tests.builders import moment
+from tests.whole import Whole
 
 KINDS = frozenset({"arithmetic", "sentiment"})
 STEPS = [
@@ -19,7 +20,7 @@ STEPS = [
 ]
 
 
-class Model:
+class Model(Whole):
     """A language model that says what it was made to say, and keeps what it was asked."""
 
     def __init__(self, data: Any) -> None:

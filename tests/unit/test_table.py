@@ -24,6 +24,7 @@ from agents.tools.table import tools
 from events.task import FileRef
 from tests.builders import moment
 from tests.hostile_sql import BOMBS, hostile
+from tests.whole import Whole
 
 REGIONS = ("north", "south", "west")
 SALES = "region,amount,year\n" + "".join(f"{REGIONS[row % 3]},{row % 50},{2018 + row % 5}\n" for row in range(600))
@@ -346,7 +347,7 @@ class Kept:
         return digest
 
 
-class Writer:
+class Writer(Whole):
     """A model that writes what it was told to, and remembers what it was asked."""
 
     def __init__(self, sql: str, fallback: bool = False) -> None:

@@ -22,6 +22,7 @@ from agents.tooluse.story import Answer, Call, Story
 from bench.agents.tools import Words, tasks, with_tools
 from events.agent import AgentSpec, Budget
 from tests.builders import moment
+from tests.whole import Whole
 
 DOCUMENTS = ("The price of the Falcon chair is 1,249.50 euros.", "The price of the Heron desk is 80 euros.", "We open at nine.")
 
@@ -34,7 +35,7 @@ class Ledger:
         return await call("key")
 
 
-class Script:
+class Script(Whole):
     """A model that says what it was told to say, for a price."""
 
     def __init__(self, *replies: Any) -> None:

@@ -11,6 +11,7 @@ from events.topics import (
     FACT_TOPICS,
     MAX_DEAD_LETTER_BYTES,
     MAX_RECORD_BYTES,
+    PIECES,
     REQUESTS,
     TASKS,
     TOPICS,
@@ -37,6 +38,7 @@ def test_names_are_those_in_the_log() -> None:
         "smolit.learning.v1.dlq",
         "smolit.models.v1",
         "smolit.models.v1.dlq",
+        "smolit.pieces.v1",
         "smolit.requests.v1",
         "smolit.requests.v1.dlq",
         "smolit.tasks.v1",
@@ -57,6 +59,7 @@ def test_partition_counts_are_pinned() -> None:
         "answers": 8,
         "conversations": 8,
         "agents.live": 1,
+        "pieces": 1,
         "clock": 1,
     }
 
@@ -87,6 +90,12 @@ def test_facts_are_kept_for_ever(topic: object) -> None:
     config = Names().all(["default"])[Names().of(topic)].config  # type: ignore[arg-type]
 
     assert (config["cleanup.policy"], config["retention.ms"], config["retention.bytes"]) == ("delete", "-1", "-1")
+
+
+def test_pieces_of_answers_are_not_kept() -> None:
+    """They go after minutes, a small segment at a time, and no backup or rebuild looks for them."""
+    assert (PIECES.config["retention.ms"], PIECES.config["segment.bytes"]) == ("600000", "8388608")
+    assert Names().of(PIECES) not in Names().kept(["default"])
 
 
 def test_only_heartbeats_are_compacted() -> None:

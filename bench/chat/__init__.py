@@ -1,0 +1,1 @@
+"""The bench of the chat: scripted conversations against the house that runs."""

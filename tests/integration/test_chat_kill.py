@@ -1,0 +1,200 @@
+"""kill -9 in the middle of a chat: whoever dies, each turn is answered once, the thread is whole, and the talk goes on."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from threading import Event
+from typing import ClassVar
+
+import pytest
+
+from events.conversation import MessageSent
+from events.topics import CONVERSATIONS, Names
+from handlers.front_port import FRONT
+from projections.conversation import MessageRow
+from smolit.chat.post import known_thread, open_post
+from smolit.chat.session import Chat, Reply
+from smolit.cli import app
+from smolit.cli.desk import open_desk
+from smolit.client import ends, events_in, places_of, reading
+from smolit.process.census import census
+from smolit.settings import Settings
+from smolit.stack import local
+from tests.processes import all_running
+from tests.service import served
+
+pytestmark = pytest.mark.timeout(300)
+PATIENCE_S = 90.0
+POLISH = "Please polish this verse: {}"
+
+
+class Polisher(BaseHTTPRequestHandler):
+    """Polishes a verse once for each key, and lets whoever asked wait where it is told to."""
+
+    calls: ClassVar[Counter[str]] = Counter()
+    asked: ClassVar[Event] = Event()
+    free: ClassVar[Event] = Event()
+
+    def do_POST(self) -> None:
+        """Answer, when it is free."""
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.calls[self.headers["idempotency-key"]] += 1
+        self.asked.set()
+        self.free.wait(PATIENCE_S)
+        content = json.dumps({"text": f"polished: {body['text'].rpartition(': ')[2]}"}).encode()
+        try:
+            self.send_response(200)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+        except OSError:
+            return  # whoever asked is dead
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """All processes, and one agent that calls the polisher."""
+    folder = tmp_path_factory.mktemp("chatkill")
+    with (
+        served(Polisher) as url,
+        all_running(stack, folder, webhook_hosts="127.0.0.1", lease_s=2.0, local_llm="off") as running,
+    ):
+        spec = folder / "polisher.yaml"
+        spec.write_text(
+            "id: polisher\ndescription: Please polish this verse, a poem, a rhyme.\nskills: [polish]\npipeline: webhook\n"
+            f"settings: {{url: '{url}', idempotent: true}}\n"
+        )
+        assert app.run(["agent", "register", str(spec)]) == 0
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    """Let nobody hang on what an earlier test left."""
+    Polisher.asked.clear()
+    Polisher.free.clear()
+
+
+def kill(settings: Settings, name: str) -> None:
+    """Kill a process as it is, without a word; one that was just killed is there again first."""
+    end = time.monotonic() + PATIENCE_S
+    while not (pids := [one.pid for one in census(settings.data_dir) if one.identity == f"{name}-1" and one.pid]):
+        assert time.monotonic() < end, f"{name} did not come back"
+        time.sleep(0.05)
+    os.kill(pids[0], signal.SIGKILL)
+
+
+async def reply_to(chat: Chat, text: str) -> Reply:
+    """Say something, and return the answer."""
+    heard = [one async for one in chat.say(text)]
+    assert isinstance(heard[-1], Reply), heard
+    return heard[-1]
+
+
+async def asked() -> None:
+    """Wait until the polisher is at work."""
+    assert await asyncio.to_thread(Polisher.asked.wait, PATIENCE_S)
+
+
+def killed_terminal(text: str, file: Path) -> str:
+    """Say something in a chat of its own process, and kill that while it waits; return the conversation's id."""
+    argv = [sys.executable, "-P", "-m", "smolit", "chat", "--user", "bo"]
+    with file.open("wb") as said:
+        terminal = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+        assert terminal.stdin is not None
+        terminal.stdin.write(f"{text}\n".encode())
+        terminal.stdin.flush()
+        assert Polisher.asked.wait(PATIENCE_S)
+        terminal.kill()
+        terminal.wait()
+    return file.read_text().split()[1]
+
+
+async def whole(conversation_id: str, user: str, turns: int) -> list[MessageRow]:
+    """Return the thread by its id once it shows as many answers as turns; each turn has one, which follows it."""
+    desk, end = open_desk(), time.monotonic() + PATIENCE_S
+    async with desk.reading() as connection:
+        while True:
+            rows = await known_thread(connection, "default", conversation_id, f"user:{user}")
+            answers = [row for row in rows if row.sender == FRONT and row.delivered_at is not None]
+            if len(answers) >= turns or time.monotonic() > end:
+                break
+            await asyncio.sleep(0.1)
+    said = [row.message_id for row in rows if row.sender != FRONT and row.delivered_at is not None]
+    assert len(said) == turns
+    assert [row.in_reply_to for row in answers] == said
+    return rows
+
+
+async def answers_in_log(settings: Settings, conversation_id: str) -> Counter[str | None]:
+    """Return how many answers the log itself holds for each turn, by the facts' own ids: a repeat of one fact is one."""
+    desk, names = open_desk(), Names(settings.topic_prefix)
+    places = places_of(names, (CONVERSATIONS,))
+    until = await ends(desk.endpoints.kafka, places)
+    found: dict[str, str | None] = {}
+    async with reading(desk.endpoints.kafka, dict.fromkeys(places, 0)) as reader:
+        left = {place: end for place, end in until.items() if end}
+        while left:
+            records = await reader.fetch()
+            for event in events_in(records):
+                fact = event.fact
+                if isinstance(fact, MessageSent) and fact.conversation_id == conversation_id and fact.letter.sender == FRONT:
+                    found[event.id] = fact.letter.in_reply_to
+            for record in records:
+                if record.offset + 1 >= left.get((record.topic, record.partition), sys.maxsize):
+                    del left[record.topic, record.partition]
+    return Counter(found.values())
+
+
+@pytest.mark.parametrize("victim", ["worker", "dispatch"])
+async def test_whoever_dies_in_a_turn_it_is_answered_once_and_the_talk_goes_on(settings: Settings, victim: str) -> None:
+    """The worker that holds the turn and its task, or the postman (in dispatch): the same conversation has every answer."""
+    user = f"ann-{victim}"
+    async with open_post(open_desk(), "default") as post:
+        chat = Chat(post, user, None)
+        await chat.begin()
+        first = await reply_to(chat, "My name is Ann")
+        turn = asyncio.create_task(reply_to(chat, POLISH.format("roses are red")))
+        await asked()
+        kill(settings, victim)
+        Polisher.free.set()
+        polished = await turn
+        kill(settings, victim)  # and while nothing is said: the next turn waits until it is back
+        last = await reply_to(chat, "What is my name?")
+        rows = await whole(chat.conversation_id, user, 3)
+        counted = await answers_in_log(settings, chat.conversation_id)
+
+    assert (first.sort, polished.agent, polished.text) == ("note", "polisher", "polished: roses are red")
+    assert "My name is Ann" in last.text
+    assert set(counted.values()) == {1}
+    assert set(counted) == {row.message_id for row in rows if row.sender != FRONT}
+
+
+async def test_a_turn_outlives_its_terminal(settings: Settings, tmp_path: Path) -> None:
+    """The chat is killed while its turn is worked on: the answer stands in the thread, and another terminal goes on there."""
+    conversation_id = await asyncio.to_thread(killed_terminal, POLISH.format("violets are blue"), tmp_path / "said")
+    Polisher.free.set()
+    rows = await whole(conversation_id, "bo", 1)
+    async with open_post(open_desk(), "default") as post:
+        chat = Chat(post, "bo", conversation_id)
+        await chat.begin()
+        assert chat.last is not None
+        before = chat.last.text
+        await reply_to(chat, "Thank you")
+        rows = await whole(conversation_id, "bo", 2)
+        counted = await answers_in_log(settings, conversation_id)
+
+    assert before == "polished: violets are blue"
+    assert rows[2].in_reply_to == rows[1].message_id
+    assert set(counted.values()) == {1}
