@@ -11,6 +11,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from agents.choosing import Models
 from agents.errors import AgentFailed
 from agents.lesson import Lessons
 from agents.port import NO_BLOBS, Blobs, Language, Said, Shelf
@@ -97,7 +98,7 @@ class Toolbox(Struct, frozen=True):
     name of its environment variable. `servers` are the servers of foreign tools that the operator named.
     `encoders`: what passages are compared with. `team` None: nobody can be asked from here.
     `encoder` opens the sentence encoder, once in a process; it may take seconds, and raise EncoderError.
-    `lessons`: what people said was right; None: nobody is asked.
+    `lessons`: what people said was right; None: nobody is asked. `models`: those that a step may choose from.
     """
 
     root: Path
@@ -114,6 +115,7 @@ class Toolbox(Struct, frozen=True):
     team: Team | None = None
     encoder: Callable[[], TextEncoder] = no_encoder
     lessons: Lessons | None = None
+    models: Models | None = None
 
 
 class Pipeline(Protocol):
