@@ -14,7 +14,7 @@ from events.card import CardKind, ModelCard
 from events.field import Ident, Name
 from events.task import Features, ModelCandidate, ModelChoice, ModelLeftOut
 from learning.match import fit
-from learning.models import Page, counted, decide
+from learning.models import Page, decide
 from learning.policy import Context, choose
 
 Pattern = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -130,7 +130,7 @@ def chosen(offered: Offer, wanted: Wanted, seen: Situation, page: Page, context:
     near = _fits_of(offered.candidates, seen)
     labels = [one.card.label for one in offered.candidates]
     decision = decide(page, context, seen.domain, labels, near, wanted.share)
-    choice, counts = choose(decision, draw), counted(page)
+    choice = choose(decision, draw)
     rows = zip(decision.agents, decision.scores, decision.parts_by_name(), decision.probabilities, strict=True)
     return ModelChoice(
         model=choice.agent,
@@ -140,7 +140,7 @@ def chosen(offered: Offer, wanted: Wanted, seen: Situation, page: Page, context:
         draw=draw,
         explored=choice.explored,
         candidates=tuple(
-            ModelCandidate(label, score, parts, chance, near.get(label), counts.get(label, 0))
+            ModelCandidate(label, score, parts, chance, near.get(label), page.sums(label, None).n)
             for label, score, parts, chance in rows
         ),
         left_out=offered.left_out,

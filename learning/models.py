@@ -4,9 +4,7 @@ A policy's state is the fold of the judged outcomes of one subtask, in their ord
 same bytes and finds the same probabilities. A model that is new keeps a share until its interval lies below the best one's.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from msgspec import Struct
@@ -19,6 +17,7 @@ from learning.statistics import Sums, mean_interval
 
 MARK = 2.0  # how much a domain says beside the text: docs/decisions/052-models-inside-agents.md
 Make = Callable[[int], Policy]  # of a width
+_NOTHING = Sums(0, 0, 0)
 
 
 class Told(Struct, frozen=True, eq=False):
@@ -36,13 +35,13 @@ class Told(Struct, frozen=True, eq=False):
     fit: float | None = None
 
 
-@dataclass(frozen=True)
 class Page:
-    """A policy that has taken in outcomes, those outcomes, and the domains that its contexts know."""
+    """A policy that has taken in outcomes, what these come to by model and domain, and the domains that its contexts know."""
 
-    policy: Policy
-    domains: tuple[str, ...]
-    outcomes: tuple[Told, ...]
+    def __init__(self, policy: Policy, domains: Sequence[str]) -> None:
+        self.policy, self.domains = policy, tuple(domains)
+        self.outcomes: list[Told] = []
+        self._sums: dict[tuple[str, str | None], Sums] = {}
 
     @property
     def digest(self) -> str:
@@ -51,21 +50,34 @@ class Page:
 
     def sums(self, model: str, domain: str | None) -> Sums:
         """Return what a model earned in a domain; None: in all of them."""
-        found = [one for one in self.outcomes if one.model == model and domain in (None, one.domain)]
-        return Sums.of([micro(one.reward) for one in found])
+        return self._sums.get((model, domain), _NOTHING)
+
+    def take_in(self, one: Told) -> None:
+        """Learn one outcome."""
+        self.policy.learn(Example(placed(one.context, one.domain, self.domains), one.model, one.probability, one.reward, one.fit))
+        self.outcomes.append(one)
+        value = micro(one.reward)
+        for domain in {None, one.domain}:
+            sums = self.sums(one.model, domain)
+            self._sums[one.model, domain] = Sums(sums.n + 1, sums.total + value, sums.squares + value * value)
+
+    def copy(self) -> "Page":
+        """Return one that goes on from here by itself."""
+        made = Page(type(self.policy).load(self.policy.dump(), self.policy.width), self.domains)
+        made.outcomes, made._sums = list(self.outcomes), dict(self._sums)
+        return made
 
 
 def fold(outcomes: Sequence[Told], make: Make, width: int, before: Page | None = None) -> Page:
     """Return the page of these outcomes; it goes on from the one before where that begins alike, which changes no bit of it."""
     domains = tuple(sorted({one.domain for one in outcomes if one.domain is not None}))
-    known = 0
-    policy = make(width + len(domains))
     if before is not None and before.domains == domains and _begins(outcomes, before.outcomes):
-        known, policy = len(before.outcomes), type(before.policy).load(before.policy.dump(), before.policy.width)
-    for one in outcomes[known:]:
-        context = placed(one.context, one.domain, domains)
-        policy.learn(Example(context, one.model, one.probability, one.reward, one.fit))
-    return Page(policy, domains, tuple(outcomes))
+        page = before.copy()
+    else:
+        page = Page(make(width + len(domains)), domains)
+    for one in outcomes[len(page.outcomes) :]:
+        page.take_in(one)
+    return page
 
 
 def maker(policy: str, settings: Mapping[str, float | str]) -> Make:
@@ -126,11 +138,3 @@ def _begins(outcomes: Sequence[Told], known: Sequence[Told]) -> bool:
     if len(known) > len(outcomes):
         return False
     return all(one.place == other.place and one.reward == other.reward for one, other in zip(outcomes, known, strict=False))
-
-
-def counted(page: Page) -> Mapping[str, int]:
-    """Return how many outcomes are known of each model."""
-    counts: dict[str, int] = defaultdict(int)
-    for one in page.outcomes:
-        counts[one.model] += 1
-    return counts

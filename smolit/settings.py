@@ -133,7 +133,9 @@ class Settings(BaseSettings):
         default=SecretStr(""), description="Address of a Redis-compatible server for these answers; empty: Postgres keeps them."
     )
     worker_memory_mb: int = Field(
-        default=0, ge=0, description="Memory in MiB above which a worker takes nothing new and starts afresh; 0: no limit."
+        default=0,
+        ge=0,
+        description="Memory in MiB above which the attempt that grew most fails and a worker starts afresh; 0: no limit.",
     )
     worker_capacity: int = Field(default=8, ge=1, description="Attempts that one worker does at a time.")
     snapshot_every: int = Field(

@@ -20,6 +20,7 @@ from learning.errors import LearningError
 from learning.policies import DEFAULT
 
 _DRAWS = b"smolit/models"  # draws are told apart by task, attempt, subtask and try; nobody gains by foreseeing one
+_NOBODY = "no_model"
 _KEPT = 256  # pipelines; a changed card makes a new one
 
 
@@ -73,18 +74,19 @@ class Model:
         if models is None:
             raise AgentFailed("no_models", "there is nowhere to look for models")
         known, missing, steps = await models.known(work.tenant), dict[str, str](), list[Step]()
+        last: AgentFailed | None = None
         for number in range(1, self._settings.tries + 1):
             try:
                 tried = await self._try(models, known, missing, work, effects, timer, number)
             except AgentFailed as failure:
-                failure.steps = (*steps, *failure.steps)
-                raise
+                said = last if last is not None and failure.reason == _NOBODY else failure
+                raise _bearing(said, (*steps, *failure.steps)) from failure
             steps += _steps(tried, number)
             if isinstance(tried.came, Result):
                 return Result(tried.came.output, tuple(steps), _cost(tried.came, tried.card))
             missing[tried.card.name] = "tried"
-            last = tried.came
-        raise AgentFailed(last.reason, f"{tried.choice.model}: {last.detail}", tuple(steps))
+            last = AgentFailed(tried.came.reason, f"{tried.choice.model}: {tried.came.detail}")
+        raise _bearing(last or AgentFailed(_NOBODY, "no model was tried"), tuple(steps))
 
     async def _try(
         self,
@@ -123,7 +125,7 @@ class Model:
         offered = self._usable(known, wanted, seen, missing)
         if not offered.candidates:
             told = ", ".join(f"{one.model} ({one.reason})" for one in offered.left_out) or "none is registered that fits"
-            raise AgentFailed("no_model", f"no model can do {wanted.subtask}: {told}"[:500])
+            raise AgentFailed(_NOBODY, f"no model can do {wanted.subtask}: {told}"[:500])
         settings = self._settings
         try:
             page = await models.page(work.tenant, wanted.subtask, settings.policy, settings.parameters)
@@ -194,6 +196,12 @@ def built(card: ModelCard, toolbox: Toolbox) -> Pipeline:
     if card.pipeline in {Model.name, *(one.name for one in ELSEWHERE)}:
         raise AgentFailed("agent_broken", f"{card.name}: {card.pipeline!r} cannot do a model's work")
     return build(AgentSpec(card.name, card.description, card.subtasks, card.pipeline, card.settings), toolbox)
+
+
+def _bearing(failure: AgentFailed, steps: tuple[Step, ...]) -> AgentFailed:
+    """Return a failure with the steps that were done before it."""
+    failure.steps = steps
+    return failure
 
 
 def _steps(tried: _Tried, number: int) -> tuple[Step, ...]:

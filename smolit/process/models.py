@@ -16,7 +16,7 @@ from learning.policy import Context
 from store.lent import Lent
 from store.postgres import Connection
 
-KEEP = 500  # judged outcomes of a subtask that a policy learns from: at least so many, below twice as many
+KEEP = 1_000  # judged outcomes of a subtask that a policy learns from: at least so many, below twice as many
 FRESH_S = 1.0  # what was read is used so long
 
 

@@ -96,6 +96,10 @@ async def test_a_failed_attempt_keeps_its_choices() -> None:
 
     assert [step.choice is not None and step.error for step in failure.value.steps if step.choice] == [failure.value.reason] * 2
 
+    with pytest.raises(AgentFailed, match="one/1: ") as failure:
+        await do([known("one", pipeline="table")])
+    assert failure.value.reason != "no_model"
+
 
 async def test_nobody_to_choose_is_said_with_reasons() -> None:
     """Each model that cannot be used is named with why."""
