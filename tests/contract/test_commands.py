@@ -33,8 +33,8 @@ CHANGES = {
     "memory add", "memory forget",
 }  # fmt: skip
 OTHERS = {
-    "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "card lint", "events schema export", "bench path",
-    "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
+    "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
+    "card lint", "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
     "bench search", "bench signals", "tool call", "llm ask",
     "mcp serve", "blob put", "agent watch", "agent new", "bench agents",
     "plan lint",
