@@ -18,6 +18,7 @@ from agents.pipelines.forecast import Forecast
 from agents.pipelines.hashing import Hashing
 from agents.pipelines.http import Http
 from agents.pipelines.llm import Llm
+from agents.pipelines.model import Model
 from agents.pipelines.ocr import Ocr
 from agents.pipelines.polarity import TrainedPolarity
 from agents.pipelines.recorded import Recorded
@@ -56,6 +57,7 @@ PIPELINES: tuple[type[Pipeline], ...] = (
     Summary,
     Ensemble,
     Taught,
+    Model,
 )
 
 # Of agents that live elsewhere: no worker of ours runs them.

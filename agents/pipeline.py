@@ -11,6 +11,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from agents.choosing import Models
 from agents.errors import AgentFailed
 from agents.lesson import Lessons
 from agents.port import NO_BLOBS, Blobs, Language, Said, Shelf
@@ -90,7 +91,7 @@ class Toolbox(Struct, frozen=True):
     `language` and `shelf` None: there is no language model, no knowledge here. `keys` returns the key of a service by the
     name of its environment variable. `servers` are the servers of foreign tools that the operator named.
     `encoders`: what texts are compared with and judged by. `team` None: nobody can be asked from here.
-    `lessons`: what people said was right; None: nobody is asked.
+    `lessons`: what people said was right; None: nobody is asked. `models`: those that a step may choose from.
     """
 
     root: Path
@@ -106,6 +107,7 @@ class Toolbox(Struct, frozen=True):
     servers: Mapping[str, ToolServer] = {}
     team: Team | None = None
     lessons: Lessons | None = None
+    models: Models | None = None
 
 
 class Pipeline(Protocol):

@@ -15,12 +15,14 @@ from msgspec import Struct
 
 from agents.catalog import ELSEWHERE, pipeline_of
 from agents.errors import BadSpecs, PipelineUnknown
+from agents.pipelines.model import Model
 from agents.pipelines.steps import Steps
 from agents.plain_yaml import Fault, Unreadable, at, line, parse, plain, strange_keys, strange_values, values_of
 from agents.schema import faults_of
 from agents.tools.catalog import NAMES
 from events.agent import AgentSpec
 from events.pool import fits_a_topic
+from learning.policies import POLICIES
 
 SUFFIX = ".yaml"
 _MISSING = "is missing"
@@ -86,7 +88,7 @@ def _check(name: str, root: yaml.MappingNode, known: Known) -> Iterator[Fault]:
     yield from keys
     if keys:
         return
-    found = [*strange_values(name, root), *_misfits(name, root, AgentSpec, ""), *_empty(name, root)]
+    found = [*strange_values(name, root), *misfits(name, root, AgentSpec, ""), *_empty(name, root)]
     found += [*_wrong_settings(name, root), *_wrong_schemas(name, root), *_unknown_names(name, root, known)]
     said: set[int] = set()
     for fault in sorted(found, key=lambda fault: fault.line):
@@ -95,7 +97,7 @@ def _check(name: str, root: yaml.MappingNode, known: Known) -> Iterator[Fault]:
         said.add(fault.line)
 
 
-def _misfits(name: str, node: yaml.MappingNode, cls: type[Struct], prefix: str) -> Iterator[Fault]:
+def misfits(name: str, node: yaml.MappingNode, cls: type[Struct], prefix: str) -> Iterator[Fault]:
     """Yield fields that are unknown, missing, or do not fit their type."""
     fields = {field.name: field for field in msgspec.structs.fields(cls)}
     for key, value in node.value:
@@ -148,9 +150,11 @@ def _wrong_settings(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
         return
     settings = values.get("settings", yaml.MappingNode("", [], root.start_mark, root.end_mark))
     if isinstance(settings, yaml.MappingNode):
-        yield from _misfits(name, settings, pipeline.Settings, "settings.")
+        yield from misfits(name, settings, pipeline.Settings, "settings.")
     if isinstance(settings, yaml.MappingNode) and pipeline is Steps:
         yield from _wrong_steps(name, settings)
+    if isinstance(settings, yaml.MappingNode) and pipeline is Model:
+        yield from _no_models(name, settings, "settings")
     if pipeline in ELSEWHERE:
         pool = values.get("pool", wanted)
         if pool is wanted or not isinstance(pool, yaml.ScalarNode) or not fits_a_topic(pool.value):
@@ -173,7 +177,25 @@ def _wrong_steps(name: str, settings: yaml.MappingNode) -> Iterator[Fault]:
             continue
         given = values_of(way).get("settings", yaml.MappingNode("", [], wanted.start_mark, wanted.end_mark))
         if isinstance(given, yaml.MappingNode):
-            yield from _misfits(name, given, pipeline.Settings, f"{path}.settings.")
+            yield from misfits(name, given, pipeline.Settings, f"{path}.settings.")
+        if isinstance(given, yaml.MappingNode) and pipeline is Model:
+            yield from _no_models(name, given, f"{path}.settings")
+
+
+def _no_models(name: str, settings: yaml.MappingNode, path: str) -> Iterator[Fault]:
+    """Yield that a step names no models to choose from, that a rule uses one that it does not name, or a policy nobody knows."""
+    values = values_of(settings)
+    named = {item.value for item in getattr(values.get("models"), "value", ())}
+    if not named and "any" not in values:
+        yield Fault(name, line(settings), f"{path}: name `models`, or say with `any` which of them fit")
+    if "policy" in values and values["policy"].value not in {policy.name for policy in POLICIES}:
+        known = ", ".join(policy.name for policy in POLICIES)
+        yield Fault(name, line(values["policy"]), f"{path}.policy: there are {known}")
+    for rule in getattr(values.get("rules"), "value", ()):
+        used = values_of(rule).get("use") if isinstance(rule, yaml.MappingNode) else None
+        for item in getattr(used, "value", ()):
+            if named and item.value not in named:
+                yield Fault(name, line(item), f"{path}.rules: {item.value!r} is not among the models")
 
 
 def _ways(node: yaml.Node | None, path: str) -> Iterator[tuple[yaml.MappingNode, str]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
 from events.answer import AnswerGiven, RequestRefused
 from events.calibration import CalibrationEnded, CalibrationStarted
+from events.card import CardChanged, CardRegistered, CardRetired, RegisterCard, RetireCard
 from events.conversation import (
     ContextUsed,
     KeyRegistered,
@@ -123,6 +124,8 @@ REQUESTS: tuple[type[Request], ...] = (
     RegisterKey,
     Remember,
     ForgetMemory,
+    RegisterCard,
+    RetireCard,
 )
 FACTS: tuple[type[Fact], ...] = (
     TaskSubmitted,
@@ -183,6 +186,9 @@ FACTS: tuple[type[Fact], ...] = (
     MemoryCorrected,
     MemoryForgotten,
     ContextUsed,
+    CardRegistered,
+    CardChanged,
+    CardRetired,
 )
 NOTICES: tuple[type[Message], ...] = (
     AnswerGiven,

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised, AgentSpec
 from events.calibration import CalibrationEnded, CalibrationStarted
+from events.card import CardChanged, CardRegistered, CardRetired
 from events.event import Message
 from events.experiment import ExperimentConcluded, ExperimentStarted
 from events.model import ModelPromoted, ModelRolledBack, PolicySet
@@ -75,6 +76,7 @@ class Control(Struct, frozen=True):
     calibrations: Mapping[tuple[str, str], Calibrating] = _NOTHING
     registry: Registry = Registry()
     searches: Mapping[tuple[str, str], Searching] = _NOTHING
+    cards: frozenset[tuple[str, str]] = frozenset()  # of models that agents may use
 
     def agents_of(self, tenant: str) -> list[tuple[str, KnownAgent]]:
         """Return a tenant's agents by id, sorted, so that every reader sees one order."""
@@ -111,6 +113,10 @@ def evolve(control: Control, fact: Message) -> Control:
             return _searching(control, fact)
         case SearchEnded(tenant=tenant, search_id=search_id):
             return _searched(control, (tenant, search_id))
+        case CardRegistered(tenant=tenant, name=name) | CardChanged(tenant=tenant, name=name):
+            return replace(control, cards=control.cards | {(tenant, name)})
+        case CardRetired(tenant=tenant, name=name):
+            return replace(control, cards=control.cards - {(tenant, name)})
         case PolicySet() | ModelPromoted(alias="champion") | ModelRolledBack():
             return _put_in_force(control, fact)
         case _:

@@ -200,6 +200,47 @@ class AttemptStarted(Fact, frozen=True, kw_only=True):
         return (self.tenant, self.task_id, "attempt_started", self.attempt)
 
 
+class ModelCandidate(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One model that a step could have used: its score, the parts that it is the sum of, and its exact probability.
+
+    `model` is name and version, `fit` the cosine of text and card, `judged` how many outcomes at this subtask were known of it.
+    """
+
+    model: str
+    score: float
+    parts: dict[str, float]
+    probability: float
+    fit: float | None = None
+    judged: int = 0
+
+
+class ModelLeftOut(Struct, frozen=True):
+    """One model that a step could not use, and why."""
+
+    model: str
+    reason: str
+
+
+class ModelChoice(Struct, frozen=True):
+    """Which model a step used, and everything needed to explain it and to learn from it.
+
+    `rule` is the place of the rule that narrowed the candidates down, from 1; `learned` how many outcomes the policy knew.
+    """
+
+    model: Annotated[str, says("Name and version of what was chosen.")]
+    subtask: Annotated[str, says("What it was chosen for.")]
+    domain: Annotated[str | None, says("What the text is about, if that was known.")]
+    probability: Annotated[float, says("The probability that the model had.")]
+    draw: Annotated[float, says("The number in [0, 1) that decided.")]
+    explored: Annotated[bool, says("Whether it is another model than the policy's favourite.")]
+    candidates: tuple[ModelCandidate, ...]
+    left_out: tuple[ModelLeftOut, ...]
+    policy: Annotated[str, says("What chose, with its version.")]
+    digest: Annotated[str, says("Digest of the state that it was in.")]
+    learned: int
+    rule: int | None = None
+
+
 class Step(Struct, frozen=True):
     """One step of an agent's pipeline: how long it took, and what it used. Absent figures were not measured.
 
@@ -218,6 +259,7 @@ class Step(Struct, frozen=True):
     error: str | None = None
     prompt_sha256: str | None = None
     answer_sha256: str | None = None
+    choice: Annotated[ModelChoice | None, says("How the step's model was chosen, where there was a choice.")] = None
 
 
 @event("attempt.ended", version=1, topic=TASKS, key="task_id")

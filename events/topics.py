@@ -55,7 +55,7 @@ TASKS = Topic(entity="tasks", partitions=8, holds="every fact about one task, ke
 ANSWERS = Topic(entity="answers", partitions=8, holds="the end of each task, or the refusal of a request")
 AGENTS = Topic(entity="agents", partitions=1, holds="agents registered, revised, paused, resumed, retired")
 LEARNING = Topic(entity="learning", partitions=8, holds="examples and snapshots; one ordered partition per scope")
-MODELS = Topic(entity="models", partitions=1, holds="which policy serves, the versions that may, and searches for settings")
+MODELS = Topic(entity="models", partitions=1, holds="which policy serves, the versions that may, searches, and model cards")
 EXPERIMENTS = Topic(entity="experiments", partitions=1, holds="experiments and calibrations, started and over")
 KNOWLEDGE = Topic(entity="knowledge", partitions=1, holds="documents asked for, taken in and removed, with chunks and vectors")
 CONVERSATIONS = Topic(

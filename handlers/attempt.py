@@ -39,13 +39,18 @@ class Tried(Struct, frozen=True):
 async def attempt(claimed: Claimed, running: Awaitable[Result], timer: Timer, now: datetime) -> Tried:
     """Run an agent for at most its own time and the task's, and say how it went.
 
-    Whatever a pipeline raises ends its attempt; trouble with Postgres is ours, and is raised.
+    Whatever a pipeline raises ends its attempt; trouble with Postgres is ours, and is raised. Who cancels it with an
+    `AgentFailed` makes it fail with that.
     """
     began = timer()
     left_s = min(claimed.spec.timeout_s, (claimed.task.deadline - now).total_seconds())
     task = asyncio.ensure_future(running)
     try:
         done, _ = await asyncio.wait({task}, timeout=max(left_s, 0.0))
+    except asyncio.CancelledError as stop:
+        if (why := _stopped_because(stop)) is None:
+            raise
+        return failed(claimed, why, round((timer() - began) * 1_000_000))
     finally:
         await _unwind(task)
     took_us = round((timer() - began) * 1_000_000)
@@ -54,6 +59,16 @@ async def attempt(claimed: Claimed, running: Awaitable[Result], timer: Timer, no
         return Tried(Finish(claimed, "timed_out", took_us, reason="timed_out", detail=detail))
     error = _error(task)
     return failed(claimed, error, took_us) if error else completed(claimed, task.result(), took_us)
+
+
+def _stopped_because(stop: asyncio.CancelledError) -> AgentFailed | None:
+    """Return why somebody made the attempt fail; None: it was dropped, and nothing is to be written of it."""
+    why = stop.args[0] if stop.args else None
+    if not isinstance(why, AgentFailed):
+        return None
+    if (task := asyncio.current_task()) is not None:
+        task.uncancel()  # it goes on to say how it went
+    return why
 
 
 async def _unwind(task: "asyncio.Future[Result]") -> None:

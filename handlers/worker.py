@@ -7,9 +7,10 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from agents.errors import AgentFailed
 from agents.pipeline import Timer
 from events.pool import HOUSE
-from handlers.attempt import Tried, attempt
+from handlers.attempt import Tried, attempt, failed
 from handlers.count import Count
 from handlers.crew import Crew
 from handlers.desk import Desk
@@ -55,6 +56,7 @@ class Worker:
         self._timer = timer
         self._count = count
         self._running: dict[Hold, Task[Tried]] = {}
+        self._begun: dict[Hold, tuple[Claimed, float]] = {}  # of the same, with the timer's time
         self._wake = Event()
         self._rung = False  # since the last turn
         self._offered = False  # our room, and nobody has rung since
@@ -63,6 +65,22 @@ class Worker:
     def busy(self) -> int:
         """Return how many attempts are under way."""
         return len(self._running)
+
+    def under_way(self) -> tuple[Hold, ...]:
+        """Return what is under way and has no end yet; any thread may ask."""
+        return tuple(hold for hold, task in list(self._running.items()) if not task.done())
+
+    def stopped(self, hold: Hold, error: AgentFailed) -> Tried | None:
+        """Return how an attempt that is under way went if it ends now; any thread may ask."""
+        begun = self._begun.get(hold)
+        return None if begun is None else failed(begun[0], error, round((self._timer() - begun[1]) * 1_000_000))
+
+    def fail(self, hold: Hold, error: AgentFailed) -> None:
+        """Make an attempt fail, if it has no end yet; what it does in a thread goes on until that ends."""
+        task = self._running.get(hold)
+        if task is not None and not task.done():
+            task.cancel(error)
+            self._count("worker.stopped_attempt", 1)
 
     async def pump(self, stopped: Event) -> None:
         """Claim and end until told to stop; then end what is under way, for a while."""
@@ -101,7 +119,7 @@ class Worker:
         """Stop an attempt that was taken over, cancelled or expired; one that ended meanwhile is with the desk."""
         task = self._running.get(hold)
         if task is not None and not task.done():
-            del self._running[hold]
+            self._forget(hold)
             task.cancel()
             self._count("worker.lost_lease", 1)
 
@@ -127,7 +145,7 @@ class Worker:
         """Do a turn at the desk; return how many attempts were taken."""
         turn = await self._desk.turn([task.result() for task in done.values()], self._shift.agents, room)
         for hold in done:
-            del self._running[hold]
+            self._forget(hold)
         for one in turn.claimed:
             self._running[one.hold] = self._start(one)
         for outcome in turn.outcomes:
@@ -143,8 +161,14 @@ class Worker:
         if await self._desk.any_queued():
             self._wake.set()
 
+    def _forget(self, hold: Hold) -> None:
+        """Have no more to do with an attempt."""
+        del self._running[hold]
+        self._begun.pop(hold, None)
+
     def _start(self, one: Claimed) -> Task[Tried]:
         """Start an attempt; its end wakes the pump."""
+        self._begun[one.hold] = (one, self._timer())
         task = asyncio.create_task(attempt(one, self._crew.work(one), self._timer, self._clock()))
         task.add_done_callback(lambda _: self._wake.set())
         return task
@@ -156,6 +180,7 @@ class Worker:
             task.cancel()
         self._count("worker.gave_back", await self._desk.give_back(list(self._running)))
         self._running.clear()
+        self._begun.clear()
 
     async def _nap(self, timeout_s: float) -> None:
         """Wait until there may be something to do."""

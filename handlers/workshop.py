@@ -4,10 +4,13 @@ import asyncio
 from asyncio import Event
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
+from agents.errors import AgentFailed
 from agents.pipeline import Timer, Toolbox
 from bus.producer import MakePublisher, Publisher
 from events.event import Envelope
@@ -16,18 +19,29 @@ from events.heartbeat import WorkerSeen
 from events.ids import derived_id
 from events.topics import AGENTS_LIVE
 from events.wire import Outgoing, encode
+from handlers.attempt import Tried
 from handlers.count import Count
 from handlers.crew import Crew
 from handlers.desk import Desk
 from handlers.ending import Roads
+from handlers.guard import Bounds, Guard, Guarded
 from handlers.worker import Shift, Worker
 from store import work
+from store.claim import Hold
 from store.doorbell import Doorbell
 from store.postgres import Connect, Connection, connect
 from store.room import bell_of
 
 SOURCE = "smolit/worker"
 Clock = Callable[[], datetime]
+
+
+class Memory(Struct, frozen=True):
+    """How the memory of the process is guarded: bounds, bytes in use, and what ends it at once, with the reason."""
+
+    bounds: Bounds
+    used: Callable[[], int | None]
+    end: Callable[[str], None]
 
 
 async def run(
@@ -43,6 +57,7 @@ async def run(
     *,
     connect: Connect = connect,
     make_publisher: MakePublisher = Publisher,
+    memory: Memory | None = None,
 ) -> None:
     """Work until told to stop, then end what is under way; any error ends it, and the runner starts it again."""
     _widen_threads(shift.capacity)
@@ -55,10 +70,58 @@ async def run(
         stack.push_async_callback(publisher.stop)
         desk = Desk(claims, shift.worker, roads, clock, shift.lease_s, shift.pool)
         worker = Worker(shift, desk, Crew(others, toolbox, timer), others, clock, timer, count)
+        if memory is not None:
+            spare = _Spare(connect, dsn, shift, roads, clock)
+            guard = Guard(memory.bounds, _guarded(worker, memory, spare, stopped))
+            guard.start()
+            stack.callback(guard.close)
         pulse = _Pulse(publisher, others, shift, roads, clock)
         beats = pulse.beat(lambda: worker.busy)
         await _together(worker.pump(stopped), [worker.listen(doorbell), worker.renew(), worker.heed(stopped), beats])
         await pulse.farewell()
+
+
+class _Spare:
+    """A desk for the guard's thread: when it is needed, the one of the loop may hang."""
+
+    def __init__(self, connect: Connect, dsn: str, shift: Shift, roads: Roads, clock: Clock) -> None:
+        self._connect, self._dsn, self._shift, self._roads, self._clock = connect, dsn, shift, roads, clock
+
+    async def give_up(self, failed: Tried | None, others: Sequence[Hold]) -> None:
+        """Write down that an attempt failed, and queue the others again."""
+        shift = self._shift
+        connection = await self._connect(self._dsn, f"{shift.worker}-guard")
+        try:
+            desk = Desk(connection, shift.worker, self._roads, self._clock, shift.lease_s, shift.pool)
+            if failed is not None:
+                await desk.turn([failed], shift.agents, 0)
+            await desk.give_back(others)
+        finally:
+            await connection.close()
+
+
+def _guarded(worker: Worker, memory: Memory, spare: _Spare, stopped: Event) -> Guarded:
+    """Return what the guard does things with; what touches the loop is handed over to it."""
+    loop = asyncio.get_running_loop()
+
+    async def give_up(hold: Hold | None, error: AgentFailed) -> None:
+        others = [one for one in worker.under_way() if one != hold]
+        await spare.give_up(None if hold is None else worker.stopped(hold, error), others)
+
+    return Guarded(
+        used=memory.used,
+        under_way=worker.under_way,
+        fail=lambda hold, error: _soon(loop, worker.fail, hold, error),
+        stop=lambda: _soon(loop, stopped.set),
+        give_up=give_up,
+        end=memory.end,
+    )
+
+
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: object) -> None:
+    """Have the loop call, unless it is over."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, *arguments)
 
 
 class _Pulse:

@@ -7,6 +7,7 @@ from sqlalchemy import Table
 from projections.agent import AGENTS
 from projections.attempt import ATTEMPTS
 from projections.calibration import CALIBRATION_COPIES, CALIBRATIONS
+from projections.card import MODEL_CARDS, MODEL_CHOICES
 from projections.conversation import CONTEXTS, MESSAGE_ENDS, MESSAGES, SENDER_KEYS
 from projections.dead_letter import DEAD_LETTERS
 from projections.decision import DECISIONS
@@ -40,6 +41,8 @@ PROJECTIONS: tuple[Projection, ...] = (
     AGENTS,
     AGENT_PERFORMANCE,
     MODEL_USE,
+    MODEL_CARDS,
+    MODEL_CHOICES,
     EXPERIMENTS,
     CALIBRATIONS,
     CALIBRATION_COPIES,

@@ -54,12 +54,29 @@ _DURATION = Table(
     summed("attempts", BigInteger, "attempts in the bucket; abandoned ones are left out"),
     comment="Histogram of the duration of attempts per tenant, scope, agent and hour.",
 )
+_USE = Table(
+    "agent_use_v1",
+    metadata,
+    key("tenant", Text, "whose tasks"),
+    key("scope", Text, "what one policy state covers"),
+    key("agent", Text, "the agent"),
+    key("hour", TIME, "hour of the end of the attempt"),
+    summed("model_calls", BigInteger, "steps that asked a language model"),
+    summed("tokens_in", BigInteger, "tokens read"),
+    summed("tokens_out", BigInteger, "tokens written"),
+    summed("model_microusd", BigInteger, "known cost of these steps in millionths of a dollar"),
+    summed("model_costed", BigInteger, "steps whose cost is known"),
+    summed("model_us", BigInteger, "duration of these steps in microseconds"),
+    comment="What agents used of language models per tenant, scope, agent and hour; failed attempts count, too.",
+)
 _WORK_VIEW = view_of("agent_work", _WORK)
 _DURATION_VIEW = view_of("agent_duration", _DURATION)
-_TABLES = (_WORK.name, AGENT_REWARD.name, _DURATION.name)  # of the generation that the search path names
-_SUMS = ("public.agent_work", "public.agent_reward", "public.agent_duration")  # of the one that serves
+_USE_VIEW = view_of("agent_use", _USE)
+_TABLES = (_WORK.name, AGENT_REWARD.name, _DURATION.name, _USE.name)  # of the generation that the search path names
+_SUMS = ("public.agent_work", "public.agent_reward", "public.agent_duration", "public.agent_use")  # of the one that serves
 _MERGE_WORK = Merge(_WORK)
 _MERGE_DURATION = Merge(_DURATION)
+_MERGE_USE = Merge(_USE)
 
 INTERVAL_COLUMNS = {
     "rewarded": "how many of them have a reward",
@@ -78,9 +95,9 @@ def interval(count: str, total: str, squares: str) -> str:
     return f"{count}, " + ", ".join(f"({end} / 1000000)::float8" for end in ends)
 
 
-def _performance_sql(keys: str, where: str = "", sums: tuple[str, str, str] = _TABLES) -> str:
-    """Return the query of performance by some keys, over the rows of work, reward and duration that `where` keeps."""
-    work, reward, duration = sums
+def _performance_sql(keys: str, where: str = "", sums: tuple[str, str, str, str] = _TABLES) -> str:
+    """Return the query of performance by some keys, over the rows of work, reward, duration and use that `where` keeps."""
+    work, reward, duration, use = sums
     return f"""
 with work as (
   select {keys}, sum(chosen) as chosen, sum(explored) as explored, sum(propensity_micro) as propensity_micro,
@@ -101,14 +118,20 @@ with work as (
   select {keys}, min(upto_us) filter (where below * 2 >= total) as p50,
     min(upto_us) filter (where below * 20 >= total * 19) as p95
   from running group by {keys}
+), used as (
+  select {keys}, sum(model_calls) as model_calls, sum(tokens_in) as tokens_in, sum(tokens_out) as tokens_out,
+    sum(model_microusd) as model_microusd, sum(model_costed) as model_costed, sum(model_us) as model_us
+  from {use} {where} group by {keys}
 )
 select {keys}, coalesce(chosen, 0)::bigint, coalesce(explored, 0)::bigint,
   (propensity_micro / nullif(chosen, 0) / 1000000)::float8,
   coalesce(timed + abandoned, 0)::bigint, coalesce(completed, 0)::bigint, coalesce(failed, 0)::bigint,
   coalesce(timed_out, 0)::bigint, coalesce(abandoned, 0)::bigint, (completed / nullif(timed, 0))::float8,
   (duration_us / nullif(timed, 0))::bigint, p50, p95, case when costed > 0 then cost_microusd::bigint end,
-  coalesce(costed, 0)::bigint, {interval("coalesce(rewarded, 0)::bigint", "total", "squares")}
-from work full join reward using ({keys}) left join latency using ({keys})"""  # noqa: S608 the names are ours
+  coalesce(costed, 0)::bigint, {interval("coalesce(rewarded, 0)::bigint", "total", "squares")},
+  coalesce(model_calls, 0)::bigint, coalesce(tokens_in, 0)::bigint, coalesce(tokens_out, 0)::bigint,
+  case when model_costed > 0 then model_microusd::bigint end, coalesce(model_us, 0)::bigint
+from work full join reward using ({keys}) left join latency using ({keys}) left join used using ({keys})"""  # noqa: S608 the names are ours
 
 
 _COMMENTS = {
@@ -127,6 +150,11 @@ _COMMENTS = {
     "cost_microusd": "known cost in millionths of a dollar; null: none is known",
     "costed": "attempts whose cost is known",
     **INTERVAL_COLUMNS,
+    "model_calls": "steps that asked a language model",
+    "tokens_in": "tokens that it read",
+    "tokens_out": "tokens that it wrote",
+    "model_microusd": "known cost of these steps in millionths of a dollar; null: none is known",
+    "model_us": "duration of these steps in microseconds",
 }
 _KEYS = {"tenant": "whose tasks", "scope": "what one policy state covers", "agent": "the agent"}
 _HOUR = {"hour": "hour of the choice, of the end of the attempt, or of its first reward"}
@@ -203,6 +231,11 @@ class Performance(Struct, frozen=True, kw_only=True):
     mean_reward: float | None
     reward_low: float | None
     reward_high: float | None
+    model_calls: int
+    tokens_in: int
+    tokens_out: int
+    model_microusd: int | None
+    model_us: int
 
 
 async def performance(
@@ -220,7 +253,8 @@ async def performance(
 def write(facts: Sequence[Logged]) -> list[Statement]:
     """Return what adds a batch to the sums and to the histogram."""
     work = _MERGE_WORK.plan(row for logged in facts for row in work_rows(logged))
-    return work + _MERGE_DURATION.plan(row for logged in facts for row in duration_rows(logged))
+    durations = _MERGE_DURATION.plan(row for logged in facts for row in duration_rows(logged))
+    return work + durations + _MERGE_USE.plan(row for logged in facts for row in use_rows(logged))
 
 
 def work_rows(logged: Logged) -> Iterator[Row]:
@@ -242,6 +276,17 @@ def duration_rows(logged: Logged) -> Iterator[Row]:
         yield {**_hour_of_agent(logged, fact, fact.scope), "upto_us": BOUNDS_US[place], "attempts": 1}
 
 
+def use_rows(logged: Logged) -> Iterator[Row]:
+    """Yield what the steps of an attempt used of language models."""
+    fact = logged.event.fact
+    if isinstance(fact, AttemptEnded):
+        for step in fact.steps:
+            if step.model is not None and step.tokens_in is not None:
+                cost = {} if step.cost_microusd is None else {"model_microusd": step.cost_microusd, "model_costed": 1}
+                tokens = {"tokens_in": step.tokens_in, "tokens_out": step.tokens_out or 0, "model_us": step.duration_us}
+                yield {**_hour_of_agent(logged, fact, fact.scope), "model_calls": 1, **tokens, **cost}
+
+
 def _hour_of_agent(logged: Logged, fact: AgentChosen | AttemptEnded, scope: str) -> Row:
     """Return the key that a fact adds to."""
     hour = hour_of(logged.event.envelope.time)
@@ -261,12 +306,13 @@ def _spent(fact: AttemptEnded) -> Row:
 AGENT_PERFORMANCE = Projection(
     name="agent_performance",
     version=1,
-    tables=(_WORK, _DURATION),
-    views=(_LIFETIME, _HOURLY, _BY_KIND, _WORK_VIEW, _DURATION_VIEW),
+    tables=(_WORK, _DURATION, _USE),
+    views=(_LIFETIME, _HOURLY, _BY_KIND, _WORK_VIEW, _DURATION_VIEW, _USE_VIEW),
     reads=(AgentChosen, AttemptEnded),
     compared=(
         compared(_WORK_VIEW, _WORK),
         compared(_DURATION_VIEW, _DURATION),
+        compared(_USE_VIEW, _USE),
     ),
     write=write,
 )

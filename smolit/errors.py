@@ -5,6 +5,7 @@ SmolitError
 ├── FolderForeign             a data folder that smolit did not make
 ├── ProcessRunning            a process of this name and instance, or the runner, is there already
 ├── ProcessesNotReady         processes that did not become ready in time
+├── MemoryExceeded           a worker that used far more memory than it may, and ended at once
 ├── NurseryLost              what forks the processes ended, or could not load what they run
 ├── NothingFound              what a command was asked about is not there
 ├── UsageInvalid              what was typed cannot be meant
@@ -39,6 +40,7 @@ __all__ = [
     "JarMismatch",
     "JarUnavailable",
     "JavaMissing",
+    "MemoryExceeded",
     "NothingFound",
     "NurseryLost",
     "OsUserMissing",
@@ -82,6 +84,10 @@ class ProcessRunning(SmolitError):
 
 class ProcessesNotReady(SmolitError):
     """Processes did not become ready in time; the message names them."""
+
+
+class MemoryExceeded(SmolitError):
+    """A worker used far more memory than it may, so it ended at once."""
 
 
 class NurseryLost(SmolitError):

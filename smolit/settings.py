@@ -142,7 +142,9 @@ class Settings(BaseSettings):
         description="Back end, by its name in SMOLIT_LLM_URL, that reads facts about people out of chats; empty: rules alone.",
     )
     worker_memory_mb: int = Field(
-        default=0, ge=0, description="Memory in MiB above which a worker takes nothing new and starts afresh; 0: no limit."
+        default=0,
+        ge=0,
+        description="Memory in MiB above which the attempt that grew most fails and a worker starts afresh; 0: no limit.",
     )
     worker_capacity: int = Field(default=8, ge=1, description="Attempts that one worker does at a time.")
     snapshot_every: int = Field(

@@ -7,6 +7,7 @@ import msgspec
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised, AgentSpec
 from events.calibration import CalibrationEnded, CalibrationStarted, Planned
+from events.card import RegisterCard, RetireCard
 from events.control import Control
 from events.event import Fact
 from events.experiment import ExperimentConcluded, ExperimentStarted, Variant
@@ -33,12 +34,13 @@ from learning.assignment import assign
 from learning.errors import LearningError
 from learning.network import Networks, none_here
 from streams.admission import Asked, Refused, Rules, known_agent
+from streams.change_card import CARD_CHANGES, card_fact
 from streams.change_model import MODEL_CHANGES, Here, check_policy, model_fact
 from streams.change_search import SEARCH_CHANGES, search_fact
 
 CHANGES = (
     RegisterAgent, ChangeAgent, StartExperiment, StopExperiment, StartCalibration, EndCalibration, SetPolicy, *MODEL_CHANGES,
-    *SEARCH_CHANGES,
+    *SEARCH_CHANGES, *CARD_CHANGES,
 )  # fmt: skip
 
 
@@ -71,6 +73,8 @@ def control_fact(
             return model_fact(asked, asked.request, control.registry, Here(networks, rules.context_map))
         case StartSearch() | EndTrial() | EndSearch():
             return search_fact(asked, asked.request, control)
+        case RegisterCard() | RetireCard():
+            return card_fact(asked, asked.request, control, read)
         case _:
             raise Refused("not_a_control_request", f"{asked.request.event_type.name} changes nothing in force")
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import nan
 
 from events.event import Event, Fact
-from events.task import Against, Features
+from events.task import Against, Features, Step
 from events.wire import Incoming
 from tests import knowledge
 from tests.builders import (
@@ -52,6 +52,7 @@ from tests.builders import (
     terms,
     trial_ended,
 )
+from tests.cards import cards_life, step
 from tests.plans import plan_facts
 from tests.talk import conversation
 
@@ -74,6 +75,7 @@ def history(seed: int, tasks: int = 12) -> list[Incoming]:
     ]
     stories += [_models(rng, scope) for scope in ("default", "games")]
     stories += [conversation(rng, number) for number in range(3)]
+    stories += [cards_life(rng, name) for name in ("small", "large")]
     stories += [[dead_letter(), settled(dead_letter(), at=9)]]
     while stories := [story for story in stories if story]:
         story = rng.choice(stories)
@@ -168,8 +170,16 @@ def _attempt(rng: random.Random, task_id: str, attempt: int, at: float, seen: ob
             at + 2,
             duration_us=rng.choice((0, 10, 11, rng.randrange(10**7), 10**13)),
             cost_microusd=rng.choice((None, 0, rng.randrange(10**6))),
+            steps=_steps(rng),
         ),
     ]
+
+
+def _steps(rng: random.Random) -> tuple[Step, ...]:
+    """Return the steps of an attempt: some asked a language model, some had a choice among models."""
+    failed = step(error=rng.choice((None, "no_text")), domain=rng.choice((None, "law")))
+    asked = Step("ask", rng.randrange(10**6), "small@1", 12, rng.choice((None, 5)), rng.choice((None, 3)))
+    return (Step("compute", 1_400), failed, asked, step("choose.2", model="other/1", explored=True))
 
 
 def _learned(rng: random.Random, number: int) -> list[Event[Fact]]:

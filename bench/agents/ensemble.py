@@ -54,9 +54,16 @@ def heads(seed: int) -> tuple[Any, ...]:
 
 def asked(seed: int) -> tuple[list[Asked], list[Asked]]:
     """Return questions to set up with, and questions to judge on."""
+    told, setup = [one for _, one in answered(seed)], len(Outcomes.load(_DATA, "mmlupro_mid9").prompts)
+    more = setup * 7 // 10 - setup // 2
+    return told[:more], told[more:]
+
+
+def answered(seed: int) -> list[tuple[str, Asked]]:
+    """Return the half of the questions that the heads were not trained on, with what each head said."""
     prompts = list(Outcomes.load(_DATA, "mmlupro_mid9").prompts)
     random.Random(seed).shuffle(prompts)
-    half, more = len(prompts) // 2, len(prompts) * 7 // 10
+    half = len(prompts) // 2
     learn, rest = prompts[:half], prompts[half:]
     chances = []
     trained = heads(seed)
@@ -69,8 +76,8 @@ def asked(seed: int) -> tuple[list[Asked], list[Asked]]:
         best = [chance[place].argmax() for _, chance in chances]
         said = tuple(str(names[top]) for (names, _), top in zip(chances, best, strict=True))
         sure = tuple(float(chance[place][top]) for (_, chance), top in zip(chances, best, strict=True))
-        told.append(Asked(said, sure, one.domain))
-    return told[: more - half], told[more - half :]
+        told.append((one.text, Asked(said, sure, one.domain)))
+    return told
 
 
 def in_order(setup: Sequence[Asked]) -> list[int]:

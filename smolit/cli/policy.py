@@ -11,6 +11,7 @@ import typer
 from events.request import SetPolicy
 from events.task import RewardTerms
 from events.topics import DEFAULT_TENANT
+from projections.attempt import AttemptRow, attempts_of
 from projections.decision import DecisionRow, decisions_of
 from projections.event_log import EventRow, story
 from projections.policy import PolicyChange, policy_history
@@ -18,6 +19,7 @@ from projections.similar import Like, Wanted, like, vector_of_task
 from smolit.cli import out
 from smolit.cli.desk import Desk, ask_for, open_desk, read
 from smolit.cli.explain import explained, how_like_tasks_went, how_rewarded
+from smolit.cli.explain_model import choices_in, models_explained
 from smolit.cli.log import whole_log
 from smolit.cli.option import DryRun, Json, Limit, Parameters, Scope, TaskIdArgument, Tenant, settings_of
 from smolit.cli.weighed import how_weighed, signals_in, who_is_proven
@@ -69,10 +71,14 @@ def explain(task_id: TaskIdArgument, attempt: Number = None, as_json: Json = Fal
         raise NothingFound(f"no choice for task {task_id!r} is known (yet)")
     if as_json:
         more = {"reward": known.terms, "like_tasks": known.alike}
-        out.json([{**msgspec.structs.asdict(one), "weights": known.weights.get(one.attempt), **more} for one in known.choices])
+        models = {one.attempt: choices_in(one) for one in known.tried}
+        own = [{"weights": known.weights.get(one.attempt), "models": models.get(one.attempt, [])} for one in known.choices]
+        out.json([{**msgspec.structs.asdict(one), **said, **more} for one, said in zip(known.choices, own, strict=True)])
         return
     for one in known.choices:
         _explain(one, known.weights.get(one.attempt))
+    for told in models_explained(known.tried):
+        out.line(told)
     for sentence in (how_rewarded(known.terms), *how_like_tasks_went(known.alike), who_is_proven(known.alike)):
         if sentence is not None:
             out.line(sentence)
@@ -95,12 +101,13 @@ def verify(report: Report = None) -> None:
 
 
 class Known(NamedTuple):
-    """What is known of a task's choices: each, its weights by attempt, how rewards are made, and the past tasks most like it."""
+    """What is known of a task: its choices, their weights by attempt, how rewards are made, like tasks, and its attempts."""
 
     choices: list[DecisionRow]
     weights: dict[int, dict[str, float] | None]
     terms: RewardTerms | None
     alike: list[Like]
+    tried: list[AttemptRow]
 
 
 async def _known(connection: Connection, task_id: str, attempt: int | None) -> Known:
@@ -108,7 +115,9 @@ async def _known(connection: Connection, task_id: str, attempt: int | None) -> K
     choices = [one for one in await decisions_of(connection, task_id) if attempt in (None, one.attempt)]
     told = await story(connection, task_id)
     weights = {one.payload["attempt"]: one.payload.get("weights") for one in told if one.type == "agent.chosen"}
-    return Known(choices, weights, _terms(told), await _alike(connection, choices[0]) if choices else [])
+    alike = await _alike(connection, choices[0]) if choices else []
+    tried = [one for one in await attempts_of(connection, task_id) if attempt in (None, one.attempt)]
+    return Known(choices, weights, _terms(told), alike, tried)
 
 
 async def _alike(connection: Connection, choice: DecisionRow) -> list[Like]:

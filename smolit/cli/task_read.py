@@ -15,6 +15,7 @@ from projections.plan import above, steps_of
 from projections.task import TaskRow, task, tasks
 from smolit.cli import answer, out
 from smolit.cli.desk import open_desk, read
+from smolit.cli.explain_model import choices_in
 from smolit.cli.option import Json, Limit, TaskIdArgument, Tenant
 from smolit.cli.words import words
 from smolit.errors import NothingFound
@@ -98,6 +99,10 @@ def _show(found: dict[str, Any]) -> None:
             for one in found["attempts"]
         ]
         out.table(("attempt", "agent", "outcome", "took", "worker", "output or error"), rows)
+    used = [(one.attempt, each) for one in found["attempts"] for each in choices_in(one)]
+    if used:
+        models = [(attempt, each["step"], each["model"], each["probability"], each["subtask"]) for attempt, each in used]
+        out.table(("attempt", "step", "model", "probability", "subtask"), models)
     if found["feedback"]:
         said = [
             (one.judged_attempt or "", one.rater, one.kind, one.value, one.comment or one.correction, one.effective)

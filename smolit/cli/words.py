@@ -55,7 +55,15 @@ def _started(said: Payload) -> str:
 
 def _attempt_ended(said: Payload) -> str:
     why = f": {said['error']}" if said.get("error") else ""
-    return f"attempt {said['attempt']}: {said['outcome']} after {said['duration_us'] / 1000:.1f} ms{_called(said)}{why}"
+    return (
+        f"attempt {said['attempt']}: {said['outcome']} after {said['duration_us'] / 1000:.1f} ms{_used(said)}{_called(said)}{why}"
+    )
+
+
+def _used(said: Payload) -> str:
+    """Say which models were chosen, and how likely that was."""
+    told = [f"{one['model']} ({one['probability']:.3g})" for step in said.get("steps", ()) if (one := step.get("choice"))]
+    return f", by model {', then '.join(told)}" if told else ""
 
 
 def _called(said: Payload) -> str:
@@ -98,6 +106,15 @@ def _agent(verb: str) -> Callable[[Payload], str]:
     def say(said: Payload) -> str:
         why = f": {said['reason']}" if said.get("reason") else ""
         return f"agent {said['agent_id']} {verb}{why}"
+
+    return say
+
+
+def _card(verb: str) -> Callable[[Payload], str]:
+    def say(said: Payload) -> str:
+        version = f"/{said['card']['version']}" if said.get("card") else ""
+        why = f": {said['reason']}" if said.get("reason") else ""
+        return f"model {said['name']}{version} {verb}{why}"
 
     return say
 
@@ -207,6 +224,9 @@ _WORDS: Mapping[str, Callable[[Payload], str]] = {
     "agent.paused": _agent("paused"),
     "agent.resumed": _agent("resumed"),
     "agent.retired": _agent("retired"),
+    "model_card.registered": _card("may be used"),
+    "model_card.changed": _card("may be used in this version"),
+    "model_card.retired": _card("is used no more"),
     "experiment.started": _experiment_started,
     "experiment.concluded": lambda said: f"experiment {said['experiment_id']} concluded: {said['reason']}",
     "calibration.started": _calibration_started,

@@ -3,10 +3,36 @@
 import asyncio
 from collections.abc import Callable
 
+import psutil
+
 from smolit.process import log
+from smolit.process.census import share_bytes
 
 _MIB = 2**20
 PAUSE_S = 5.0
+
+
+def gauge(pid: int) -> Callable[[], int | None]:
+    """Return what tells a process's share of memory often: resident pages, less what others had a share in at first.
+
+    What is shared is counted once, since that takes milliseconds; pages that are written to later count a little too low.
+    """
+    process = psutil.Process(pid)
+
+    def resident() -> int | None:
+        try:
+            return int(process.memory_info().rss)
+        except psutil.Error:
+            return None
+
+    share, whole = share_bytes(pid), resident()
+    others = whole - share if whole is not None and share is not None else 0
+
+    def used() -> int | None:
+        now = resident()
+        return None if now is None else now - others
+
+    return used
 
 
 async def watch(
@@ -18,8 +44,8 @@ async def watch(
 ) -> None:
     """Look now and then, until told to stop; above the limit (0: none), tell the process to stop: it ends what is under way.
 
-    The runner starts it again with nothing in memory. A single attempt is not stopped by it, so what an attempt takes may
-    pass the limit until it has ended.
+    The runner starts it again with nothing in memory. An attempt that runs away is for the guard (`handlers/guard.py`), which
+    looks more often.
     """
     while most_mb and not stopped.is_set():
         used = used_bytes()

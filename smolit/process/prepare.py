@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agents import spec
+from agents import card_file, spec
 from bus import admin
 from events.agent import AgentSpec
+from events.card import ModelCard, RegisterCard
 from events.control import Control
 from events.ids import derived_id
 from events.request import RegisterAgent
@@ -19,11 +20,13 @@ from smolit.settings import PROJECT, Settings
 from smolit.stack.local import Endpoints
 from store import migrate
 from streams.change import spec_digest
+from streams.change_card import card_digest
 from streams.control import ControlReader
 
 Progress = Callable[[str], None]
 
 SPECS = PROJECT / "agents" / "specs"
+CARDS = PROJECT / "agents" / "cards"
 SOURCE = "smolit/up"
 
 
@@ -46,7 +49,7 @@ async def prepare(settings: Settings, endpoints: Endpoints, progress: Progress) 
 
         progress("the sentence encoder is checked, and built where there is none")
         await asyncio.to_thread(ensure_encoder, settings.cache / "encoder")
-    await register_missing(settings, endpoints, SPECS, progress)
+    await register_missing(settings, endpoints, SPECS, progress, CARDS)
 
 
 async def make_topics(settings: Settings, endpoints: Endpoints, progress: Progress) -> None:
@@ -57,17 +60,21 @@ async def make_topics(settings: Settings, endpoints: Endpoints, progress: Progre
     progress(f"{len(topics)} topics as written down, {len(made)} of them new")
 
 
-async def register_missing(settings: Settings, endpoints: Endpoints, folder: Path, progress: Progress) -> None:
-    """Ask for the registration of every agent in a folder that a tenant does not have; intake does it once it runs.
+async def register_missing(
+    settings: Settings, endpoints: Endpoints, folder: Path, progress: Progress, models: Path | None = None
+) -> None:
+    """Ask for the registration of every agent and model in folders that a tenant does not have; intake does it once it runs.
 
-    One that was retired stays so. The request is named after its content, so asking again asks for nothing new.
+    An agent that was retired stays so. The request is named after its content, so asking again asks for nothing new.
     """
     specs, names = spec.load(folder), Names(settings.topic_prefix)
+    cards = card_file.load(models) if models else ()
     control = await _in_force(endpoints.kafka, names)
     for tenant in sorted(set(settings.tenants) & set(settings.admins)):
         missing = [one for one in specs if (tenant, one.id) not in control.agents]
-        if missing:
-            asks = [Ask(RegisterAgent(spec=one), _request_id(one)) for one in missing]
+        asks = [Ask(RegisterAgent(spec=one), _request_id(one)) for one in missing]
+        asks += [Ask(RegisterCard(card=one), _card_id(one)) for one in cards if (tenant, one.name) not in control.cards]
+        if asks:
             async with Client(endpoints.kafka, Origin(names, tenant, SOURCE), lambda: datetime.now(UTC), os.urandom) as client:
                 await client.send(asks)
         progress(f"{len(specs)} agents for {tenant}, {len(missing)} of them new")
@@ -81,6 +88,10 @@ async def _in_force(kafka: str, names: Names) -> Control:
         return reader.control
     finally:
         await reader.stop()
+
+
+def _card_id(one: ModelCard) -> str:
+    return derived_id("register model", one.name, card_digest(one))
 
 
 def _request_id(one: AgentSpec) -> str:

@@ -12,7 +12,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from agents.card_file import load as load_cards
 from agents.catalog import PIPELINES, build, pipeline_of
+from agents.choosing import KnownModel
 from agents.errors import AgentFailed, EffectUnreached
 from agents.lesson import Lesson
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
@@ -27,10 +29,12 @@ from events.task import FileRef
 from learning.outcomes import Outcomes
 from smolit.settings import load_settings
 from tests.builders import features, moment
+from tests.cards import HeldModels
 from tests.whole import Whole
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = load(ROOT / "agents" / "specs")
+CARDS = [KnownModel(card, features()) for card in load_cards(ROOT / "agents" / "cards")]
 # One task that each pipeline can do, with the least settings.
 SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "recorded": ("", {"prompt_id": "mmlupro-00000"}, {"data": "bench/data/mmlupro_mid9", "model": "Yi-34B"}),
@@ -73,6 +77,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "classify": ("Which law governs contracts?", {}, {}),
     "summary": ("The first thing. The second thing. The third thing. The fourth.", {}, {}),
     "taught": ("What is this about?", {}, {}),
+    "model": ("I love it", {}, {"any": {"subtask": "polarity"}}),
 }
 FILES: dict[str, bytes] = {"ocr": worn(drawn(invoice(random.Random(1))), "clean", np.random.default_rng(1))}
 ENCODERS = Encoders(load_settings().cache / "encoder")
@@ -152,7 +157,7 @@ def toolbox(online: bool = True) -> Toolbox:
     recordings = functools.cache(lambda p: Outcomes.load(p.parent, p.name))
     hosts = frozenset({"hooks.test"})
     made = Toolbox(ROOT, hosts, http, recordings, HeldBlobs(), language=Parrot(), shelf=OneShelf(), encoders=ENCODERS)
-    return msgspec.structs.replace(made, team=DoneTeam(), lessons=OneLesson())
+    return msgspec.structs.replace(made, team=DoneTeam(), lessons=OneLesson(), models=HeldModels(CARDS))
 
 
 async def do(agent: Pipeline, text: str, given: dict[str, Any], files: tuple[FileRef, ...] = ()) -> Result:

@@ -9,6 +9,7 @@ from tests.cli_docs import documented, parsers, reference
 # Every command stands in exactly one of these, so a new one has to say what it is.
 READS = {
     "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "agent rewards",
+    "card list", "card show", "card scores",
     "llm status",
     "agent subtasks",
     "policy show",
@@ -24,7 +25,7 @@ READS = {
 }  # fmt: skip
 CHANGES = {
     "down", "task cancel", "task forget", "feedback give", "feedback revise", "agent register", "agent pause", "agent resume",
-    "agent retire", "policy set", "policy calibrate", "policy retrain",
+    "agent retire", "card register", "card retire", "policy set", "policy calibrate", "policy retrain",
     "experiment start", "experiment stop", "projection rebuild", "projection drop",
     "dlq replay", "dlq purge", "restore", "model register", "model validate", "model promote", "model rollback", "model prune",
     "model track", "policy search", "llm cache",
@@ -33,7 +34,7 @@ CHANGES = {
 }  # fmt: skip
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
-    "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
+    "card lint", "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
     "bench search", "bench signals", "tool call", "llm ask",
     "mcp serve", "blob put", "agent watch", "agent new", "bench agents",
     "plan lint",

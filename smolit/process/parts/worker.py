@@ -15,19 +15,23 @@ from agents.pipeline import Toolbox
 from agents.vectors import Encoders
 from handlers import workshop
 from handlers.count import Count
+from handlers.guard import Bounds
 from handlers.worker import Shift
 from learning.outcomes import Outcomes
+from smolit.errors import MemoryExceeded
 from smolit.keys import agent_keys
 from smolit.process import front, log
 from smolit.process.census import share_bytes
 from smolit.process.hand import HandProcess
 from smolit.process.language import language
 from smolit.process.lessons import ReadLessons
-from smolit.process.memory import watch
+from smolit.process.memory import gauge, watch
+from smolit.process.models import ReadModels
 from smolit.process.place import Place
 from smolit.process.ports import Ports
 from smolit.process.roads import roads_of
 from smolit.process.runnable import Runnable
+from smolit.process.shell import end_at_once
 from smolit.settings import PROJECT, Settings
 from smolit.shelf import PostgresShelf
 from smolit.tool_servers import tool_servers
@@ -58,8 +62,10 @@ def build(place: Place) -> Runnable:
             stack.push_async_callback(shelf.close)
             lessons = ReadLessons(place.connect(f"{shift.worker}-lessons"))
             stack.push_async_callback(lessons.aclose)
+            models = ReadModels(place.connect(f"{shift.worker}-models"), settings.encoder, time.monotonic)
+            stack.push_async_callback(models.close)
             means = toolbox_of(settings, ports, http)
-            toolbox = replace(means, language=chain, shelf=shelf, encoders=encoders, lessons=lessons)
+            toolbox = replace(means, language=chain, shelf=shelf, encoders=encoders, lessons=lessons, models=models)
             work = workshop.run(
                 kafka,
                 dsn,
@@ -72,6 +78,7 @@ def build(place: Place) -> Runnable:
                 count,
                 connect=ports.connect,
                 make_publisher=ports.publisher,
+                memory=guarded(settings.worker_memory_mb),
             )
             async with asyncio.TaskGroup() as group:
                 group.create_task(front.run(place, shift.worker, toolbox.language, stopped, count))
@@ -81,6 +88,13 @@ def build(place: Place) -> Runnable:
                 watching.cancel()
 
     return HandProcess("worker", body)
+
+
+def guarded(most_mb: int) -> workshop.Memory | None:
+    """Return how the memory of this process is guarded; None: it has no limit."""
+    if not most_mb:
+        return None
+    return workshop.Memory(Bounds.of(most_mb), gauge(os.getpid()), lambda why: end_at_once(MemoryExceeded(why)))
 
 
 def toolbox_of(settings: Settings, ports: Ports, http: "httpx.AsyncClient") -> Toolbox:
