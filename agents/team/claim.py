@@ -72,10 +72,11 @@ def _labelled(items: Any) -> dict[str, list[Any]]:
     """Return values by label of a list of entities."""
     found: dict[str, list[Any]] = {}
     for item in items:
-        if isinstance(item, Mapping) and "label" in item:
+        label = item.get("label", item.get("kind")) if isinstance(item, Mapping) else None
+        if label is not None:
             value = item.get("value", item.get("text"))
-            if value is not None and value not in found.setdefault(str(item["label"]), []):
-                found[str(item["label"])].append(value)
+            if value is not None and value not in found.setdefault(str(label), []):
+                found[str(label)].append(value)
     return found
 
 

@@ -10,7 +10,8 @@ from agents.errors import AgentFailed
 from agents.pipeline import Work
 from agents.port import Ask, Language, Message
 from agents.team.check import faults
-from agents.team.shape import Shape, instantiated
+from agents.team.fitting import TooMany, instantiated
+from agents.team.shape import Shape
 from events.plan import Plan, PlanLimits
 
 _FIELD = "plan"  # of a task's input: a plan, or the name of a shape
@@ -51,23 +52,36 @@ async def plan(work: Work, shapes: Sequence[Shape], kinds: Collection[str], lang
     """
     asked = work.input.get(_FIELD)
     if asked is not None:
-        return _asked(asked, shapes, kinds)
-    found, names = instantiated(shapes, work.files, work.input)
-    if found is not None:
-        return _sound(Planned(found, f"shapes:{','.join(names)}", f"what came with it fits {', '.join(names)}"), None)
+        return _asked(asked, work, shapes, kinds)
+    fitting = _fitting(shapes, work, work.text)
+    if fitting is not None:
+        return fitting
     if language is not None:
         return await _said(work, kinds, language)
     known = ", ".join(shape.name for shape in shapes) or "none"
     raise AgentFailed("no_plan", f"nothing that came with it fits a shape ({known}), and no language model is here to plan")
 
 
-def _asked(asked: Any, shapes: Sequence[Shape], kinds: Collection[str]) -> Planned:
+def _fitting(shapes: Sequence[Shape], work: Work, text: str | None) -> Planned | None:
+    """Return the plan of the shapes that fit what came with a task, if any does; `text` None: whatever it says."""
+    try:
+        found, names = instantiated(shapes, work.files, work.input, text)
+    except TooMany as error:
+        raise AgentFailed("bad_plan", str(error)) from error
+    if found is None:
+        return None
+    return _sound(Planned(found, f"shapes:{','.join(names)}", f"what came with it fits {', '.join(names)}"), None)
+
+
+def _asked(asked: Any, work: Work, shapes: Sequence[Shape], kinds: Collection[str]) -> Planned:
     """Return the plan that the task names or brings along."""
     if isinstance(asked, str):
         shape = next((one for one in shapes if one.name == asked), None)
         if shape is None:
             raise AgentFailed("no_plan", f"no shape is called {asked!r}; there are {', '.join(one.name for one in shapes)}")
-        return _sound(Planned(shape.plan, f"shapes:{shape.name}/{shape.version}", "it was asked for by name"), None)
+        fitting = _fitting([shape], work, None)
+        plan = fitting.plan if fitting else shape.plan
+        return _sound(Planned(plan, f"shapes:{shape.name}/{shape.version}", "it was asked for by name"), None)
     try:
         given = msgspec.convert(asked, Plan)
     except msgspec.ValidationError as error:

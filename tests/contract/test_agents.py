@@ -14,7 +14,7 @@ import pytest
 
 from agents.catalog import PIPELINES, build, pipeline_of
 from agents.errors import AgentFailed, EffectUnreached
-from agents.lesson import Lesson
+from agents.lesson import Lesson, Tally
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
 from agents.port import Ask, Passage, Said
 from agents.spec import load
@@ -73,6 +73,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "classify": ("Which law governs contracts?", {}, {}),
     "summary": ("The first thing. The second thing. The third thing. The fourth.", {}, {}),
     "taught": ("What is this about?", {}, {}),
+    "compare": ("Compare.", {"items": ["It is 40 km.", "It is 50 km."]}, {}),
 }
 FILES: dict[str, bytes] = {"ocr": worn(drawn(invoice(random.Random(1))), "clean", np.random.default_rng(1))}
 ENCODER = sentence_encoder(load_settings().cache / "encoder")
@@ -135,9 +136,9 @@ class DoneTeam:
 class OneLesson:
     """Knows one thing."""
 
-    async def near(self, *_: object) -> tuple[Lesson, ...]:
+    async def near(self, *_: object) -> tuple[Tally, ...]:
         """Return it."""
-        return (Lesson("task", "ann", 0, "b", "law", 0.5),)
+        return (Tally("law", 1, 0.5, 1.0, (Lesson("task", "ann", 0, "b", "law", 0.5),)),)
 
 
 def toolbox(online: bool = True) -> Toolbox:
