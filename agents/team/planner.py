@@ -9,16 +9,13 @@ from msgspec import Struct
 from agents.errors import AgentFailed
 from agents.pipeline import Work
 from agents.port import Ask, Language, Message
+from agents.team import sketch
 from agents.team.check import faults
 from agents.team.fitting import TooMany, instantiated
 from agents.team.shape import Shape
-from events.plan import Plan, PlanLimits
+from events.plan import Plan
 
 _FIELD = "plan"  # of a task's input: a plan, or the name of a shape
-_LIMITS = PlanLimits(parts=12, depth=2)  # what a model may have done; it does not set them itself
-_TOLD = """You split a task into steps, each done by one specialist. Skills: {kinds}.
-Answer with JSON: {{"steps": [{{"id": "a", "kind": "<skill>", "text": "<what to do>"}}]}}.
-A step may use what another gave: ${{a.output}} in its text. Use few steps. Invent no skill."""
 
 
 class Planned(Struct, frozen=True):
@@ -27,21 +24,6 @@ class Planned(Struct, frozen=True):
     plan: Plan
     made_by: str
     why: str
-
-
-class Sketch(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a language model may say: steps with a skill, a text and what they come after, and nothing else."""
-
-    steps: tuple["SketchStep", ...]
-
-
-class SketchStep(Struct, frozen=True, forbid_unknown_fields=True):
-    """One step of a sketch."""
-
-    id: str
-    kind: str
-    text: str
-    after: tuple[str, ...] = ()
 
 
 async def plan(work: Work, shapes: Sequence[Shape], kinds: Collection[str], language: Language | None) -> Planned:
@@ -91,23 +73,21 @@ def _asked(asked: Any, work: Work, shapes: Sequence[Shape], kinds: Collection[st
 
 async def _said(work: Work, kinds: Collection[str], language: Language) -> Planned:
     """Ask a language model for a plan, and take it only if it is one."""
-    told = Message("system", _TOLD.format(kinds=", ".join(sorted(kinds))))
-    schema = msgspec.json.schema(Sketch)
     ask = Ask(
-        messages=(told, Message("user", work.text)),
+        messages=(Message("system", sketch.told(kinds)), Message("user", sketch.asked(work))),
         deadline=work.deadline,
         tenant=work.tenant,
         agent=work.agent,
         task_id=work.task_id,
         purpose="plan",
         max_tokens=512,
-        schema=schema,
+        schema=sketch.schema(kinds),
     )
     said = await language.complete(ask)
+    if said.data == {"steps": []}:
+        raise AgentFailed("no_plan", f"{said.model} says that no agent here can do it")
     try:
-        sketch = msgspec.convert(said.data, Sketch)
-        steps = [{**msgspec.to_builtins(step), "after": list(step.after)} for step in sketch.steps]
-        made = msgspec.convert({"name": "language", "steps": steps, "limits": msgspec.to_builtins(_LIMITS)}, Plan)
+        made = sketch.plan_of(said.data, work)
     except msgspec.ValidationError as error:
         raise AgentFailed("bad_plan", f"{said.model} said no plan: {error}") from error
     return _sound(Planned(made, f"model:{said.model}", f"{said.model} split it"), kinds)
