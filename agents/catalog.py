@@ -11,6 +11,7 @@ from agents.pipelines.arithmetic import Arithmetic
 from agents.pipelines.classify import Classify
 from agents.pipelines.clean import Clean
 from agents.pipelines.code import Code
+from agents.pipelines.compare import Compare
 from agents.pipelines.ensemble import Ensemble
 from agents.pipelines.entities import Entities
 from agents.pipelines.finance import Finance
@@ -58,6 +59,7 @@ PIPELINES: tuple[type[Pipeline], ...] = (
     Ensemble,
     Taught,
     Model,
+    Compare,
 )
 
 # Of agents that live elsewhere: no worker of ours runs them.

@@ -12,16 +12,12 @@ from typing import Annotated, Any, NamedTuple, cast
 
 from msgspec import Meta, Struct
 
+from agents.day import day_of
 from agents.errors import AgentFailed
 from agents.schema import as_json, faults_of, misfit
 
 REASON = "implausible_output"
 _MISSING = object()
-_DATES = (  # as they stand in documents; a year of two digits says too little
-    re.compile(r"(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})(?:[T ].*)?"),
-    re.compile(r"(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.\s?(?P<y>\d{4})"),
-    re.compile(r"(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{4})"),
-)
 _NUMBER = re.compile(r"[-+]?\d{1,18}(\.\d{1,18})?")
 
 
@@ -172,23 +168,12 @@ def _not_empty(value: Any, check: NotEmpty, _about: About) -> str | None:
 
 
 def _plausible_date(value: Any, check: PlausibleDate, about: About) -> str | None:
-    found = _date(value) if isinstance(value, str) else None
+    found = day_of(value) if isinstance(value, str) else None
     if found is None:
         return "is no date that exists"
     last = about.deadline.date() + timedelta(days=check.ahead_days)
     if not check.first <= found <= last:
         return f"is {found.isoformat()}, which does not lie between {check.first.isoformat()} and {last.isoformat()}"
-    return None
-
-
-def _date(text: str) -> date | None:
-    """Return the date that a text is, if there is such a day."""
-    for form in _DATES:
-        if found := form.fullmatch(text.strip()):
-            try:
-                return date(int(found["y"]), int(found["m"]), int(found["d"]))
-            except ValueError:
-                return None
     return None
 
 

@@ -7,18 +7,9 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
+from agents.day import days_in
 from agents.finding.entity import Entity, Kind, entity, merged
 
-_MONTHS = (
-    *("january", "february", "march", "april", "may", "june"),
-    *("july", "august", "september", "october", "november", "december"),
-)
-_GERMAN = {"januar": 1, "februar": 2, "märz": 3, "mai": 5, "juni": 6, "juli": 7, "oktober": 10, "dezember": 12}
-_NUMBER_OF = {**{name: number for number, name in enumerate(_MONTHS, 1)}, **_GERMAN} | {
-    name[:3]: number for number, name in enumerate(_MONTHS, 1)
-}
-_NUMBER_OF["sept"] = 9
-_MONTH = "|".join(sorted(_NUMBER_OF, key=len, reverse=True))
 _CURRENCY = r"(?:EUR|USD|GBP|CHF|JPY|Euro|euros?|dollars?|pounds?|francs?)"
 _SIGN = r"(?:US\$|[$€£¥])"
 _SUM = r"\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
@@ -34,13 +25,6 @@ _INVOICE = re.compile(
 _MONEY = re.compile(
     rf"(?<![\w.,])(?:(?:{_SIGN}\s?|{_CURRENCY}\s)(?:{_SUM}){_SCALE}|(?:{_SUM}){_SCALE}\s?(?:{_CURRENCY}\b|[€£]))(?!\w)"
 )
-_DATES = (
-    re.compile(r"(?<![\w-])(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})(?![\w-])"),
-    re.compile(r"(?<![\w.])(?P<d>\d{1,2})\.\s?(?P<m>\d{1,2})\.\s?(?P<y>\d{4})(?!\w)"),
-    re.compile(r"(?<![\w/])(?P<a>\d{1,2})/(?P<b>\d{1,2})/(?P<y>\d{4})(?![\w/])"),
-    re.compile(rf"(?<!\w)(?P<d>\d{{1,2}})(?:st|nd|rd|th|\.)?\s?(?P<name>{_MONTH})\.?,?\s?(?P<y>\d{{4}})(?!\w)", re.IGNORECASE),
-    re.compile(rf"(?<!\w)(?P<name>{_MONTH})\.?\s?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s?(?P<y>\d{{4}})(?!\w)", re.IGNORECASE),
-)
 
 
 def find(text: str) -> list[Entity]:
@@ -51,29 +35,8 @@ def find(text: str) -> list[Entity]:
 
 
 def dates_in(text: str) -> list[tuple[Entity, date]]:
-    """Return dates with a day, as they stand and as they are meant; of 03/04/2024 the first number is the month if it can be."""
-    found = [
-        (entity("date", text, *one.span()), meant) for form in _DATES for one in form.finditer(text) if (meant := _meant(one))
-    ]
-    return sorted(found, key=lambda one: one[0].start)
-
-
-def _meant(match: re.Match[str]) -> date | None:
-    """Return the day that a match means; None: the calendar has none such."""
-    parts = match.groupdict()
-    year = int(parts["y"])
-    if "a" in parts:
-        first, second = int(parts["a"]), int(parts["b"])
-        return _day(year, first, second) or _day(year, second, first)
-    month = _NUMBER_OF[parts["name"].lower()] if "name" in parts else int(parts["m"])
-    return _day(year, month, int(parts["d"]))
-
-
-def _day(year: int, month: int, day: int) -> date | None:
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
+    """Return days, as they stand and as they are meant."""
+    return [(entity("date", text, one.start, one.end), one.day) for one in days_in(text)]
 
 
 def _plain(kind: Kind, form: re.Pattern[str], text: str) -> Iterator[Entity]:

@@ -10,14 +10,14 @@ from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work
 
 
 class TaughtSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether it learns from what others were told, and how many lessons it looks at."""
+    """Whether it learns from what others were told, and how many answers it weighs: those with the likest lesson."""
 
     shared: bool = True
     most: Annotated[int, Meta(ge=1, le=500)] = 60
 
 
 class Taught:
-    """Looks up lessons of the same kind of task, and answers what the likest say."""
+    """Looks up lessons of the same kind of task, and answers what those say that are nearest as a whole."""
 
     name: ClassVar[str] = "taught"
     Settings: ClassVar[type[Struct]] = TaughtSettings
@@ -41,7 +41,11 @@ class Taught:
             told = taught(found)
         if told is None:
             raise AgentFailed("nothing_taught", "nobody was corrected on a task like this one")
-        output = {"answer": told.answer, "confidence": round(told.share, 4), "citations": [_cited(one) for one in told.lessons]}
+        output = {
+            "answer": told.answer,
+            "confidence": round(told.confidence, 4),
+            "citations": [_cited(one) for one in told.lessons],
+        }
         return Result(output, watch.steps)
 
 

@@ -5,26 +5,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            *("jan january januar", "feb february februar", "mar march märz", "apr april", "may mai", "jun june juni"),
-            *("jul july juli", "aug august", "sep sept september", "oct october okt oktober", "nov november"),
-            "dec december dez dezember",
-        ),
-        1,
-    )
-    for name in names.split()
-}
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
-_DATES = (
-    re.compile(r"\b(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})\b"),
-    re.compile(r"\b(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})\b"),
-    re.compile(r"\b(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{4})\b"),
-    re.compile(rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th|\.)?\s+(?:of\s+)?(?P<n>{_MONTH})\.?,?\s+(?P<y>\d{{4}})\b", re.IGNORECASE),
-    re.compile(rf"\b(?P<n>{_MONTH})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y>\d{{4}})\b", re.IGNORECASE),
-)
+from agents.day import MONTHS, days_in, without_days
+
 _UNIT = r"%|percent\b|per cent\b|prozent\b|k\b|thousand\b|million\b|billion\b"
 _NUMBER = re.compile(rf"(?<![\w.])[-+]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?\s*(?:{_UNIT})?", re.IGNORECASE)
 _SCALE = {
@@ -90,10 +72,11 @@ def _labelled(items: Any) -> dict[str, list[Any]]:
     """Return values by label of a list of entities."""
     found: dict[str, list[Any]] = {}
     for item in items:
-        if isinstance(item, Mapping) and "label" in item:
+        label = item.get("label", item.get("kind")) if isinstance(item, Mapping) else None
+        if label is not None:
             value = item.get("value", item.get("text"))
-            if value is not None and value not in found.setdefault(str(item["label"]), []):
-                found[str(item["label"])].append(value)
+            if value is not None and value not in found.setdefault(str(label), []):
+                found[str(label)].append(value)
     return found
 
 
@@ -131,24 +114,13 @@ def _of_words(one: str, other: str, field: str) -> tuple[str, ...]:
 
 
 def dates(text: str) -> list[date]:
-    """Return the dates in a text; those that no calendar has are passed over."""
-    found: list[date] = []
-    for pattern in _DATES:
-        for one in pattern.finditer(text):
-            given = one.groupdict()
-            month = int(given["m"]) if given.get("m") else _MONTHS[given["n"].lower()]
-            try:
-                found.append(date(int(given["y"]), month, int(given["d"])))
-            except ValueError:
-                continue
-    return found
+    """Return the days in a text."""
+    return [one.day for one in days_in(text)]
 
 
 def numbers(text: str) -> list[float]:
     """Return the numbers in a text, dates aside; thousands, percent and words such as million are reckoned in."""
-    for pattern in _DATES:
-        text = pattern.sub(" ", text)
-    text = _COUNT.sub(lambda found: _COUNTS[found[0].lower()], text)
+    text = _COUNT.sub(lambda found: _COUNTS[found[0].lower()], without_days(text))
     found = []
     for one in _NUMBER.findall(text):
         bare = re.match(r"[-+\d,.e]+", one.strip(), re.IGNORECASE)
@@ -187,7 +159,7 @@ def _about_one_thing(one: str, other: str) -> bool:
 
 def _words(text: str) -> set[str]:
     found = {word.lower().removesuffix("'s") for word in _WORD.findall(text)}
-    return {_stem(word) for word in found if word not in _SMALL and word not in _MONTHS} or found  # `A` alone is an option
+    return {_stem(word) for word in found if word not in _SMALL and word not in MONTHS} or found  # `A` alone is an option
 
 
 def _stem(word: str) -> str:

@@ -9,15 +9,13 @@ from msgspec import Struct
 from agents.errors import AgentFailed
 from agents.pipeline import Work
 from agents.port import Ask, Language, Message
+from agents.team import sketch
 from agents.team.check import faults
-from agents.team.shape import Shape, instantiated
-from events.plan import Plan, PlanLimits
+from agents.team.fitting import TooMany, instantiated
+from agents.team.shape import Shape
+from events.plan import Plan
 
 _FIELD = "plan"  # of a task's input: a plan, or the name of a shape
-_LIMITS = PlanLimits(parts=12, depth=2)  # what a model may have done; it does not set them itself
-_TOLD = """You split a task into steps, each done by one specialist. Skills: {kinds}.
-Answer with JSON: {{"steps": [{{"id": "a", "kind": "<skill>", "text": "<what to do>"}}]}}.
-A step may use what another gave: ${{a.output}} in its text. Use few steps. Invent no skill."""
 
 
 class Planned(Struct, frozen=True):
@@ -28,21 +26,6 @@ class Planned(Struct, frozen=True):
     why: str
 
 
-class Sketch(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a language model may say: steps with a skill, a text and what they come after, and nothing else."""
-
-    steps: tuple["SketchStep", ...]
-
-
-class SketchStep(Struct, frozen=True, forbid_unknown_fields=True):
-    """One step of a sketch."""
-
-    id: str
-    kind: str
-    text: str
-    after: tuple[str, ...] = ()
-
-
 async def plan(work: Work, shapes: Sequence[Shape], kinds: Collection[str], language: Language | None) -> Planned:
     """Return the plan of a task.
 
@@ -51,23 +34,36 @@ async def plan(work: Work, shapes: Sequence[Shape], kinds: Collection[str], lang
     """
     asked = work.input.get(_FIELD)
     if asked is not None:
-        return _asked(asked, shapes, kinds)
-    found, names = instantiated(shapes, work.files, work.input)
-    if found is not None:
-        return _sound(Planned(found, f"shapes:{','.join(names)}", f"what came with it fits {', '.join(names)}"), None)
+        return _asked(asked, work, shapes, kinds)
+    fitting = _fitting(shapes, work, work.text)
+    if fitting is not None:
+        return fitting
     if language is not None:
         return await _said(work, kinds, language)
     known = ", ".join(shape.name for shape in shapes) or "none"
     raise AgentFailed("no_plan", f"nothing that came with it fits a shape ({known}), and no language model is here to plan")
 
 
-def _asked(asked: Any, shapes: Sequence[Shape], kinds: Collection[str]) -> Planned:
+def _fitting(shapes: Sequence[Shape], work: Work, text: str | None) -> Planned | None:
+    """Return the plan of the shapes that fit what came with a task, if any does; `text` None: whatever it says."""
+    try:
+        found, names = instantiated(shapes, work.files, work.input, text)
+    except TooMany as error:
+        raise AgentFailed("bad_plan", str(error)) from error
+    if found is None:
+        return None
+    return _sound(Planned(found, f"shapes:{','.join(names)}", f"what came with it fits {', '.join(names)}"), None)
+
+
+def _asked(asked: Any, work: Work, shapes: Sequence[Shape], kinds: Collection[str]) -> Planned:
     """Return the plan that the task names or brings along."""
     if isinstance(asked, str):
         shape = next((one for one in shapes if one.name == asked), None)
         if shape is None:
             raise AgentFailed("no_plan", f"no shape is called {asked!r}; there are {', '.join(one.name for one in shapes)}")
-        return _sound(Planned(shape.plan, f"shapes:{shape.name}/{shape.version}", "it was asked for by name"), None)
+        fitting = _fitting([shape], work, None)
+        plan = fitting.plan if fitting else shape.plan
+        return _sound(Planned(plan, f"shapes:{shape.name}/{shape.version}", "it was asked for by name"), None)
     try:
         given = msgspec.convert(asked, Plan)
     except msgspec.ValidationError as error:
@@ -77,23 +73,21 @@ def _asked(asked: Any, shapes: Sequence[Shape], kinds: Collection[str]) -> Plann
 
 async def _said(work: Work, kinds: Collection[str], language: Language) -> Planned:
     """Ask a language model for a plan, and take it only if it is one."""
-    told = Message("system", _TOLD.format(kinds=", ".join(sorted(kinds))))
-    schema = msgspec.json.schema(Sketch)
     ask = Ask(
-        messages=(told, Message("user", work.text)),
+        messages=(Message("system", sketch.told(kinds)), Message("user", sketch.asked(work))),
         deadline=work.deadline,
         tenant=work.tenant,
         agent=work.agent,
         task_id=work.task_id,
         purpose="plan",
         max_tokens=512,
-        schema=schema,
+        schema=sketch.schema(kinds),
     )
     said = await language.complete(ask)
+    if said.data == {"steps": []}:
+        raise AgentFailed("no_plan", f"{said.model} says that no agent here can do it")
     try:
-        sketch = msgspec.convert(said.data, Sketch)
-        steps = [{**msgspec.to_builtins(step), "after": list(step.after)} for step in sketch.steps]
-        made = msgspec.convert({"name": "language", "steps": steps, "limits": msgspec.to_builtins(_LIMITS)}, Plan)
+        made = sketch.plan_of(said.data, work)
     except msgspec.ValidationError as error:
         raise AgentFailed("bad_plan", f"{said.model} said no plan: {error}") from error
     return _sound(Planned(made, f"model:{said.model}", f"{said.model} split it"), kinds)

@@ -6,6 +6,7 @@ Confidence is a model's mean score on the first half of the questions; the secon
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,14 @@ class Pair(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True):
-    """One question: whether the first, a random and the settled answer were right, and whether there was anything to settle."""
+    """One question: whether the first, a random, the majority's and the settled answer were right, and whether they differed.
+
+    Where no two say the same, the majority's is the first.
+    """
 
     first: float
     drawn: float
+    majority: float
     settled: float
     conflict: bool
     open: bool
@@ -83,7 +88,8 @@ def _one(outcomes: Outcomes, prompt: str, means: dict[str, float], rng: random.R
     said = ["A" if good else chr(ord("A") + rng.randrange(1, _OPTIONS)) for good in right]  # A is right, wherever it stood
     told = settle([answer_of("", model, {"option": one}, means[model]) for model, one in zip(models, said, strict=True)])
     chosen = right[0] if told.chosen is None else right[told.chosen]
-    return Settled(right[0], sum(right) / _ASKED, chosen, bool(told.conflicts), told.chosen is None)
+    most = right[said.index(Counter(said).most_common(1)[0][0])]
+    return Settled(right[0], sum(right) / _ASKED, most, chosen, bool(told.conflicts), told.chosen is None)
 
 
 def measure(seed: int) -> list[Figure]:
@@ -96,7 +102,12 @@ def measure(seed: int) -> list[Figure]:
         for name, figure in (("precision", precision), ("recall", recall))
     ]
     settled = bootstrapped([one.settled for one in some], mean, seed)
-    for baseline, others in (("random pick", [one.drawn for one in some]), ("first answer", [one.first for one in some])):
+    beside_it = {
+        "random pick": [one.drawn for one in some],
+        "first answer": [one.first for one in some],
+        "majority": [one.majority for one in some],
+    }
+    for baseline, others in beside_it.items():
         gains = [one.settled - other for one, other in zip(some, others, strict=True)]
         beside, gain = bootstrapped(others, mean, seed), bootstrapped(gains, mean, seed)
         figures.append(

@@ -17,6 +17,7 @@ from msgspec import Struct
 from agents.catalog import build
 from agents.errors import AgentFailed
 from agents.pipeline import Effects, Pipeline, Result, Toolbox, Work
+from agents.port import NO_BLOBS, Blobs
 from agents.spec import load
 from agents.team.advance import Start, advance, by_step
 from agents.team.planner import plan
@@ -36,7 +37,7 @@ from smolit.settings import PROJECT, load_settings
 
 TASKS = 60
 _DATA = "letters about orders, made by seed; tones by hand"
-_REVIEWS = (
+REVIEWS = (
     ("I love this shop, everything arrived early and works perfectly.", "positive"),
     ("Great quality and very friendly support, thank you!", "positive"),
     ("The best purchase I made this year, I am delighted.", "positive"),
@@ -90,7 +91,7 @@ def letters(seed: int, count: int = TASKS) -> list[Letter]:
 
 def _letter(rng: random.Random) -> Letter:
     (a, b), (c, d) = ((rng.randint(2, 40), rng.randint(3, 99)) for _ in range(2))
-    review, tone = rng.choice(_REVIEWS)
+    review, tone = rng.choice(REVIEWS)
     sums = [f"{a} * {b}", f"{c} * {d}"]
     text = f"I ordered {a} lamps at {b} and {c} chairs at {d}. What do both come to together? About my last order: {review}"
     return Letter(text, {"review": review, "sums": sums}, str(a * b + c * d), tone)
@@ -171,10 +172,11 @@ def _later() -> datetime:
     return datetime.now(UTC) + timedelta(minutes=1)
 
 
-def crew(kinds: Sequence[str]) -> dict[str, tuple[AgentSpec, Pipeline]]:
+def crew(kinds: Sequence[str], blobs: Blobs = NO_BLOBS) -> dict[str, tuple[AgentSpec, Pipeline]]:
     """Return the house's agent for each skill, ready to work; the first by name where several have it."""
     http, encoders = httpx.AsyncClient(trust_env=False), Encoders(load_settings().cache / "encoder")
-    toolbox = Toolbox(PROJECT, frozenset(), http, lambda path: Outcomes.load(path.parent, path.name), encoders=encoders)
+    recorded = lambda path: Outcomes.load(path.parent, path.name)  # noqa: E731
+    toolbox = Toolbox(PROJECT, frozenset(), http, recorded, encoders=encoders, blobs=blobs)
     specs = sorted(load(PROJECT / "agents" / "specs"), key=lambda spec: spec.id)
     found = {kind: next(spec for spec in specs if kind in spec.skills) for kind in kinds}
     return {kind: (spec, build(spec, toolbox)) for kind, spec in found.items()}

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from agents.errors import AgentFailed
-from agents.lesson import Lesson
+from agents.lesson import CITED, Tally
 from events.task import Features
 from store.postgres import Connection
 
@@ -19,8 +19,8 @@ class ReadLessons:
         self._connection: Connection | None = None
         self._alone = asyncio.Lock()
 
-    async def near(self, tenant: str, kind: str | None, features: Features, agent: str | None, most: int) -> tuple[Lesson, ...]:
-        """Return the lessons of the likest tasks of a kind, likest first.
+    async def near(self, tenant: str, kind: str | None, features: Features, agent: str | None, most: int) -> tuple[Tally, ...]:
+        """Return by answer what was said of tasks of a kind, for the `most` answers with the likest lesson.
 
         Raises:
             AgentFailed: the task's vector cannot be compared.
@@ -36,8 +36,8 @@ class ReadLessons:
         async with self._alone:
             if self._connection is None:
                 self._connection = await self._connect()
-            found = await lessons_near(self._connection, vector, tenant, kind, agent, most)
-        return tuple(msgspec.convert(msgspec.structs.asdict(one), Lesson) for one in found)
+            found = await lessons_near(self._connection, vector, tenant, kind, agent, most, CITED)
+        return tuple(msgspec.convert(msgspec.structs.asdict(one), Tally) for one in found)
 
     async def aclose(self) -> None:
         """Close the connection, if there is one."""

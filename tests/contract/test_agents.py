@@ -16,7 +16,7 @@ from agents.card_file import load as load_cards
 from agents.catalog import PIPELINES, build, pipeline_of
 from agents.choosing import KnownModel
 from agents.errors import AgentFailed, EffectUnreached
-from agents.lesson import Lesson
+from agents.lesson import Lesson, Tally
 from agents.pipeline import Effect, Pipeline, Result, Toolbox, Work
 from agents.port import Ask, Passage, Said
 from agents.spec import load
@@ -78,6 +78,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "summary": ("The first thing. The second thing. The third thing. The fourth.", {}, {}),
     "taught": ("What is this about?", {}, {}),
     "model": ("I love it", {}, {"any": {"subtask": "polarity"}}),
+    "compare": ("Compare.", {"items": ["It is 40 km.", "It is 50 km."]}, {}),
 }
 FILES: dict[str, bytes] = {"ocr": worn(drawn(invoice(random.Random(1))), "clean", np.random.default_rng(1))}
 ENCODERS = Encoders(load_settings().cache / "encoder")
@@ -140,9 +141,9 @@ class DoneTeam:
 class OneLesson:
     """Knows one thing."""
 
-    async def near(self, *_: object) -> tuple[Lesson, ...]:
+    async def near(self, *_: object) -> tuple[Tally, ...]:
         """Return it."""
-        return (Lesson("task", "ann", 0, "b", "law", 0.5),)
+        return (Tally("law", 1, 0.5, 1.0, (Lesson("task", "ann", 0, "b", "law", 0.5),)),)
 
 
 def toolbox(online: bool = True) -> Toolbox:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from agents.errors import AgentFailed
-from agents.lesson import Lesson, Taught, taught
+from agents.lesson import Lesson, Tally, taught
 from agents.pipeline import Work
 from agents.pipelines.taught import Taught as Pipeline
 from agents.pipelines.taught import TaughtSettings
-from bench.agents.shared import asked
+from bench.agents.shared import BEFORE, RULES, SERVES, Asked, encoded, measured
 from tests.builders import features, moment
 from tests.contract.test_agents import PlainEffects, toolbox
 
@@ -20,18 +20,36 @@ def lesson(answer: str, cosine: float, task: str = "t") -> Lesson:
     return Lesson(task, "ann", 0, "b", answer, cosine)
 
 
-def test_the_likest_lessons_speak_and_no_more_than_three_for_one_answer() -> None:
-    """Who was told a thing often is not louder than who was told a liker one; what is unlike says nothing."""
-    many = [lesson("law", 0.3, f"t{number}") for number in range(9)]
+def tally(answer: str, count: int, cosine: float, middle: float, likest: float | None = None) -> Tally:
+    """Return all lessons of an answer; the likest is as like as all are on average, if nothing else is said."""
+    return Tally(answer, count, cosine, middle, (lesson(answer, cosine if likest is None else likest),))
 
-    told = taught([*many, lesson("math", 0.95)])
+
+def test_the_nearest_middle_speaks_whoever_was_told_how_much() -> None:
+    """A hundred lessons have a likest one that is like anything; what they are like as a whole is what counts."""
+    much, little = tally("law", 100, 0.2, 0.25, likest=0.9), tally("math", 4, 0.4, 0.4)
+
+    told = taught([much, little])
 
     assert told is not None
-    assert (told.answer, told.lessons) == ("math", (lesson("math", 0.95),))
-    assert told.share == pytest.approx(0.95 / (0.95 + 3 * 0.3))
+    assert (told.answer, told.lessons) == ("math", little.likest)
+    assert 0.5 < told.confidence < 1
+
+
+def test_a_middle_of_few_lessons_is_given_back_a_part_of_what_it_looks_too_far_away() -> None:
+    """Two answers whose true middles are alike near: by plain distance many lessons win, by all given back few do."""
+    much, little = tally("law", 50, 0.30, 0.30), tally("math", 2, 0.40, 0.62)
+
+    assert [found.answer for share in (0.0, 1.0) if (found := taught([much, little], share))] == ["law", "math"]
+
+
+def test_what_is_unlike_says_nothing_and_single_lessons_are_compared_by_likeness() -> None:
+    """Nothing is answered out of lessons that point elsewhere; of answers with one lesson each the likest counts."""
     assert taught([]) is None
-    assert taught([lesson("law", 0.0), lesson("math", -0.2)]) is None
-    assert taught(many) == Taught("law", 1.0, tuple(many[:3]))
+    assert taught([tally("law", 1, 0.0, 1.0), tally("math", 1, -0.2, 1.0)]) is None
+    single = taught([tally("law", 1, 0.3, 1.0), tally("math", 1, 0.5, 1.0), tally("art", 1, -0.5, 1.0)])
+    assert single is not None
+    assert single.answer == "math"
 
 
 async def test_an_agent_that_shares_asks_for_everybodys_lessons_and_one_that_does_not_for_its_own() -> None:
@@ -39,9 +57,9 @@ async def test_an_agent_that_shares_asks_for_everybodys_lessons_and_one_that_doe
     heard: list[Any] = []
 
     class Told:
-        async def near(self, *said: Any) -> tuple[Lesson, ...]:
+        async def near(self, *said: Any) -> tuple[Tally, ...]:
             heard.append(said[3])
-            return (lesson("law", 0.5),)
+            return (tally("law", 1, 0.5, 1.0),)
 
     tools = toolbox()
     tools = type(tools)(tools.root, tools.hosts, tools.http, tools.recordings, lessons=Told())
@@ -57,11 +75,23 @@ async def test_an_agent_that_shares_asks_for_everybodys_lessons_and_one_that_doe
         )
 
 
-def test_what_a_was_told_raises_b_on_related_tasks() -> None:
-    """On real questions, by more than chance explains; what it does to others is measured by the bench and told in the docs."""
-    related = [one for one in asked(seed=2) if one.related]
-    gains = [one.shared - one.alone for one in related]
-    mean = sum(gains) / len(gains)
-    error = (sum((gain - mean) ** 2 for gain in gains) / len(gains) / (len(gains) - 1)) ** 0.5
+def test_what_a_was_told_raises_b_on_related_tasks_and_costs_others_nothing() -> None:
+    """On real questions, seeds that chose nothing: related ones gain, others lose nothing; the rule before cost them much."""
+    vectors, seeds = encoded(), range(201, 207)
 
-    assert mean - 1.96 * error > 0.05
+    (related, others), (_, before) = (measured(RULES[name], seeds, vectors) for name in (SERVES, BEFORE))
+
+    assert mean(related) - 1.96 * error(related) > 0.03
+    assert mean(others) > -0.02
+    assert mean(before) + 1.96 * error(before) < -0.1
+
+
+def mean(some: list[Asked]) -> float:
+    """Return what sharing brings on average."""
+    return sum(one.shared - one.alone for one in some) / len(some)
+
+
+def error(some: list[Asked]) -> float:
+    """Return how sure that is: the error of the mean over seeds."""
+    middle = mean(some)
+    return (sum((one.shared - one.alone - middle) ** 2 for one in some) / len(some) / (len(some) - 1)) ** 0.5

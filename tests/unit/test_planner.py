@@ -10,6 +10,7 @@ from agents.pipeline import Work
 from agents.port import Ask, Said
 from agents.team.planner import Planned, plan
 from agents.team.shape import load
+from events.task import FileRef
 from tests.builders import moment
 from tests.whole import Whole
 
@@ -56,7 +57,6 @@ async def test_a_model_plans_what_no_shape_fits_and_is_asked_by_schema() -> None
     [
         (None, "said no plan"),
         ("sure, here is a plan", "said no plan"),
-        ({"steps": []}, "said no plan"),
         ({"steps": [{"id": "a", "kind": "arithmetic"}]}, "said no plan"),
         ({"steps": [{**STEPS[0], "agent": "admin"}]}, "said no plan"),
         ({"steps": [{**STEPS[0], "files": ["${task.files}"]}]}, "said no plan"),
@@ -74,6 +74,38 @@ async def test_what_is_no_plan_is_refused(data: Any, what: str) -> None:
         await planned(data)
 
     assert failure.value.reason == "bad_plan"
+
+
+async def test_a_model_may_say_that_nobody_can_do_it() -> None:
+    """No steps are an answer, and no plan that is none."""
+    with pytest.raises(AgentFailed, match="tiny says that no agent here can do it") as failure:
+        await planned({"steps": []})
+
+    assert failure.value.reason == "no_plan"
+
+
+async def test_a_model_refers_to_what_came_along_and_sees_none_of_it() -> None:
+    """Files and fields by name only; a reference to a file of the task in a text gives the step that file, and no other."""
+    said = {
+        "steps": [{"id": "a", "kind": "sentiment", "text": "Read ${task.files[0]} and ${task.files[7]}, ${task.input.notes[1]}."}]
+    }
+    model = Model(said)
+    file = FileRef("scan.png", "image/png", "aa", 1)
+    given = {"notes": ["secret one", "secret two"], "bad}name": "x"}
+    work = Work("t", "task", 1, "supervisor", "team", "Split it.", given, moment(0) + timedelta(minutes=1), files=(file,))
+
+    made = await plan(work, (), KINDS, model)
+
+    (step,) = made.plan.steps
+    assert (step.files, step.text) == (
+        ("${task.files[0]}",),
+        "Read ${task.files[0].name} and ${task.files[7].name}, ${task.input.notes[1]}.",
+    )
+    shown = model.asked[0].messages[1].content
+    assert "${task.files[0]}: file scan.png (image/png)" in shown
+    assert "${task.input.notes[1]}: text" in shown
+    assert "secret" not in shown
+    assert "bad}name" not in shown
 
 
 async def test_a_shape_goes_before_a_model_and_a_plan_that_came_along_before_both() -> None:

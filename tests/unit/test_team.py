@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from agents.team.advance import Moved, advance
 from agents.team.check import cycle, faults
+from agents.team.fitting import TooMany, instantiated
 from agents.team.reference import ReferenceMissing, filled
 from agents.team.report import merged
-from agents.team.shape import FOLDER, instantiated, load, read
+from agents.team.shape import FOLDER, load, read
 from agents.team.standing import Brief, Heard, Standing, heard
 from events.answer import RequestRefused
 from events.plan import SUPERVISOR, Plan, PlanLimits, PlanStep
@@ -286,7 +287,7 @@ def test_several_inputs_get_the_steps_of_every_shape_that_fits_side_by_side() ->
         FileRef("c.pdf", "application/pdf", "cc", 1),
     ]
 
-    made, names = instantiated(load(), files, {"review": "good", "question": "why?"})
+    made, names = instantiated(load(), files, {"review": "good", "question": "why?"}, "Look at this.")
 
     assert made is not None
     assert [one.split("/")[0] for one in names] == ["document", "question", "review", "table"]
@@ -295,7 +296,48 @@ def test_several_inputs_get_the_steps_of_every_shape_that_fits_side_by_side() ->
     assert by["document_3_entities"].text == "${document_3_read.output.text}"
     assert by["table_2_table"].files == ("${task.files[1]}",)
     assert faults(made) == ()
-    assert instantiated(load(), [], {}) == (None, ())
+    assert instantiated(load(), [], {}, "") == (None, ())
+
+
+def scan(name: str) -> FileRef:
+    """Return a file that is a scan."""
+    return FileRef(name, "image/png", "aa", 1)
+
+
+def test_words_choose_a_shape_that_stands_instead_of_another_and_compares_all_copies() -> None:
+    """Two scans are read side by side, and what was found in both is compared; one scan, or no such words: as ever."""
+    files = [scan("invoice.png"), scan("order.png")]
+
+    made, names = instantiated(load(), files, {}, "Does the invoice match the order?")
+    plain, others = instantiated(load(), files, {}, "Read this.")
+    one, single = instantiated(load(), files[:1], {}, "Does the invoice match the order?")
+
+    assert made is not None
+    assert plain is not None
+    assert one is not None
+    assert (names, others, single) == (("compare/1",), ("document/1",), ("document/1",))
+    last = made.steps[-1]
+    assert last.kind == "compare"
+    assert last.input == {
+        "items": ["${compare_1_entities.output.entities}", "${compare_2_entities.output.entities}"],
+        "names": ["${task.files[0].name}", "${task.files[1].name}"],
+    }
+    assert faults(made) == faults(plain) == faults(one) == ()
+
+
+def test_a_shape_for_entries_has_a_copy_of_each_and_one_step_over_all() -> None:
+    """References are set right by place; texts of all are joined; too many are refused, and what is no list is not meant."""
+    made, _ = instantiated(load(), [], {"reviews": ["good", "bad", "so so"]}, "")
+
+    assert made is not None
+    assert [(one.kind, one.text) for one in made.steps] == [
+        *(("sentiment", f"${{task.input.reviews[{at}]}}") for at in range(3)),
+        ("summary", "\n\n".join(f"${{task.input.reviews[{at}]}}" for at in range(3))),
+    ]
+    assert faults(made) == ()
+    assert instantiated(load(), [], {"reviews": "good"}, "") == (None, ())
+    with pytest.raises(TooMany, match="21 of what the shape 'reviews' is for; 20 at most"):
+        instantiated(load(), [], {"reviews": ["x"] * 21}, "")
 
 
 HEAD = "name: x\ndescription: d\nsteps:\n"
@@ -311,6 +353,8 @@ TWO = "  - id: a\n    kind: k\n    text: {}\n  - id: b\n    kind: k\n    text: {
         ("name: x\ndescription: d\nsteps: []\n", "x.yaml:3"),
         ("name: x\ndescription: d\nstep: []\n", "x.yaml:1"),
         ("name: x\ndescription: d\nsteps:\n  - {id: a, kind: k, text: '${file.name}'}\n", "after 'file' comes .output"),
+        (HEAD + TWO.format("t", "t") + "then:\n  - {id: c, kind: k, text: '${all.d.output}'}\n", "x.yaml:11: step c"),
+        (HEAD + TWO.format("t", "t") + "then:\n  - {id: a, kind: k, text: t}\n", "two steps have this id"),
         ("- x\n", "x.yaml:1"),
     ],
 )  # fmt: skip
