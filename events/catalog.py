@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
 from events.answer import AnswerGiven, RequestRefused
+from events.approval import ApprovalAnswered, ApprovalAsked, ApprovalSettled
 from events.calibration import CalibrationEnded, CalibrationStarted
 from events.conversation import (
     ContextUsed,
@@ -45,6 +46,7 @@ from events.model import ModelPromoted, ModelRegistered, ModelRejected, ModelRol
 from events.plan import PlanEnded, PlanMade, PlanSettled, PlanStepEnded, PlanStepStarted
 from events.request import (
     AnnounceWorker,
+    AnswerApproval,
     AnswerAttempt,
     BeatWorker,
     CancelTask,
@@ -118,6 +120,7 @@ REQUESTS: tuple[type[Request], ...] = (
     AnnounceWorker,
     BeatWorker,
     AnswerAttempt,
+    AnswerApproval,
     SendMessage,
     RegisterKey,
     Remember,
@@ -173,6 +176,9 @@ FACTS: tuple[type[Fact], ...] = (
     PlanSettled,
     PlanStepEnded,
     PlanEnded,
+    ApprovalAsked,
+    ApprovalAnswered,
+    ApprovalSettled,
     KeyRegistered,
     MessageSent,
     MessageDelivered,
