@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from agents.choosing import Models
+from agents.consent import Consent, Reach
 from agents.errors import AgentFailed
 from agents.lesson import Lessons
 from agents.port import NO_BLOBS, Blobs, Language, Said, Shelf
@@ -64,12 +65,19 @@ class Result(Struct, frozen=True):
 
 
 class Effect(Struct, frozen=True):
-    """One side effect: the step it is, whom it is asked of, the request's sha256, and whether a repeat is harmless."""
+    """One side effect: the step it is, whom it is asked of, the request's sha256, and whether a repeat is harmless.
+
+    `reach`: how far it reaches. `ask`: why a person has to allow it; None: nobody need, unless the tenant's rule says so.
+    They are shown `arguments`.
+    """
 
     step: str
     target: str
     request_sha256: str
     idempotent: bool
+    reach: Reach = "outside"
+    ask: str | None = None
+    arguments: Any = None
 
 
 class Effects(Protocol):
@@ -79,6 +87,7 @@ class Effects(Protocol):
         """Return the effect's result; `call` gets the key under which the provider knows it.
 
         Raises:
+            AwaitsApproval: a person is asked first, and has not answered.
             EffectUnknown: it may have happened, and asking again could make it happen twice.
             AgentFailed: it did not happen, or the provider that takes our key did not answer.
         """
@@ -92,6 +101,7 @@ class Toolbox(Struct, frozen=True):
     name of its environment variable. `servers` are the servers of foreign tools that the operator named.
     `encoders`: what texts are compared with and judged by. `team` None: nobody can be asked from here.
     `lessons`: what people said was right; None: nobody is asked. `models`: those that a step may choose from.
+    `consent`: whose effects a person has to allow.
     """
 
     root: Path
@@ -108,6 +118,7 @@ class Toolbox(Struct, frozen=True):
     team: Team | None = None
     lessons: Lessons | None = None
     models: Models | None = None
+    consent: Consent = Consent()
 
 
 class Pipeline(Protocol):

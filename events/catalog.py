@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
 from events.answer import AnswerGiven, RequestRefused
+from events.approval import ApprovalAnswered, ApprovalAsked, ApprovalSettled
 from events.calibration import CalibrationEnded, CalibrationStarted
 from events.card import CardChanged, CardRegistered, CardRetired, RegisterCard, RetireCard
 from events.conversation import (
@@ -47,6 +48,7 @@ from events.piece import PieceSpoken
 from events.plan import PlanEnded, PlanMade, PlanSettled, PlanStepEnded, PlanStepStarted
 from events.request import (
     AnnounceWorker,
+    AnswerApproval,
     AnswerAttempt,
     BeatWorker,
     CancelTask,
@@ -120,6 +122,7 @@ REQUESTS: tuple[type[Request], ...] = (
     AnnounceWorker,
     BeatWorker,
     AnswerAttempt,
+    AnswerApproval,
     SendMessage,
     RegisterKey,
     Remember,
@@ -177,6 +180,9 @@ FACTS: tuple[type[Fact], ...] = (
     PlanSettled,
     PlanStepEnded,
     PlanEnded,
+    ApprovalAsked,
+    ApprovalAnswered,
+    ApprovalSettled,
     KeyRegistered,
     MessageSent,
     MessageDelivered,

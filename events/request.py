@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from events.agent import AgentSpec
+from events.approval import Decision
 from events.calibration import CopyOf, Judge, Limits, Planned, Why
 from events.conversation import Base64, Letter, Scope, Sender, Spoken, Whose
 from events.conversation import MemoryId as MemoryName
@@ -390,6 +391,19 @@ class RegisterKey(Request, frozen=True, kw_only=True):
     public_key: Annotated[Base64, says("Ed25519 public key, base64.")]
     scope: Annotated[Scope, says("What it may be used for; a later key may have less of it, never more.")] = Scope()
     proof: Annotated[Base64, says("Signature of the key before over `key_bytes`; empty for the first.")] = ""
+
+
+@event("approval.answer", version=1, topic=REQUESTS, key="task_id")
+class AnswerApproval(Request, frozen=True, kw_only=True):
+    """Allow or deny a call that an agent asks about; only the house's operator can sign it."""
+
+    approval_id: Annotated[TaskId, says("Id of the question.")]
+    task_id: TaskId
+    arguments_sha256: Annotated[Sha256, says("sha256 of the arguments that are meant.")]
+    decision: Annotated[Decision, says("granted, or denied.")]
+    by: Annotated[Ident, says("Who says so.")]
+    reason: Reason = ""
+    proof: Annotated[Base64, says("Signature of the operator over `events.approval.answer_bytes`, base64.")]
 
 
 @event("memory.remember", version=1, topic=REQUESTS, key="user")

@@ -8,6 +8,7 @@ import msgspec
 import psycopg
 from msgspec import Struct
 
+from agents.consent import AwaitsApproval, Question
 from agents.errors import AgentFailed
 from agents.pipeline import Result
 from agents.team.splitting import Delegated, Splitting
@@ -29,11 +30,12 @@ class Rests(Struct, frozen=True):
 
 
 class Tried(Struct, frozen=True):
-    """How an attempt went, and the output's bytes if they are for the blob store; or that it rests."""
+    """How an attempt went, and the output's bytes if they are for the blob store; or that it rests, or waits for a person."""
 
     finish: Finish
     blob: bytes | None = None
     rests: Rests | None = None
+    waits: Question | None = None
 
 
 async def attempt(claimed: Claimed, running: Awaitable[Result], timer: Timer, now: datetime) -> Tried:
@@ -90,6 +92,8 @@ def failed(claimed: Claimed, error: BaseException, took_us: int) -> Tried:
     """Return a failure; an error that has no name of ours is a defect of the agent."""
     if isinstance(error, Delegated):
         return Tried(Finish(claimed, "failed", took_us, reason="delegated"), rests=Rests(error.splitting))
+    if isinstance(error, AwaitsApproval):
+        return Tried(Finish(claimed, "failed", took_us, reason="awaits_approval"), waits=error.question)
     if isinstance(error, AgentFailed):
         detail = clean(error.detail)
         costs = [step.cost_microusd for step in error.steps if step.cost_microusd is not None]

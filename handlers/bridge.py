@@ -26,7 +26,7 @@ from events.pool import elsewhere, is_elsewhere
 from events.request import AnnounceWorker, AnswerAttempt, BeatWorker
 from events.topics import REQUESTS, WORK, Names
 from events.wire import Incoming, Outgoing
-from handlers import remote
+from handlers import remote, voucher
 from handlers.attempt import Tried, failed
 from handlers.count import Count
 from handlers.desk import Desk
@@ -35,7 +35,7 @@ from handlers.ending import Finish, Roads
 from handlers.remote import Heard, No
 from handlers.sieve import Sieve, Timer
 from handlers.workshop import Clock, seen
-from store import blob, claim, closing, intake, ledger, outbox, room, work
+from store import blob, claim, closing, intake, ledger, outbox, room, sender_key, work
 from store import remote as rows
 from store.claim import Claimed, Hold
 from store.doorbell import Doorbell
@@ -69,8 +69,11 @@ class Rhythm(Struct, frozen=True):
 class Ear:
     """Takes what workers say, in the caller's transaction."""
 
-    def __init__(self, roads: Roads, rhythm: Rhythm, clock: Clock, limit_bytes: int, count: Count) -> None:
+    def __init__(
+        self, roads: Roads, rhythm: Rhythm, clock: Clock, limit_bytes: int, count: Count, unsigned: Collection[str] = ()
+    ) -> None:
         self._roads, self._rhythm, self._clock = roads, rhythm, clock
+        self._unsigned = unsigned
         self._limit_bytes, self._count = limit_bytes, count
         self._alive: dict[str, tuple[Worker, int, tuple[str, ...]]] = {}  # by holder: heard of since the last commit
         self._back: list[tuple[str, str]] = []
@@ -78,7 +81,7 @@ class Ear:
 
     async def apply(self, connection: Connection, records: Sequence[Incoming]) -> None:
         """Apply one batch. Tasks are locked before anything else, all at once: nobody waits in a ring."""
-        heard = remote.hear(records, self._roads.names, self._limit_bytes)
+        heard = await self._vouched(connection, remote.hear(records, self._roads.names, self._limit_bytes))
         await self._answers(connection, [one for one in heard if isinstance(one.said, AnswerAttempt)])
         for one in heard:
             if isinstance(one.said, AnnounceWorker | BeatWorker):
@@ -93,6 +96,37 @@ class Ear:
         signs = [seen(worker.holder, self._roads, agents, worker.capacity, busy, now) for worker, busy, agents in alive.values()]
         if signs:
             await publisher.publish(signs)
+
+    async def _vouched(self, connection: Connection, heard: Sequence[Heard]) -> list[Heard]:
+        """Return what its source signed, and says for the first time; refuse the rest."""
+        spoke = {(one.tenant, one.envelope.source) for one in heard}
+        signers = {tenant: [voucher.signer_of(source) for whose, source in spoke if whose == tenant] for tenant, _ in spoke}
+        keys = [row for tenant, some in sorted(signers.items()) for row in await sender_key.keys_of(connection, tenant, some)]
+        good = []
+        for one in heard:
+            signer = voucher.signer_of(one.envelope.source)
+            own = [row for row in keys if (row.tenant, row.sender) == (one.tenant, signer)]
+            if no := voucher.unvouched(one, own, self._unsigned, self._clock()):
+                await self._refuse(connection, one, no)
+            else:
+                good.append(one)
+        return await self._first_said(connection, good)
+
+    async def _first_said(self, connection: Connection, heard: Sequence[Heard]) -> list[Heard]:
+        """Return what was not said before: a sign of life that is signed counts once. An answer is told by its claim."""
+        signs = [one for one in heard if not isinstance(one.said, AnswerAttempt) and voucher.is_vouched_for(one)]
+        once = {one.record.origin for one in signs}
+        new = await rows.first_said(connection, [_word(one) for one in signs])
+        good = []
+        for one in heard:
+            if one.record.origin in once and _word(one) not in new:
+                await self._refuse(
+                    connection, one, No("replayed", "ce_id: this was said before; each sign of life has its own id")
+                )
+                continue
+            new.discard(_word(one))
+            good.append(one)
+        return good
 
     async def _answers(self, connection: Connection, heard: Sequence[Heard]) -> None:
         """End the attempts that are answered, and refuse what does not count."""
@@ -251,6 +285,11 @@ class Hand:
         return Desk(self._connection, holder, self._roads, self._clock, self._rhythm.lease_s)
 
 
+def _word(heard: Heard) -> tuple[str, str, str]:
+    """Return what names something that was said."""
+    return heard.tenant, heard.envelope.source, heard.envelope.id
+
+
 def _ask(claimed: Claimed) -> ledger.Ask:
     """Return the side effect that giving an attempt away may be."""
     effect = remote.effect_of(claimed)
@@ -278,6 +317,7 @@ async def run(
     count: Count,
     tell: Callable[[Sequence[str]], None],
     *,
+    unsigned: Collection[str] = (),
     connect: Connect = connect,
     make_reader: MakeReader = PartitionReader,
     make_publisher: MakePublisher = Publisher,
@@ -303,7 +343,7 @@ async def run(
         await publisher.start()
         bell = await Doorbell.install(dsn, room.bell_of(_BELL), CONSUMER)
         stack.push_async_callback(bell.close)
-        ear, hand = Ear(roads, rhythm, clock, limit_bytes, count), Hand(lines[1], roads, rhythm, clock, count)
+        ear, hand = Ear(roads, rhythm, clock, limit_bytes, count, unsigned), Hand(lines[1], roads, rhythm, clock, count)
         fold = make_fold(CONSUMER, lines[0])
         asked = [roads.names.requests_of(tenant) for tenant in tenants]
         places = [(topic, part) for topic in asked for part in range(REQUESTS.partitions)]

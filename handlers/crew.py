@@ -73,7 +73,8 @@ class Crew:
             features=claimed.context.features,
         )
         admitted(claimed.spec, task.input)
-        result = await pipeline.run(work, LedgerEffects(self._connection, claimed.hold), self._timer)
+        effects = LedgerEffects(self._connection, claimed.hold, task.tenant, self._toolbox.consent)
+        result = await pipeline.run(work, effects, self._timer)
         return accepted(claimed.spec, result)
 
     async def _pipeline(self, spec: AgentSpec) -> Pipeline:

@@ -11,6 +11,7 @@ from events.stamp import caused
 from events.task import AttemptStarted
 from events.topics import TASKS
 from events.wire import Outgoing, encode
+from handlers.asking import wait
 from handlers.attempt import Tried
 from handlers.ending import Finish, Roads, finish_facts, judge
 from handlers.splitting import rest
@@ -82,14 +83,16 @@ class Desk:
         return await claim.claim(self._connection, self._worker, agents, most, self._lease_s, self._pool)
 
     async def _rest(self, tried: Sequence[Tried]) -> tuple[list[EndOutcome], list[Tried], list[Outgoing]]:
-        """Lay aside what others do parts of; return their outcomes, what has ended, and the records to publish."""
+        """Lay aside what waits for others, or for a person; return their outcomes, what has ended, and the records to publish."""
         resting = [one for one in tried if one.rests is not None]
-        if not resting:
+        waiting = [one for one in tried if one.waits is not None]
+        if not resting and not waiting:
             return [], list(tried), []
         await closing.lock_open(self._connection, sorted(_task_id(one) for one in tried))
         failed, records = await rest(self._connection, self._worker, resting, self._roads, self._clock())
-        ended = [one for one in tried if one.rests is None]
-        return ["rests"] * (len(resting) - len(failed)), [*ended, *failed], records
+        asked = await wait(self._connection, self._worker, waiting, self._roads, self._clock())
+        ended = [one for one in tried if one.rests is None and one.waits is None]
+        return ["rests"] * (len(resting) + len(waiting) - len(failed)), [*ended, *failed], [*records, *asked]
 
     async def _end(self, tried: Sequence[Tried]) -> tuple[list[EndOutcome], list[Outgoing]]:
         """End attempts, and the tasks for which that was the end; return the outcomes and the records to publish."""

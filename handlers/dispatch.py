@@ -14,12 +14,14 @@ from msgspec import Struct
 
 from bus.reader import MakeReader, PartitionReader
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
+from events.approval import ApprovalAnswered
 from events.aside import dead_letter
 from events.event import Event
 from events.pool import pool_of
 from events.task import AgentChosen, CancelRequested, TaskEnded
 from events.topics import AGENTS, DEFAULT_TENANT, TASKS, Names
 from events.wire import Incoming
+from handlers.asking import answered
 from handlers.count import Count
 from handlers.ending import Roads, Verdict, closed_facts, early_facts
 from handlers.line import Line
@@ -77,6 +79,7 @@ class Dispatcher:
             await self._queue(connection, batch.chosen, open_ids)
             open_ids -= await self._close(connection, batch.ended, open_ids)
             await self._cancel(connection, batch.cancels, open_ids)
+            await self._answer(connection, batch.answers)
 
     async def ring(self, connection: Connection) -> None:
         """Wake workers for what was queued; call it after the commit. An attempt that is held back is found when it may go."""
@@ -156,6 +159,14 @@ class Dispatcher:
         await closing.close(connection, [(task_id, "cancelled") for task_id in first])
         self._count("dispatch.cancelled", len(first))
         self._count("dispatch.cancelled_late", len(cancels) - len(first))
+
+    async def _answer(self, connection: Connection, answers: Sequence[Event[ApprovalAnswered]]) -> None:
+        """Let answers count that are in time, and what waits for them go on; a later one is counted and dropped."""
+        for event in answers:
+            records, agents = await answered(connection, event, self._roads.names, self._roads.source, self._clock())
+            await outbox.put(connection, records)
+            self._waiting += agents
+            self._count("dispatch.answered" if records else "dispatch.answered_late", 1)
 
 
 async def take_turn(connection: Connection, names: Names, stopped: Flag, poll_s: float, consumer: str = CONSUMER) -> bool:

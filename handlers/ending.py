@@ -59,6 +59,8 @@ def judge(finish: Finish, barred: bool, now: datetime) -> Verdict | None:
         return Verdict("completed")
     if barred or finish.reason == "effect_unknown":
         return Verdict("failed", "effect_unknown", "a side effect may have happened; a person must decide")
+    if finish.reason in ("not_approved", "approval_expired"):  # whoever would try next would ask again
+        return Verdict("failed", finish.reason, finish.detail)
     if finish.reason == "plan_failed":  # its parts were tried again by others already
         return Verdict("failed", "plan_failed", finish.detail)
     if now >= claimed.task.deadline:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from agents.signature import is_signed
 from events.conversation import ENDS, EVERYBODY, KINDS, REPLIES, USER, Letter, MessageSent, signed_bytes
 from events.event import Event
+from events.vouched import WORKER
 from store.mailbox import Known
 from store.sender_key import KeyRow
 
@@ -120,9 +121,9 @@ class Room:
         return Delivered(boxes, letter.in_reply_to if letter.kind in ENDS else None)
 
     def _boxes(self, letter: Letter) -> tuple[str, ...]:
-        """Return the mailboxes that a message goes into; people have none, they read the thread."""
+        """Return the mailboxes that a message goes into; people have none, they read the thread; workers elsewhere have none."""
         named = self._everybody if letter.recipient == EVERYBODY else [letter.recipient]
-        return tuple(one for one in named if one != letter.sender and not one.startswith(USER))
+        return tuple(one for one in named if one != letter.sender and not one.startswith((USER, WORKER)))
 
     def _remember(self, letter: Letter, verdict: Delivered) -> None:
         seen = Known(letter.message_id, letter.conversation_id, letter.sender, letter.recipient, False, letter.expires_at)

@@ -5,10 +5,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from store import purge, team
+from store import approval, purge, team
 from store.postgres import Connection
 
-Purged = Literal["tasks", "inbox_rows", "plans"]
+Purged = Literal["tasks", "inbox_rows", "plans", "approvals"]
 
 
 class Keep(Struct, frozen=True):
@@ -35,6 +35,7 @@ class Purge:
             "tasks": await purge.ended(self._connection, days, most),
             "inbox_rows": await purge.taken_in(self._connection, days, most),
             "plans": await team.purge(self._connection, days, most),
+            "approvals": await approval.purge(self._connection, days, most),
         }
         if max(purged.values()) < most:
             self._due = self._timer() + self._keep.every_s

@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from events.agent import AgentPaused, AgentRegistered, AgentResumed, AgentRetired, AgentRevised
+from events.approval import ApprovalAnswered
 from events.catalog import FACTS
 from events.errors import EventError
 from events.event import Event, Message
@@ -20,6 +21,7 @@ _READS = (
     TaskSubmitted,
     AgentChosen,
     CancelRequested,
+    ApprovalAnswered,
     TaskEnded,
     AgentRegistered,
     AgentRevised,
@@ -41,6 +43,7 @@ class Batch(Struct, frozen=True):
     submitted: list[Event[TaskSubmitted]]
     chosen: list[Event[AgentChosen]]
     cancels: list[Event[CancelRequested]]
+    answers: list[Event[ApprovalAnswered]]
     ended: list[Event[TaskEnded]]
     unreadable: list[tuple[Incoming, EventError]]
 
@@ -48,8 +51,8 @@ class Batch(Struct, frozen=True):
     def touched(self) -> list[str]:
         """Return the tasks whose state may change, sorted."""
         chosen = {event.fact.task_id for event in self.chosen}
-        cancelled = {event.fact.task_id for event in self.cancels}
-        return sorted(chosen | cancelled | {event.fact.task_id for event in self.ended})
+        told = {event.fact.task_id for event in (*self.cancels, *self.answers)}
+        return sorted(chosen | told | {event.fact.task_id for event in self.ended})
 
 
 def urgency(record: Incoming) -> Urgency:
@@ -64,7 +67,7 @@ def urgency(record: Incoming) -> Urgency:
 
 def read(records: Sequence[Incoming]) -> Batch:
     """Decode what dispatch acts on; the rest of our facts is passed over."""
-    batch = Batch([], [], [], [], [], [])
+    batch = Batch([], [], [], [], [], [], [])
     for record in records:
         if urgency(record) != "never":
             _read_one(batch, record)
@@ -90,6 +93,8 @@ def _read_one(batch: Batch, record: Incoming) -> None:
             batch.chosen.append(Event(event.envelope, fact))
         case CancelRequested() as fact:
             batch.cancels.append(Event(event.envelope, fact))
+        case ApprovalAnswered() as fact:
+            batch.answers.append(Event(event.envelope, fact))
         case TaskEnded() as fact:
             batch.ended.append(Event(event.envelope, fact))
         case AgentRegistered() | AgentRevised() | AgentPaused() | AgentResumed() | AgentRetired() as fact:

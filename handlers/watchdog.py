@@ -13,18 +13,19 @@ from typing import Literal
 
 from events.task import TaskOutcome
 from events.wire import Outgoing
+from handlers.asking import lapsed
 from handlers.count import Count
 from handlers.ending import Roads, Verdict, early_facts, handed_back_facts
 from handlers.purge import Keep, Purge
 from handlers.sieve import Timer
-from store import claim, closing, outbox, room, work
+from store import approval, claim, closing, outbox, room, work
 from store.closing import Closed
 from store.postgres import Connect, Connection, connect
 
 SOURCE = "smolit/watchdog"
 APPLICATION = "watchdog"
 
-Swept = Literal["requeued", "moved", "expired", "handed_back", "agent_retired", "workers_died"]
+Swept = Literal["requeued", "moved", "expired", "lapsed", "handed_back", "agent_retired", "workers_died"]
 
 
 class Watchdog:
@@ -50,6 +51,7 @@ class Watchdog:
             "requeued": requeued,
             "moved": len(moved),
             "expired": expired,
+            "lapsed": await self._lapse(),
             "handed_back": handed_back,
             "agent_retired": failed,
             "workers_died": await self._give_up(),
@@ -63,6 +65,14 @@ class Watchdog:
                 verdict = Verdict("expired", "deadline", "the deadline passed before the task was done")
                 await self._end(await closing.abandon(self._connection, due), verdict)
         return len(due)
+
+    async def _lapse(self) -> int:
+        """Deny what nobody answered in time; what waits for it goes on, and is told so."""
+        async with self._connection.transaction():
+            late = await approval.expire(self._connection, self._bite)
+            now = self._clock()
+            await self._put([[lapsed(one, self._roads.names, self._roads.source, now)] for one in late])
+        return len(late)
 
     async def _hand_back(self) -> tuple[int, int]:
         """Take attempts from retired agents: another is chosen while there are attempts left, else the task fails."""

@@ -86,6 +86,17 @@ class Settings(BaseSettings):
     webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Hosts (name or name:port) that agents may call, separated by commas; empty: none."
     )
+    unsigned_workers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Sources of workers elsewhere that may speak unsigned, separated by commas; `*`: each that has no key.",
+    )
+    ask_outside: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Tenants whose agents ask a person before every effect outside, separated by commas; `*`: all.",
+    )
+    approval_s: float = Field(
+        default=600.0, gt=0, description="Seconds for which an agent waits for a person's answer, within the task's deadline."
+    )
     tool_servers: Path | None = Field(
         default=None, description="YAML file that names servers of tools (MCP) that agents may be granted; empty: none."
     )
@@ -371,7 +382,17 @@ class Settings(BaseSettings):
             raise ValueError("must be lower-case letters, digits and hyphens, at most 63")
         return name
 
-    @field_validator("tenants", "admins", "reply_topics", "webhook_hosts", "pools", "agent_dirs", mode="before")
+    @field_validator(
+        "tenants",
+        "admins",
+        "reply_topics",
+        "webhook_hosts",
+        "unsigned_workers",
+        "ask_outside",
+        "pools",
+        "agent_dirs",
+        mode="before",
+    )
     @classmethod
     def _split(cls, names: object) -> object:
         """Read `a, b` as two names."""

@@ -29,7 +29,38 @@ def tool_servers(path: Path | None, environ: Mapping[str, str]) -> dict[str, Too
             raise SettingInvalid(f"SMOLIT_TOOL_SERVERS: {name!r} needs a plain name, and a command or a url, not both")
         if server.values:
             raise SettingInvalid(f"SMOLIT_TOOL_SERVERS: {name!r} names variables in `env`; their values do not stand in the file")
-    return {name: _given(name, server, environ) for name, server in found.items()}
+    known = pins(path)
+    return {name: _given(name, _pinned(server, known.get(name, {})), environ) for name, server in found.items()}
+
+
+def pins(path: Path) -> dict[str, dict[str, str]]:
+    """Return the digests of tools as somebody looked at them, by server and tool; they lie in a file beside the servers'.
+
+    Raises:
+        SettingInvalid: that file holds something else.
+    """
+    try:
+        return msgspec.json.decode(_beside(path).read_bytes(), type=dict[str, dict[str, str]])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SettingInvalid(f"SMOLIT_TOOL_SERVERS: {_beside(path).name} cannot be used: {error}") from error
+
+
+def pin(path: Path, server: str, digests: Mapping[str, str]) -> None:
+    """Take the tools of a server as they are, whole or not at all."""
+    content = msgspec.json.format(msgspec.json.encode(pins(path) | {server: dict(sorted(digests.items()))}, order="sorted"))
+    fresh = _beside(path).with_suffix(".new")
+    fresh.write_bytes(content + b"\n")
+    fresh.replace(_beside(path))
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.pins.json")
+
+
+def _pinned(server: ToolServer, known: Mapping[str, str]) -> ToolServer:
+    return msgspec.structs.replace(server, pins={**known, **server.pins})
 
 
 def _given(name: str, server: ToolServer, environ: Mapping[str, str]) -> ToolServer:

@@ -48,6 +48,17 @@ remote_attempt = Table(
     comment="Attempts that are with workers elsewhere.",
 )
 
+remote_word = Table(
+    "remote_word",
+    metadata,
+    Column("tenant", Text, primary_key=True, comment="whose request topic it was said on"),
+    Column("source", Text, primary_key=True, comment="ce_source of who said it"),
+    Column("word_id", Text, primary_key=True, comment="ce_id of what was said"),
+    Column("said_at", DateTime(timezone=True), nullable=False, server_default=_NOW, comment="first read at"),
+    Index("remote_word_said", "said_at"),
+    comment="Signed signs of life of the last minutes: each counts once.",
+)
+
 _HEAR = """
 insert into ops.remote_worker (holder, tenant, source, worker, pool, capacity, about) values (%s, %s, %s, %s, %s, %s, %s)
 on conflict (holder) do update set pool = excluded.pool, capacity = excluded.capacity, seen_at = now(),
@@ -115,6 +126,11 @@ delete from ops.remote_attempt as given where not exists (
   select from ops.work_attempt as attempt
   where attempt.task_id = given.task_id and attempt.attempt = given.attempt and attempt.epoch = given.epoch
     and attempt.state = 'running')"""
+_SAY = """
+insert into ops.remote_word (tenant, source, word_id)
+select distinct * from unnest(%s::text[], %s::text[], %s::text[])
+on conflict do nothing returning tenant, source, word_id"""
+_FORGET_WORDS = "delete from ops.remote_word where said_at < now() - interval '10 minutes'"  # they count for one
 _FORGET_WORKERS = "delete from ops.remote_worker where seen_at < now() - make_interval(days => %s)"
 _WORKERS = """
 select known.tenant, known.source, known.worker, known.pool, known.capacity, known.about, known.announced_at, known.seen_at, (
@@ -182,6 +198,14 @@ async def renew(connection: Connection, holder: str, holds: Sequence[Hold], leas
     return {Hold(*row) for row in await (await connection.execute(_RENEW, (*columns, holder, lease_s))).fetchall()}
 
 
+async def first_said(connection: Connection, words: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Note words by tenant, source and id; return those that nobody had said before."""
+    if not words:
+        return set()
+    columns = tuple([word[place] for word in words] for place in range(3))
+    return {(tenant, source, word) for tenant, source, word in await (await connection.execute(_SAY, columns)).fetchall()}
+
+
 async def take_back(connection: Connection, holder: str) -> list[tuple[str, str]]:
     """Queue again all that a worker has; return agent and pool of each."""
     return [(agent, pool) for agent, pool in await (await connection.execute(_TAKE_BACK, (holder,))).fetchall()]
@@ -222,6 +246,7 @@ async def overdue(connection: Connection, limit: int) -> list[Standing]:
 async def forget(connection: Connection, keep_days: int = 7) -> None:
     """Delete what is over, and workers that were not heard of for days."""
     await connection.execute(_FORGET)
+    await connection.execute(_FORGET_WORDS)
     await connection.execute(_FORGET_WORKERS, (keep_days,))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any, LiteralString
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +30,9 @@ sender_key = Table(
 _OF = """
 select tenant, sender, key_id, public_key, scope::text, replaces, replaced_at from ops.sender_key
 where tenant = %s and sender = any(%s::text[]) order by registered_at, key_id"""
+_LIKE = """
+select tenant, sender, key_id, public_key, scope::text, replaces, replaced_at from ops.sender_key
+where tenant = %s and starts_with(sender, %s) order by sender, registered_at, key_id"""
 _SENDERS = "select sender from ops.sender_key where tenant = %s and replaced_at is null order by sender"
 _RETIRE = "update ops.sender_key set replaced_at = now() where tenant = %s and sender = %s and replaced_at is null"
 _PUT = """
@@ -50,7 +54,16 @@ class KeyRow(Struct, frozen=True):
 
 async def keys_of(connection: Connection, tenant: str, senders: Iterable[str]) -> list[KeyRow]:
     """Return all keys of these senders, the oldest first."""
-    cursor = await connection.execute(_OF, (tenant, sorted(set(senders))))
+    return await _rows(connection, _OF, (tenant, sorted(set(senders))))
+
+
+async def keys_like(connection: Connection, tenant: str, beginning: str) -> list[KeyRow]:
+    """Return all keys of senders whose name begins so, by sender, the oldest first."""
+    return await _rows(connection, _LIKE, (tenant, beginning))
+
+
+async def _rows(connection: Connection, query: LiteralString, values: tuple[Any, ...]) -> list[KeyRow]:
+    cursor = await connection.execute(query, values)
     return [
         KeyRow(whose, sender, key_id, public_key, msgspec.json.decode(scope, type=Scope), replaces, replaced_at)
         for whose, sender, key_id, public_key, scope, replaces, replaced_at in await cursor.fetchall()

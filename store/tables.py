@@ -2,6 +2,7 @@
 
 from sqlalchemy import Table
 
+from store.approval import approval
 from store.blob import blob, tenant_file
 from store.fold import fold_inbox, fold_position
 from store.generation import read_generation
@@ -16,7 +17,7 @@ from store.llm_spend import llm_spend
 from store.mailbox import known_message, mailbox, talk
 from store.metadata import metadata
 from store.outbox import outbox
-from store.remote import remote_attempt, remote_worker
+from store.remote import remote_attempt, remote_word, remote_worker
 from store.restored import restored
 from store.room import work_room
 from store.sender_key import sender_key
@@ -37,6 +38,7 @@ TABLES: tuple[Table, ...] = (
     work_attempt,
     work_agent,
     work_room,
+    remote_word,
     remote_worker,
     remote_attempt,
     policy_snapshot,
@@ -59,5 +61,6 @@ TABLES: tuple[Table, ...] = (
     talk,
     known_message,
     mailbox,
+    approval,
 )
 METADATA = metadata

@@ -8,7 +8,7 @@ from msgspec import Struct
 from events.errors import EventError
 from events.event import Envelope
 from events.ids import request_key, task_id
-from events.request import CancelTask, ForgetTask, GiveFeedback, Request, ReviseFeedback, SubmitTask
+from events.request import AnswerApproval, CancelTask, ForgetTask, GiveFeedback, Request, ReviseFeedback, SubmitTask
 from events.text import unstorable
 from events.wire import Incoming, decode, envelope_of
 from store.intake import Claim
@@ -68,9 +68,12 @@ def _claim(record: Incoming, asked: Asked) -> Claim:
     )
 
 
+_OF_A_TASK = CancelTask | ForgetTask | GiveFeedback | ReviseFeedback | AnswerApproval
+
+
 def _named(request: Request) -> dict[str, str]:
     """Return the tasks that a request names, which must be its tenant's."""
-    named = {"task_id": request.task_id} if isinstance(request, CancelTask | ForgetTask | GiveFeedback | ReviseFeedback) else {}
+    named = {"task_id": request.task_id} if isinstance(request, _OF_A_TASK) else {}
     if isinstance(request, GiveFeedback | ReviseFeedback) and request.against and request.against.task_id:
         named["against.task_id"] = request.against.task_id
     return named

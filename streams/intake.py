@@ -27,6 +27,7 @@ from events.event import Event, Fact
 from events.knowledge_request import AddDocument, ClearDomain, CreateDomain, Reindex, RemoveDocument
 from events.request import (
     OF_WORKERS,
+    AnswerApproval,
     CancelTask,
     ForgetMemory,
     ForgetTask,
@@ -49,6 +50,7 @@ from store.snapshot import newest
 from streams.about_knowledge import KnowledgeRequest, knowledge_fact
 from streams.admission import Reading, Refused, Rules, facts_about_task, wants_sentiment
 from streams.admitting import Accepted, Admitting, Reader, Submission, Told
+from streams.approving import approval_fact
 from streams.change import CHANGES, control_fact
 from streams.chooser import Chooser
 from streams.claiming import claimed
@@ -97,7 +99,9 @@ class Intake:
         publisher: Publisher,
         chooser: Chooser,
         fold: Callable[[str, Connection], DurableFold] = DurableFold,
+        operator: Callable[[str], str] = lambda _tenant: "",
     ) -> None:
+        self._operator = operator  # public key of who may let workers sign, by tenant
         self.topics = tuple(names.requests_of(tenant) for tenant in tenants)
         self.outcomes: Counter[str] = Counter()
         self._names, self._rules, self._clock = names, rules, clock
@@ -233,6 +237,8 @@ class Intake:
                 return Accepted(one, (speech_fact(one.asked, request, self._features),))
             case RegisterKey() as request:
                 return await self._key(one, request)
+            case AnswerApproval() as request:
+                return self._answer(one, request)
             case _:
                 return one.refused("unknown_request", f"{one.asked.request.event_type.name} cannot be asked for")
 
@@ -246,11 +252,18 @@ class Intake:
         except Refused as error:
             return one.refused(error.reason, str(error))
 
+    def _answer(self, one: Healthy, request: AnswerApproval) -> Told:
+        """Return that the operator answered a question of an agent, or why not."""
+        try:
+            return Accepted(one, (approval_fact(one.asked, request, self._operator(one.asked.tenant)),))
+        except Refused as error:
+            return one.refused(error.reason, str(error))
+
     async def _key(self, one: Healthy, request: RegisterKey) -> Told:
         """Keep a key before its fact is published, or say why not: so no message comes before the key that signed it."""
         known = await sender_key.keys_of(self._connection, one.asked.tenant, [request.sender])
         try:
-            fact = key_fact(one.asked, request, known)
+            fact = key_fact(one.asked, request, known, self._operator(one.asked.tenant))
         except Refused as error:
             return one.refused(error.reason, str(error))
         row = sender_key.KeyRow(fact.tenant, fact.sender, fact.key_id, fact.public_key, fact.scope, fact.replaces, None)

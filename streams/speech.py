@@ -18,6 +18,7 @@ from events.event import Fact
 from events.ids import derived_id
 from events.request import ForgetMemory, RegisterKey, Remember, SendMessage
 from events.task import Features
+from events.vouched import WORKER, WORKS
 from store.sender_key import KeyRow
 from streams.admission import Asked, Refused
 
@@ -81,8 +82,10 @@ def _remembered(asked: Asked, request: Remember, features: Features) -> MemoryLe
     )
 
 
-def key_fact(asked: Asked, request: RegisterKey, known: Sequence[KeyRow]) -> KeyRegistered:
+def key_fact(asked: Asked, request: RegisterKey, known: Sequence[KeyRow], operator: str = "") -> KeyRegistered:
     """Return that a sender has a new key; `known` are all keys it ever had, the oldest first.
+
+    The operator's public key has to have signed for every key of a worker elsewhere, the first one, too.
 
     Raises:
         Refused: the key before did not sign for it, it was in use before, or it would be allowed more.
@@ -92,7 +95,9 @@ def key_fact(asked: Asked, request: RegisterKey, known: Sequence[KeyRow]) -> Key
     last = known[-1] if known else None
     if again is not None and again.replaced_at is not None:
         raise Refused("key_retired", "public_key: this key was replaced by another one")
-    if again is None and last is not None:
+    if request.sender.startswith(WORKER):
+        _check_vouched_for(asked.tenant, request, operator)
+    elif again is None and last is not None:
         _check_handed_over(asked.tenant, request, last)
     before = again.replaces if again is not None else (last.key_id if last is not None else None)
     return KeyRegistered(
@@ -104,6 +109,14 @@ def key_fact(asked: Asked, request: RegisterKey, known: Sequence[KeyRow]) -> Key
         scope=again.scope if again is not None else request.scope,
         replaces=before,
     )
+
+
+def _check_vouched_for(tenant: str, request: RegisterKey, operator: str) -> None:
+    content = key_bytes(tenant, request.sender, request.public_key, request.scope)
+    if request.scope.kinds != (WORKS,):
+        raise Refused("bad_scope", f"scope: the key of a worker signs what workers say, so its kinds are [{WORKS!r}]")
+    if not is_signed(operator, content, request.proof):
+        raise Refused("bad_proof", "proof: only the house's operator lets a worker sign; use `smolit agent key`")
 
 
 def _check_handed_over(tenant: str, request: RegisterKey, last: KeyRow) -> None:

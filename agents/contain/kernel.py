@@ -39,16 +39,19 @@ def prctl(option: int, *arguments: int) -> None:
         raise _failed(f"prctl {option}")
 
 
-def enter_spaces() -> None:
+def enter_spaces(network: bool = False) -> None:
     """Move into namespaces of our own: mounts, processes, network, queues, names; as root at once, else in a user namespace.
+
+    `network`: stay in the one of the machine.
 
     Raises:
         OSError: this is not allowed here.
     """
-    if os.geteuid() == 0 and _libc.unshare(SPACES) == 0:
+    spaces = SPACES & ~CLONE_NEWNET if network else SPACES
+    if os.geteuid() == 0 and _libc.unshare(spaces) == 0:
         return
     user, group = os.geteuid(), os.getegid()
-    if _libc.unshare(SPACES | CLONE_NEWUSER) != 0:
+    if _libc.unshare(spaces | CLONE_NEWUSER) != 0:
         raise _failed("unshare")
     _write("/proc/self/setgroups", "deny")
     _write("/proc/self/uid_map", f"{NOBODY} {user} 1")
@@ -60,37 +63,61 @@ def make_root(shown: Sequence[str], given: dict[str, bytes], size_mb: int) -> No
 
     `shown` are folders, or links, of the machine. Raises OSError.
     """
-    _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
-    held = {path: os.open(path, os.O_PATH) for path in shown if not os.path.islink(path)}
-    flags = {path: os.statvfs(path).f_flag for path in held}
-    links = {path: os.readlink(path) for path in shown if os.path.islink(path)}
-    _mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, f"size={size_mb}m,mode=755")  # noqa: S108 where does not matter
-    os.chdir("/tmp")  # noqa: S108
-    for path, descriptor in held.items():
-        _show(descriptor, f".{path}", flags[path])
-    for path, target in links.items():
-        os.makedirs(os.path.dirname(f".{path}"), exist_ok=True)
-        os.symlink(target, f".{path}")
+    _build(shown, (), (), size_mb, 0)
     os.mkdir("in")
     for name, content in given.items():
         with open(f"in/{name}", "xb") as file:
             file.write(content)
+    _move_in("/in")
+
+
+def make_guest_root(shown: Sequence[str], writes: Sequence[str], devices: Sequence[str], size_mb: int) -> None:
+    """Make a root of its own for a program: what is shown read-only, `writes` as they are, devices, and an empty `/tmp`.
+
+    Raises OSError.
+    """
+    _build(shown, writes, devices, 1, size_mb)
+    _move_in("/tmp")  # noqa: S108 its own
+
+
+def _build(shown: Sequence[str], writes: Sequence[str], devices: Sequence[str], size_mb: int, home_mb: int) -> None:
+    """Begin a root in memory, with folders and files of the machine in it, and room in `/tmp`; the working folder is there."""
+    _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
+    wanted = [*shown, *writes, *devices]
+    held = {path: os.open(path, os.O_PATH) for path in wanted if not os.path.islink(path)}
+    flags = {path: os.statvfs(path).f_flag for path in held}
+    links = {path: os.readlink(path) for path in shown if os.path.islink(path)}
+    _mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, f"size={size_mb}m,mode=755")  # noqa: S108 where does not matter
+    os.chdir("/tmp")  # noqa: S108
+    if home_mb:  # before what is shown, which may lie in it
+        os.mkdir("tmp")
+        _mount("tmpfs", "tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, f"size={home_mb}m,mode=1777")
+    for path, descriptor in held.items():
+        extra = 0 if path in writes else _MS_RDONLY
+        _show(descriptor, f".{path}", flags[path], extra if path in devices else extra | _MS_NODEV)
+    for path, target in links.items():
+        os.makedirs(os.path.dirname(f".{path}"), exist_ok=True)
+        os.symlink(target, f".{path}")
+
+
+def _move_in(home: str) -> None:
+    """Make the working folder the root, read-only, and let go of the one before."""
     syscall(_PIVOT_ROOT[platform.machine()], b".", b".")
     if _libc.umount2(b".", _MNT_DETACH) != 0:
         raise _failed("umount")
-    os.chdir("/in")
+    os.chdir(home)
     _mount(None, "/", None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
 
 
-def drop_privileges() -> None:
-    """Become nobody, without a single capability, and never gain any again; raises OSError."""
+def drop_privileges(user: int = NOBODY) -> None:
+    """Become a user, nobody by default, without a single capability, and never gain any again; raises OSError."""
     for capability in range(_CAPABILITIES):
         with contextlib.suppress(OSError):  # beyond the last one, or not ours to drop
             prctl(_PR_CAPBSET_DROP, capability)
     if os.geteuid() == 0:
         os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     syscall(_CAPSET[platform.machine()], header, (ctypes.c_uint32 * 6)())
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
@@ -102,13 +129,17 @@ def die_with_parent() -> None:
     prctl(_PR_SET_PDEATHSIG, _SIGKILL)
 
 
-def _show(descriptor: int, place: str, flags: int) -> None:
-    """Mount a folder read-only; in a user namespace what was locked has to be said again."""
-    os.makedirs(place, exist_ok=True)
+def _show(descriptor: int, place: str, flags: int, limits: int) -> None:
+    """Mount a folder or a file with limits, such as read-only; in a user namespace what was locked has to be said again."""
+    if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+        os.makedirs(place, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o444))
     _mount(f"/proc/self/fd/{descriptor}", place, None, _MS_BIND | _MS_REC)
     os.close(descriptor)
     kept = (flags & _ST_SAME) | (_MS_RELATIME if flags & _ST_RELATIME else 0)
-    _mount(None, place, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | kept)
+    _mount(None, place, None, _MS_REMOUNT | _MS_BIND | _MS_NOSUID | limits | kept)
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:

@@ -12,16 +12,16 @@ import struct
 
 from agents.contain.kernel import prctl
 
-_LD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
-_ALLOW, _REFUSE, _UNKNOWN, _KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000  # EPERM, ENOSYS
-_NUMBER, _MACHINE, _FIRST, _SECOND = 0, 4, 16, 24  # where they stand in struct seccomp_data; lower halves of arguments
+_LD, JEQ, _JGE, JSET, RET = 0x20, 0x15, 0x35, 0x45, 0x06
+ALLOW, REFUSE, _UNKNOWN, _KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000  # EPERM, ENOSYS
+_NUMBER, _MACHINE, FIRST, SECOND = 0, 4, 16, 24  # where they stand in struct seccomp_data; lower halves of arguments
 _X32 = 0x40000000
 _CLONE_THREAD = 0x00010000
 _PR_SET_SECCOMP, _MODE_FILTER, _PR_SET_NAME = 22, 2, 15
-_IOCTLS = (0x5401, 0x5413, 0x541B, 0x5450, 0x5451)  # what a file or terminal is, bytes to read, close-on-exec
+IOCTLS = (0x5401, 0x5413, 0x541B, 0x5450, 0x5451)  # what a file or terminal is, bytes to read, close-on-exec
 _FCNTLS = (0, 1, 2, 3, 4, 1030)  # duplicate, flags; no owners, no pipe sizes
 
-_MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 # name -> (x86_64, aarch64); None: the architecture has no such call.
 _PLAIN: dict[str, tuple[int | None, int | None]] = {
     "read": (0, 63), "write": (1, 64), "open": (2, None), "close": (3, 57), "stat": (4, None), "fstat": (5, 80),
@@ -45,10 +45,10 @@ _PLAIN: dict[str, tuple[int | None, int | None]] = {
     "epoll_create1": (291, 20), "dup3": (292, 24), "pipe2": (293, 59), "preadv": (295, 69), "getcpu": (309, 168),
     "getrandom": (318, 278), "statx": (332, 291), "rseq": (334, 293), "close_range": (436, 436), "faccessat2": (439, 439),
 }  # fmt: skip
-_CLONE, _CLONE3 = {"x86_64": 56, "aarch64": 220}, 435
-_KILLS = {"x86_64": (62, 234), "aarch64": (129, 131)}  # kill, tgkill
-_IOCTL, _FCNTL = {"x86_64": 16, "aarch64": 29}, {"x86_64": 72, "aarch64": 25}
-_PRCTL, _PRLIMIT = {"x86_64": 157, "aarch64": 167}, {"x86_64": 302, "aarch64": 261}
+CLONE, CLONE3 = {"x86_64": 56, "aarch64": 220}, 435
+KILLS = {"x86_64": (62, 234), "aarch64": (129, 131)}  # kill, tgkill
+IOCTL, FCNTL = {"x86_64": 16, "aarch64": 29}, {"x86_64": 72, "aarch64": 25}
+PRCTL, PRLIMIT = {"x86_64": 157, "aarch64": 167}, {"x86_64": 302, "aarch64": 261}
 
 Rule = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
@@ -59,22 +59,15 @@ def program(machine: str, pid: int) -> list[Rule]:
     Raises:
         KeyError: the architecture is not known.
     """
-    wanted = _MACHINES[machine]
-    column = list(_MACHINES).index(machine)
-    numbers = [pair[column] for pair in _PLAIN.values()]
-    rules: list[Rule] = [(_LD, 0, 0, _MACHINE), (_JEQ, 1, 0, wanted), (_RET, 0, 0, _KILL), (_LD, 0, 0, _NUMBER)]
-    rules += [(_JGE, 0, 1, _X32), (_RET, 0, 0, _KILL)]
-    for number in numbers:
-        rules += [] if number is None else [(_JEQ, 0, 1, number), (_RET, 0, 0, _ALLOW)]
-    rules += [(_JEQ, 0, 1, _CLONE3), (_RET, 0, 0, _UNKNOWN)]  # its flags lie in memory; the C library asks clone instead
-    rules += _when(_CLONE[machine], [(_JSET, 0, 1, _CLONE_THREAD), (_RET, 0, 0, _ALLOW)])
-    for number in _KILLS[machine]:
-        rules += _when(number, _one_of((pid,)))
-    rules += _when(_PRLIMIT[machine], _one_of((0, pid)))
-    rules += _when(_PRCTL[machine], _one_of((_PR_SET_NAME,)))
-    rules += _when(_IOCTL[machine], _one_of(_IOCTLS), _SECOND)
-    rules += _when(_FCNTL[machine], _one_of(_FCNTLS), _SECOND)
-    return [*rules, (_RET, 0, 0, _REFUSE)]
+    rules = [*begun(machine), *plain(machine)]
+    rules += when(CLONE[machine], [(JSET, 0, 1, _CLONE_THREAD), (RET, 0, 0, ALLOW)])
+    for number in KILLS[machine]:
+        rules += when(number, one_of((pid,)))
+    rules += when(PRLIMIT[machine], one_of((0, pid)))
+    rules += when(PRCTL[machine], one_of((_PR_SET_NAME,)))
+    rules += when(IOCTL[machine], one_of(IOCTLS), SECOND)
+    rules += when(FCNTL[machine], one_of(_FCNTLS), SECOND)
+    return [*rules, (RET, 0, 0, REFUSE)]
 
 
 def lock(machine: str = "", pid: int = 0) -> None:
@@ -84,7 +77,25 @@ def lock(machine: str = "", pid: int = 0) -> None:
         OSError: the kernel has no seccomp.
         KeyError: the architecture is not known.
     """
-    rules = program(machine or platform.machine(), pid or os.getpid())
+    put_on(program(machine or platform.machine(), pid or os.getpid()))
+
+
+def begun(machine: str) -> list[Rule]:
+    """Return how every filter begins: calls of another architecture kill; raises KeyError for one that is not known."""
+    rules: list[Rule] = [(_LD, 0, 0, _MACHINE), (JEQ, 1, 0, MACHINES[machine]), (RET, 0, 0, _KILL), (_LD, 0, 0, _NUMBER)]
+    rules += [(_JGE, 0, 1, _X32), (RET, 0, 0, _KILL)]
+    return [*rules, (JEQ, 0, 1, CLONE3), (RET, 0, 0, _UNKNOWN)]  # its flags lie in memory; the C library asks clone instead
+
+
+def plain(machine: str) -> list[Rule]:
+    """Return the rules for what computing takes."""
+    column = list(MACHINES).index(machine)
+    numbers = [pair[column] for pair in _PLAIN.values()]
+    return [rule for number in numbers if number is not None for rule in ((JEQ, 0, 1, number), (RET, 0, 0, ALLOW))]
+
+
+def put_on(rules: list[Rule]) -> None:
+    """Put a filter on this process; raises OSError."""
     code = b"".join(struct.pack("=HBBI", *rule) for rule in rules)
     memory = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("=H6xQ", len(rules), ctypes.addressof(memory))
@@ -92,12 +103,12 @@ def lock(machine: str = "", pid: int = 0) -> None:
     prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(filtered))
 
 
-def _when(number: int, then: list[Rule], argument: int = _FIRST) -> list[Rule]:
+def when(number: int, then: list[Rule], argument: int = FIRST) -> list[Rule]:
     """Return the rules for a call that is allowed for some values of an argument, and refused for all others."""
-    body = [(_LD, 0, 0, argument), *then, (_RET, 0, 0, _REFUSE)]
-    return [(_JEQ, 0, len(body), number), *body]
+    body = [(_LD, 0, 0, argument), *then, (RET, 0, 0, REFUSE)]
+    return [(JEQ, 0, len(body), number), *body]
 
 
-def _one_of(values: tuple[int, ...]) -> list[Rule]:
+def one_of(values: tuple[int, ...]) -> list[Rule]:
     """Return rules that allow a call when what was loaded is one of these values."""
-    return [rule for value in values for rule in ((_JEQ, 0, 1, value), (_RET, 0, 0, _ALLOW))]
+    return [rule for value in values for rule in ((JEQ, 0, 1, value), (RET, 0, 0, ALLOW))]

@@ -24,6 +24,7 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """A service: where it is, what it does, how often it may be asked, and how patient we are.
 
     `replies` names a file of recorded replies, from the project's folder: then nothing is called, and the output says so.
+    `ask`: a person has to allow each operation that is no GET.
     """
 
     base: str
@@ -34,6 +35,7 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     backoff_s: Annotated[float, Meta(ge=0, le=10)] = 0.2
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = 10.0
     replies: str | None = None
+    ask: bool = False
 
 
 class Undecided(EffectUnanswered):
@@ -117,7 +119,9 @@ class Http:
         try:
             if operation.method == "GET":
                 return blotted(await self._patiently(call, headers, None, again=True), [secret])
-            effect = Effect(name, call.target, digest_of([name, arguments]), operation.idempotent)
+            why = "grant" if self._settings.ask else None
+            told = {"operation": name, "arguments": arguments}
+            effect = Effect(name, call.target, digest_of([name, arguments]), operation.idempotent, ask=why, arguments=told)
             asked = effects.once(effect, lambda key: self._effect(call, headers, key, operation.idempotent, secret))
             return await asked
         except (Undecided, EffectUnreached, EffectRefused) as error:

@@ -24,12 +24,14 @@ class ToolSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     `planner` auto: the rules where they know the shape of a task, else the language model. `targets` names, for each tool
     and each of its target arguments, the values that are allowed; one that ends in `*` stands for all that begin so.
+    `ask`: a person has to allow each call of these tools; true: of each that changes something.
     """
 
     planner: Who = "auto"
     moves: Annotated[int, Meta(ge=1, le=50)] = 8
     seconds: Annotated[float, Meta(gt=0)] = 60.0
     targets: dict[str, dict[str, tuple[str, ...]]] = {}
+    ask: bool | tuple[str, ...] = False
 
 
 class Tools:
@@ -64,7 +66,8 @@ async def work_with(
     """
     spec = work.spec
     limits = limits_of(settings.moves, settings.seconds, spec.budget if spec else None)
-    grant = Grant(frozenset(spec.tools if spec else ()), settings.targets, limits.moves)
+    asked = frozenset(settings.ask) if isinstance(settings.ask, tuple) else frozenset[str]()
+    grant = Grant(frozenset(spec.tools if spec else ()), settings.targets, limits.moves, asked, settings.ask is True)
     caller = Caller(tools, grant, work, effects, timer)
     story = Story(work, caller.granted)
     planner = planner_for(settings.planner, language, story)

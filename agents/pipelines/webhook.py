@@ -48,7 +48,7 @@ class Webhook:
         url = allowed(self._settings.url, self._hosts)
         # Neither attempt nor agent: the same task asks for the same thing, whoever asks.
         body = msgspec.json.encode({"task_id": work.task_id, "kind": work.kind, "text": work.text, "input": work.input})
-        effect = Effect("webhook", str(url), hashlib.sha256(body).hexdigest(), self._settings.idempotent)
+        effect = Effect("webhook", str(url), hashlib.sha256(body).hexdigest(), self._settings.idempotent, arguments=body.decode())
         with watch.step("call"):
             output = await effects.once(effect, lambda key: self._post(url, body, key))
         return Result(output, watch.steps, cost_of(output))

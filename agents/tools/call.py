@@ -26,11 +26,18 @@ class Grant(Struct, frozen=True):
     """What an agent may call: names of tools, for each target argument the values it may have, and how many calls.
 
     A value that ends in `*` allows every value that begins so. A target that is not named here may have no value at all.
+    `ask`: tools that a person has to allow each time; `ask_all`: whatever changes something.
     """
 
     tools: frozenset[str]
     targets: Allowed = {}
     calls: int = 8
+    ask: frozenset[str] = frozenset()
+    ask_all: bool = False
+
+    def asks(self, tool: Tool) -> bool:
+        """Return whether a person has to allow a call."""
+        return tool.name in self.ask or (self.ask_all and tool.changes)
 
 
 class Observed(Struct, frozen=True):
@@ -75,6 +82,7 @@ class Caller:
         """Call a tool, or say why not.
 
         Raises:
+            AwaitsApproval: a person is asked first, and has not answered.
             EffectUnknown: it may have changed something, and a person has to say whether it did.
         """
         tool = self._tools.get(name) if isinstance(name, str) and name in self._grant.tools else None
@@ -102,6 +110,8 @@ class Caller:
 
     def _refusal(self, tool: Tool, arguments: object) -> tuple[str, str] | None:
         """Return code and sentence of why a granted tool is not called with these arguments."""
+        if tool.changed:
+            return "tool_changed", tool.changed
         if self._made >= self._grant.calls:
             return "calls_spent", f"all {self._grant.calls} calls are spent"
         wrong = too_big(arguments) or misfit(arguments, tool.parameters)
@@ -116,13 +126,15 @@ class Caller:
 
     async def _run(self, tool: Tool, arguments: dict[str, Any]) -> Any:
         """Run a tool; one that changes something goes through the ledger, so that no crash makes it happen twice."""
-        if not tool.effect:
+        why = "grant" if self._grant.asks(tool) else None
+        if not tool.changes and why is None:
             return await tool.run(arguments, self._work)
         # Named by what is asked, not by when: after a crash the same wish finds its effect, wherever it comes in the story.
         digest = digest_of(arguments)
-        effect = Effect(f"tool:{tool.name}:{digest[:32]}", tool.name, digest, idempotent=False)
+        step, harmless = f"tool:{tool.name}:{digest[:32]}", not tool.changes
+        effect = Effect(step, tool.name, digest, harmless, reach=tool.effect, ask=why, arguments=arguments)
         result = await self._effects.once(effect, lambda _key: tool.run(arguments, self._work))
-        self._changed = True
+        self._changed = self._changed or tool.changes
         return result
 
     def _step(self, tool: Tool | None, arguments: object, seen: Observed, took_s: float) -> Step:

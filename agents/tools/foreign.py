@@ -5,16 +5,21 @@ that changes something unless the operator's file says otherwise. Then the spec 
 """
 
 import asyncio
-import os
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from agents.errors import AgentFailed
+from msgspec.structs import replace
+
+from agents.consent import Reach
+from agents.contain.plan import command_of
+from agents.errors import AgentError, AgentFailed
 from agents.pipeline import Work
 from agents.tool import Tool
 from agents.tool_server import ToolServer
+from agents.tools.pins import changed, digest_of_tool
 from agents.tools.schema import harmless
 from agents.web.blot import blotted
 
@@ -34,14 +39,27 @@ async def connected(servers: Mapping[str, ToolServer], wanted: Collection[str] |
     """Yield the tools of those servers of which any is wanted (None: all), while they are connected.
 
     Raises:
-        AgentFailed: a server that is needed does not answer.
+        AgentFailed: a server that is needed does not answer, or a tool that is wanted is not as it was when it was pinned.
     """
+    failure: AgentError | None = None
     async with AsyncExitStack() as stack:
         tools: dict[str, Tool] = {}
         for name, server in sorted(servers.items()):
             if wanted is None or any(one.startswith(f"{name}/") for one in wanted):
                 tools |= await _opened(name, server, stack)
-        yield {name: tool for name, tool in tools.items() if wanted is None or name in wanted}
+        try:
+            _check_unchanged([tools[name] for name in sorted(tools.keys() & set(wanted or ()))])
+            yield {name: tool for name, tool in tools.items() if wanted is None or name in wanted}
+        except AgentError as error:
+            failure = error  # raised in here, the SDK would make a group of it
+    if failure is not None:
+        raise failure
+
+
+def _check_unchanged(tools: Sequence[Tool]) -> None:
+    """Refuse tools that are not what they were when somebody looked at them; raises AgentFailed."""
+    if worse := [f"{one.name}: {one.changed}" for one in tools if one.changed]:
+        raise AgentFailed("tool_changed", f"{'; '.join(worse)}; `smolit tool show` shows it, `smolit tool pin` takes it as it is")
 
 
 async def _opened(name: str, server: ToolServer, stack: AsyncExitStack) -> dict[str, Tool]:
@@ -49,17 +67,28 @@ async def _opened(name: str, server: ToolServer, stack: AsyncExitStack) -> dict[
     from anyio import ClosedResourceError
     from mcp import MCPError
 
+    errors = stack.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115 what it complains of; the plan limits how much
     try:
         async with asyncio.timeout(_START_S):
-            client = await stack.enter_async_context(await _client(server, stack))
+            client = await stack.enter_async_context(await _client(server, stack, errors))
             return {tool.name: tool for tool in await _tools(name, server, client)}
     except (OSError, TimeoutError, MCPError, ClosedResourceError, ValueError, ExceptionGroup) as error:
+        if why := _uncontained(errors):
+            told = f"the tool server {name} cannot be contained, so it was not started: {why}"
+            raise AgentFailed("uncontained", told) from error
         raise AgentFailed(
             "tool_server_unavailable", f"the tool server {name} does not answer ({type(error).__name__})"
         ) from error
 
 
-async def _client(server: ToolServer, stack: AsyncExitStack) -> "Client":
+def _uncontained(errors: TextIO) -> str:
+    """Return why a server was not started; empty: it was."""
+    errors.seek(0)
+    first = errors.read(500)
+    return first.partition("\n")[0].removeprefix("uncontained: ") if first.startswith("uncontained: ") else ""
+
+
+async def _client(server: ToolServer, stack: AsyncExitStack, errors: TextIO) -> "Client":
     """Return a client of a server: a process of ours that gets no variable but those named, or an address."""
     from mcp import Client, StdioServerParameters, stdio_client
     from mcp.client.streamable_http import streamable_http_client
@@ -69,10 +98,9 @@ async def _client(server: ToolServer, stack: AsyncExitStack) -> "Client":
 
         http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=server.timeout_s))
         return Client(streamable_http_client(server.url, http_client=http), read_timeout_seconds=server.timeout_s, cache=None)
-    command, *arguments = server.command
-    quiet = stack.enter_context(open(os.devnull, "w"))  # noqa: SIM115, ASYNC230 closed by the stack, after the process
+    command, *arguments = command_of(server) if server.contain else server.command
     parameters = StdioServerParameters(command=command, args=arguments, env=dict(server.values))
-    return Client(stdio_client(parameters, errlog=quiet), read_timeout_seconds=server.timeout_s, cache=None)
+    return Client(stdio_client(parameters, errlog=errors), read_timeout_seconds=server.timeout_s, cache=None)
 
 
 async def _tools(name: str, server: ToolServer, client: "Client") -> list[Tool]:
@@ -85,13 +113,14 @@ async def _tools(name: str, server: ToolServer, client: "Client") -> list[Tool]:
         cursor = page.next_cursor
         if cursor is None or len(found) >= _MOST_TOOLS:
             break
-    return found[:_MOST_TOOLS]
+    wrong = changed(server.pins, {one.name.partition("/")[2]: one.digest for one in found})
+    return [replace(one, changed=wrong.get(one.name.partition("/")[2], "")) for one in found[:_MOST_TOOLS]]
 
 
 def _tool(name: str, server: ToolServer, client: "Client", offered: Any) -> Tool:
     """Return a tool of ours that asks the server."""
     schema = closed(offered.input_schema)
-    effect = offered.name not in server.read_only
+    effect: Reach = "read" if offered.name in server.read_only else "outside"
 
     async def run(arguments: dict[str, Any], _work: Work) -> Any:
         return await _called(client, offered.name, arguments, server.values.values())
@@ -103,8 +132,9 @@ def _tool(name: str, server: ToolServer, client: "Client", offered: Any) -> Tool
         returns={},
         run=run,
         effect=effect,
-        targets=tuple(sorted(schema["properties"])) if effect else (),
+        targets=tuple(sorted(schema["properties"])) if effect == "outside" else (),
         foreign=True,
+        digest=digest_of_tool(offered.name, offered.description, offered.input_schema),
     )
 
 

@@ -1,11 +1,13 @@
 // An agent that lives outside of smolit: it factors whole numbers. node worker.mjs POOL [NAME]; see docs/agents-remote.md.
-import { randomUUID } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, randomUUID, sign } from "node:crypto";
+import { readFileSync } from "node:fs";
 
 import kafkajs from "kafkajs";
 
 const SOURCE = "examples/node"; // with our name it says who we are: an answer counts only from who has the attempt
 const PREFIX = process.env.SMOLIT_TOPIC_PREFIX ?? "smolit";
 const REQUESTS = `${PREFIX}.requests.v1`;
+const KEY = keyOf(process.env.SMOLIT_WORKER_KEY); // made by `smolit agent key examples/node --make FILE`
 const BEAT_MS = 1_000;
 const CAPACITY = 2;
 const CHUNK = 2_000_000; // divisions between two looks at what else is to be done
@@ -19,7 +21,26 @@ const kafka = new kafkajs.Kafka({
 const producer = kafka.producer();
 const holding = new Map(); // what we are at: claim by attempt
 
-/** Say something as a CloudEvent in binary mode; sent again under the same id, it counts once. */
+/** Return our key and its id: the file has an Ed25519 seed of 32 bytes, base64. Without a file nothing is signed. */
+function keyOf(path) {
+  if (!path) return null;
+  const seed = Buffer.from(readFileSync(path, "utf8").trim(), "base64");
+  const der = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]); // PKCS #8 of such a key
+  const secret = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+  const open = createPublicKey(secret).export({ format: "der", type: "spki" }).subarray(-32).toString("base64");
+  return { secret, id: createHash("sha256").update(open).digest("hex").slice(0, 16) };
+}
+
+/** Return the headers that vouch for what we say: topic, type, source, id, time and every byte of the value. */
+function vouched(headers, value) {
+  if (!KEY) return headers;
+  const digest = createHash("sha256").update(value).digest("hex");
+  const covered = [REQUESTS, headers.ce_type, headers.ce_source, headers.ce_id, headers.ce_time, digest];
+  const signature = sign(null, Buffer.from(["smolit:worker:1", ...covered].join("\n")), KEY.secret).toString("base64");
+  return { ...headers, ce_keyid: KEY.id, ce_signature: signature };
+}
+
+/** Say something as a CloudEvent in binary mode; an answer that is sent again under the same id counts once. */
 function say(type, data, id = randomUUID()) {
   const headers = {
     ce_specversion: "1.0",
@@ -29,7 +50,8 @@ function say(type, data, id = randomUUID()) {
     ce_time: new Date().toISOString(),
     "content-type": "application/json",
   };
-  return producer.send({ topic: REQUESTS, messages: [{ value: JSON.stringify(data), headers }] });
+  const value = JSON.stringify(data);
+  return producer.send({ topic: REQUESTS, messages: [{ value, headers: vouched(headers, value) }] });
 }
 
 /** Show that we live, and what we are at: the leases of that are renewed, and of nothing else. */

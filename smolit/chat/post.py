@@ -22,7 +22,7 @@ from smolit.cli.desk import Desk, now
 from smolit.client import Ask, Client, from_here
 from smolit.errors import NothingFound
 from smolit.errors import RequestRefused as Refused
-from smolit.process.front import keyring
+from smolit.process.keys import keyring
 from store import sender_key
 from store.postgres import Connection
 

@@ -19,6 +19,7 @@ from smolit.cli.explain_model import choices_in
 from smolit.cli.option import Json, Limit, TaskIdArgument, Tenant
 from smolit.cli.words import words
 from smolit.errors import NothingFound
+from store import approval
 from store.postgres import Connection
 
 _POLL_S = 0.2
@@ -85,6 +86,7 @@ async def _whole(connection: Connection, tenant: str, task_id: str) -> dict[str,
         "examples": await examples_of(connection, task_id),
         "steps": await steps_of(connection, tenant, task_id),
         "part_of": await above(connection, tenant, task_id),
+        "approvals": await approval.listed(connection, tenant, None, task_id, 100),
     }
 
 
@@ -119,6 +121,12 @@ def _show(found: dict[str, Any]) -> None:
             (one.step, one.outcome or "open", ", ".join(one.agents or ()), " ".join(one.parts or ())) for one in found["steps"]
         ]
         out.table(("step", "outcome", "agents", "tasks"), split)
+    if found["approvals"]:
+        asked = [(one.approval_id[:8], one.state, one.tool, one.answered_by, one.reason) for one in found["approvals"]]
+        out.table(("approval", "state", "wanted to call", "answered by", "words"), asked)
+    for one in found["approvals"]:
+        if one.state == "open":
+            out.say(f"it waits for a person until {out.cell(one.expires_at)}: `smolit approval show {one.approval_id[:8]}`")
     if found["decisions"]:
         out.say(f"`smolit policy explain {row.task_id}` says why this agent")
 

@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from smolit import tool_servers
 from smolit.cli import out
-from smolit.cli.option import Json
+from smolit.cli.option import DryRun, Json
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
 
 ToolName = Annotated[str, typer.Argument(metavar="NAME", help="Name of a tool.")]
+ServerName = Annotated[str, typer.Argument(metavar="SERVER", help="Name of a server in SMOLIT_TOOL_SERVERS.")]
 Arguments = Annotated[str, typer.Option("--arguments", metavar="JSON", help="Arguments of the call, as an object.")]
 SpecFile = Annotated[
     Path | None,
@@ -39,6 +41,27 @@ def show(name: ToolName, as_json: Json = False) -> None:
         out.json(found)
         return
     out.facts(found)
+
+
+def pin(name: ServerName, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Take the tools of an outside server as they describe themselves now; one that changes later is not offered."""
+    from smolit.settings import load_settings
+
+    path = load_settings().tool_servers
+    if path is None:
+        raise UsageInvalid("SMOLIT_TOOL_SERVERS names no file of servers")
+    found = [tool for tool in _with_tools(_all) if tool.name.startswith(f"{name}/")]
+    if not found:
+        raise NothingFound(f"no server {name!r} offers a tool; `smolit tool list` prints those there are")
+    told = [{"tool": one.name, "was": one.changed or "as before", "description": one.description} for one in found]
+    if as_json:
+        out.json(told)
+    else:
+        out.table(("tool", "was", "description"), [tuple(one.values()) for one in told])
+    if dry_run:
+        return
+    tool_servers.pin(path, name, {one.name.partition("/")[2]: one.digest for one in found})
+    out.say(f"{len(found)} tool(s) of {name} are pinned; workers know when they start anew")
 
 
 def call(name: ToolName, arguments: Arguments = "{}", agent: SpecFile = None, as_json: Json = False) -> None:

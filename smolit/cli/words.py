@@ -5,6 +5,7 @@ from typing import Any
 
 from events.text import plain
 from smolit.cli.plan_words import PLAN_WORDS
+from smolit.cli.words_ask import ASK_WORDS
 from smolit.cli.words_talk import WORDS
 
 Payload = Mapping[str, Any]
@@ -214,6 +215,7 @@ _WORDS: Mapping[str, Callable[[Payload], str]] = {
     "task.forgotten": _forgotten,
     "task.ended": _ended,
     **PLAN_WORDS,
+    **ASK_WORDS,
     "feedback.given": _feedback,
     "feedback.revised": _feedback,
     "example.recorded": _example,

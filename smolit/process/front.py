@@ -9,7 +9,6 @@ import numpy as np
 from agents.front.recollect import Memory
 from agents.front.sort import Sorter
 from agents.port import Language
-from agents.signature import Keyring
 from events.conversation import Spoken
 from events.task import Features
 from handlers import front, front_port
@@ -25,17 +24,12 @@ from projections.errors import VectorUnfit
 from projections.memory import memories, recall
 from projections.similar import vector_of
 from projections.task import task
-from smolit.folder import choice_secret
+from smolit.process.keys import keyring
 from smolit.process.place import Place
 from smolit.settings import Settings
 from store.postgres import Connection
 
 _KNOWN_TEXTS = 4_096
-
-
-def keyring(settings: Settings) -> Keyring:
-    """Return the keys of those who sign on this machine."""
-    return Keyring(settings.data_dir / "keys", choice_secret(settings).get_secret_value().encode())
 
 
 class FrontReads:

@@ -8,9 +8,10 @@ from tests.cli_docs import documented, parsers, reference
 
 # Every command stands in exactly one of these, so a new one has to say what it is.
 READS = {
-    "status", "doctor", "task show", "task list", "task watch", "task similar", "agent list", "agent show", "agent rewards",
+    "status", "doctor", "task show", "task output", "task list", "task watch", "task similar",
+    "agent list", "agent show", "agent rewards",
     "card list", "card show", "card scores",
-    "llm status",
+    "llm status", "agent keys", "approval list", "approval show",
     "agent subtasks",
     "policy show",
     "plan list", "plan show", "plan verify",
@@ -30,7 +31,7 @@ CHANGES = {
     "dlq replay", "dlq purge", "restore", "model register", "model validate", "model promote", "model rollback", "model prune",
     "model track", "policy search", "llm cache",
     "knowledge add", "knowledge remove", "knowledge domains", "knowledge reindex",
-    "memory add", "memory forget",
+    "memory add", "memory forget", "agent key", "approval grant", "approval deny", "tool pin",
 }  # fmt: skip
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",

@@ -21,7 +21,7 @@ from handlers.desk import Desk
 from handlers.dispatch import Dispatcher, Retry
 from handlers.ending import Finish, Roads
 from handlers.watchdog import Watchdog
-from store import blob, lease, ledger, outbox, room, team, work
+from store import approval, blob, lease, ledger, outbox, room, team, work
 from store.claim import Claimed
 from store.fold import fold_inbox, fold_position
 from store.generation import read_generation
@@ -30,8 +30,9 @@ from store.intake import request_claim
 from store.metadata import metadata
 from store.migrate import engine
 from store.postgres import Connection, connect
-from store.remote import remote_attempt, remote_worker
+from store.remote import remote_attempt, remote_word, remote_worker
 from store.restored import restored
+from store.sender_key import sender_key
 from tests import builders
 from tests.builders import Log, chosen, context, registered, spec, submitted
 
@@ -49,8 +50,11 @@ TABLES = (
     work.work_attempt,
     work.work_agent,
     room.work_room,
+    remote_word,
     remote_worker,
     remote_attempt,
+    sender_key,
+    approval.approval,
     ledger.effect,
     blob.blob,
     restored,

@@ -1,5 +1,6 @@
 """Agents as data on the whole system: checks that send a task on, tenants, pools, and files that become versions."""
 
+import base64
 import json
 import os
 import signal
@@ -236,9 +237,12 @@ def go() -> list[str]:
 
 
 @contextmanager
-def elsewhere(program: list[str], pool: str, name: str, settings: Settings) -> Iterator["subprocess.Popen[str]"]:
-    """Lend a worker that lives elsewhere, once it has announced itself."""
+def elsewhere(
+    program: list[str], pool: str, name: str, settings: Settings, key: Path | None = None
+) -> Iterator["subprocess.Popen[str]"]:
+    """Lend a worker that lives elsewhere, once it has announced itself; without a key it signs nothing."""
     given = {**os.environ, "SMOLIT_KAFKA": settings.kafka, "SMOLIT_TOPIC_PREFIX": settings.topic_prefix}
+    given["SMOLIT_WORKER_KEY"] = str(key) if key else ""
 
     for _ in range(30):  # it ends where its pool has no topic yet, and whoever runs it starts it again
         nice = ["nice", "-n", "19"]  # it takes what processors there are, and what it speaks to needs some
@@ -277,8 +281,13 @@ def at_work(settings: Settings, name: str) -> int:
 def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
     smolit: Smolit, settings: Settings, tmp_path: Path, language: str, program: Callable[[], list[str]], numbers: list[str]
 ) -> None:
-    """kill -9 in the middle of the work: a second worker gets what the first had, and every task is completed, once."""
-    command = program()
+    """kill -9 in the middle of the work: a second worker gets what the first had, and every task is completed, once.
+
+    Each signs with the key of its source; a third one without, or with a key of its own making, gets nothing and is recorded.
+    """
+    command, key, forged = program(), tmp_path / "key", tmp_path / "forged"
+    forged.write_text(base64.b64encode(b"t" * 32).decode())
+    assert smolit("agent", "key", f"examples/{language}", "--make", str(key), "--pool", language).code == 0
     registered(
         smolit, tmp_path, f"factor-{language}",
         f"description: Factors whole numbers.\nskills: [factor-{language}]\npipeline: remote\npool: {language}\n"
@@ -287,11 +296,13 @@ def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
     batch = tmp_path / "batch.jsonl"
     batch.write_text("\n".join(json.dumps({"text": f"factor {n}", "kind": f"factor-{language}"}) for n in numbers))
     with ExitStack() as stack:
-        victim = stack.enter_context(elsewhere(command, language, "victim", settings))
+        victim = stack.enter_context(elsewhere(command, language, "victim", settings, key))
+        for name, with_what in (("nobody", None), ("thief", forged)):
+            stack.enter_context(elsewhere(command, language, name, settings, with_what))
         sent = smolit("task", "submit", "--batch", str(batch))
         until(lambda: Said(at_work(settings, "victim"), "", ""), lambda said: said.code == 2)
         os.kill(victim.pid, signal.SIGKILL)
-        stack.enter_context(elsewhere(command, language, "heir", settings))
+        stack.enter_context(elsewhere(command, language, "heir", settings, key))
         tasks = [json.loads(line)["task_id"] if line.startswith("{") else line for line in sent.out.split("\n") if line]
         shown = [
             until(
@@ -309,6 +320,12 @@ def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
     assert [(task["task"]["outcome"], len(task["attempts"])) for task in shown] == [("completed", 1)] * len(numbers)
     listed = [one for one in smolit("agent", "workers", "--json").json if one["pool"].endswith(f"/{language}")]
     assert {one["worker"]: one["busy"] for one in listed} == {"victim": 0, "heir": 0}
+    refused = until(
+        partial(smolit, "dlq", "list", "--limit", "100", "--json"),
+        lambda said: {"unsigned", "unknown_key"} <= {one["reason"] for one in said.json},
+    )
+    assert {one["reason"] for one in refused.json} <= {"unsigned", "unknown_key"}
+    assert f"examples/{language}" in smolit("agent", "keys").out
     for number, task in zip(numbers, shown, strict=True):
         factors = [int(one) for one in task["attempts"][0]["output"]["factors"]]
         product = 1

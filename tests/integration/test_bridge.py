@@ -45,7 +45,7 @@ class Bridge:
 
     def __init__(self, hall: Floor) -> None:
         self.hall, self.broker = hall, Broker()
-        self.ear = Ear(hall.roads, RHYTHM, now, LIMIT, hall.count)
+        self.ear = Ear(hall.roads, RHYTHM, now, LIMIT, hall.count, unsigned=("*",))  # those with a key: test_bridge_signed.py
         self._hand = Hand(hall.connection, hall.roads, RHYTHM, now, hall.count)
         self._offset = 0
 

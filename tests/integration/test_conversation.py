@@ -28,7 +28,7 @@ from smolit.chat.post import open_post
 from smolit.cli import app
 from smolit.cli.desk import now, open_desk
 from smolit.client import Ask
-from smolit.process.front import keyring
+from smolit.process.keys import keyring
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running

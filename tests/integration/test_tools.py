@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
@@ -12,6 +14,7 @@ from typing import Any, ClassVar, TextIO
 import pytest
 
 from smolit.cli import app
+from smolit.process.census import census
 from smolit.settings import Settings
 from smolit.stack import local
 from store.postgres import connect
@@ -53,7 +56,10 @@ def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -
         with all_running(stack, folder, webhook_hosts="127.0.0.1") as running:
             spec = folder / "shop.yaml"
             spec.write_text(SHOP.replace("{base}", url.rstrip("/")))
-            assert app.run(["agent", "register", str(spec)]) == 0
+            careful = folder / "careful.yaml"
+            asking = SHOP.replace("id: shop", "id: careful").replace("skills: [order]", "skills: [order-asked]")
+            careful.write_text(asking.replace("settings:\n", "settings:\n  ask: true\n").replace("{base}", url.rstrip("/")))
+            assert app.run(["agent", "register", str(spec), str(careful)]) == 0
             yield running
         assert KEY not in (folder / "runner.log").read_text(), "the key is in a log"
 
@@ -130,6 +136,60 @@ def test_an_effect_over_an_api_happens_once_and_its_key_is_nowhere(smolit: Smoli
     assert said.json["output"]["reply"] == {"order": 1, "seen": "Bearer [hidden]"}
     assert asyncio.run(events_with(settings, "lamp")) > 0
     assert asyncio.run(events_with(settings, KEY)) == 0
+
+
+def waiting(smolit: Smolit, task: str) -> Any:
+    """Return the one question of a task, once it is asked."""
+    return until(partial(smolit, "approval", "list", "--task", task, "--json"), lambda said: len(said.json) == 1).json[0]
+
+
+def order(smolit: Smolit, item: str) -> str:
+    """Order something of the agent that asks first; return the task."""
+    said = smolit(
+        "task", "submit", "Order it.", "--kind", "order-asked", "--max-attempts", "2",
+        "--input", json.dumps({"arguments": {"item": item}}),
+    )  # fmt: skip
+    return str(said.out.split()[0])
+
+
+def test_a_person_is_asked_before_an_effect_and_it_happens_once(smolit: Smolit, settings: Settings) -> None:
+    """Nothing is ordered while it waits, though its worker is killed; after the grant it is ordered once, and the log says so."""
+    task = order(smolit, "piano")
+    asked = waiting(smolit, task)
+    shown = until(partial(smolit, "task", "show", task), lambda said: said.code == 0 and "waits for a person" in said.out)
+    before = [one for one in Shop.orders.values() if one["item"] == "piano"]
+    (pid,) = (one.pid for one in census(settings.data_dir) if one.identity == "worker-1" and one.pid)
+    os.kill(pid, signal.SIGKILL)
+    granted = smolit("approval", "grant", asked["approval_id"][:8], "--by", "ann", "--reason", "we need one", "--json")
+    done = until(partial(smolit, "task", "show", task, "--json"), lambda said: bool(said.json["task"]["ended_at"])).json
+    again = smolit("approval", "deny", asked["approval_id"])
+
+    assert (asked["tool"].endswith("/orders"), asked["why"], asked["arguments"]["arguments"]) == (
+        True,
+        "grant",
+        {"item": "piano"},
+    )
+    assert asked["approval_id"][:8] in shown.out
+    assert before == []
+    assert (granted.json["state"], granted.json["answered_by"], granted.json["reason"]) == ("granted", "ann", "we need one")
+    assert [one for one in Shop.orders.values() if one["item"] == "piano"] == [{"item": "piano"}]
+    assert (done["task"]["outcome"], len(done["attempts"])) == ("completed", 1)
+    assert (again.code, "settled" in again.err) == (1, True)
+    told = smolit("events", "trace", task).out
+    assert "ann" in told
+    assert "we need one" in told
+
+
+def test_what_a_person_denies_is_not_done(smolit: Smolit) -> None:
+    """The task ends and says why, and no other agent asks again."""
+    task = order(smolit, "organ")
+    asked = waiting(smolit, task)
+    denied = smolit("approval", "deny", asked["approval_id"], "--reason", "too loud")
+    done = until(partial(smolit, "task", "show", task, "--json"), lambda said: bool(said.json["task"]["ended_at"])).json
+
+    assert denied.code == 0
+    assert (done["task"]["outcome"], done["task"]["reason"], len(done["attempts"])) == ("failed", "not_approved", 1)
+    assert "organ" not in {one["item"] for one in Shop.orders.values()}
 
 
 async def events_with(settings: Settings, text: str) -> int:

@@ -1,6 +1,7 @@
 """Tools of outside servers: a real server process of the SDK plugs in, and is trusted with nothing."""
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from agents.consent import AwaitsApproval, Question
 from agents.errors import AgentFailed
 from agents.pipeline import Effect, Toolbox, Work
 from agents.pipelines.tools import ToolSettings, work_with
@@ -45,9 +47,13 @@ class Ledger:
 
 def toolbox(tmp_path: Path, **server: Any) -> Toolbox:
     """Return a house that knows the server."""
-    named = ToolServer(
-        command=(sys.executable, str(SERVER), str(tmp_path / "effects")), read_only=("add", "greet", "fail"), **server
-    )
+    folder = tmp_path / "notes"
+    folder.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        os.chown(folder, 65_533, 65_533)  # whoever contained may write there, and root is nobody to give it to
+    walls = {} if "url" in server else {"folders": (str(SERVER),), "writes": (str(folder),)}
+    command = (sys.executable, str(SERVER), str(folder / "effects"))
+    named = ToolServer(**{"command": command, "read_only": ("add", "greet", "fail"), **walls, **server})
     return Toolbox(Path(), frozenset(), httpx.AsyncClient(), lambda _path: None, servers={"partner": named})  # type: ignore[arg-type, return-value]
 
 
@@ -81,7 +87,7 @@ async def test_a_servers_tools_are_listed_granted_checked_and_called(tmp_path: P
     assert "CANARY-" not in str(told.data)
     assert '\\"WANTED\\": \\"[hidden]\\"' in str(told.data) or '"WANTED": "[hidden]"' in str(told.data)
     assert noted.data == {"result": "noted"}
-    assert (tmp_path / "effects").read_text() == "hello there\n"
+    assert (tmp_path / "notes" / "effects").read_text() == "hello there\n"
     assert ledger.asked == ["partner/environment", "partner/note"]
 
 
@@ -144,7 +150,7 @@ async def test_a_description_that_gives_orders_is_only_read(tmp_path: Path) -> N
     assert set(tools) == {"partner/greet", "partner/fail"}
     assert model.obeyed == 1
     assert [step.error for step in result.steps if step.name.startswith("tool:")] == ["tool_failed", None, "tool_not_granted"]
-    assert not (tmp_path / "effects").exists()
+    assert not (tmp_path / "notes" / "effects").exists()
 
 
 async def test_a_server_is_started_only_for_tools_of_its_own(tmp_path: Path) -> None:
@@ -167,6 +173,15 @@ async def test_a_command_that_is_no_server_is_said_to_be(tmp_path: Path) -> None
     with pytest.raises(AgentFailed, match="tool_server_unavailable"):
         async with opened(house, ("silent/x",)):
             pass
+
+
+async def test_what_fails_while_a_server_is_there_keeps_its_name(tmp_path: Path) -> None:
+    """The SDK would make a group of it: an attempt that waits for a person would seem broken."""
+    error = AwaitsApproval(Question("id", "partner/note", "outside", "grant", {}, "sha", 1.0))
+
+    with pytest.raises(AwaitsApproval):
+        async with opened(toolbox(tmp_path), ("partner/add",)):
+            raise error
 
 
 @pytest.mark.parametrize(

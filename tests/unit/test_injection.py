@@ -57,7 +57,7 @@ class World:
                 self.forbidden.append(name)
                 return "done"
 
-            return Tool(name, "Does harm.", _ANY, {}, run, effect=True)
+            return Tool(name, "Does harm.", _ANY, {}, run, effect="outside")
 
         def speaking(name: str, inlet: str) -> Tool:
             async def run(_arguments: dict[str, Any], _work: Work) -> Any:

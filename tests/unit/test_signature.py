@@ -10,6 +10,7 @@ from agents.signature import Key, Keyring, is_signed
 from events.conversation import Scope, key_bytes
 from events.event import Envelope
 from events.request import RegisterKey
+from events.vouched import OPERATOR, WORKS
 from streams.admission import Asked, Refused
 from streams.speech import key_fact
 from tests.builders import TENANT, moment
@@ -104,3 +105,42 @@ def test_a_later_key_is_allowed_no_more() -> None:
         key_fact(more, more.request, [key_row(ANN, narrow)])  # type: ignore[arg-type]
     with pytest.raises(Refused, match="replaced"):
         key_fact(back, back.request, [key_row(ANN, replaced_at=moment(1)), key_row(NEXT)])  # type: ignore[arg-type]
+
+
+FARM = Key("worker:farm", b"f" * 32)
+BOSS = Key(OPERATOR, b"o" * 32)
+OF_WORK = Scope(kinds=(WORKS,), recipients=("numbers",))
+
+
+def let_in(key: Key, by: Key, scope: Scope = OF_WORK) -> Asked:
+    """Return the request to let a source of workers sign, with somebody's word for it."""
+    return register(key, by.sign(key_bytes(TENANT, key.sender, key.public, scope)), scope)
+
+
+def test_only_the_operator_lets_a_worker_sign() -> None:
+    """Whoever can write requests can name a key, but neither the first one nor the next counts without the operator's word."""
+    good, later = let_in(FARM, BOSS), let_in(Key("worker:farm", b"g" * 32), BOSS)
+
+    assert key_fact(good, good.request, [], BOSS.public).scope == OF_WORK  # type: ignore[arg-type]
+    assert key_fact(later, later.request, [key_row(FARM)], BOSS.public).replaces == FARM.name  # type: ignore[arg-type]
+    for bad in (register(FARM, "", OF_WORK), let_in(FARM, FARM), let_in(FARM, ANN)):
+        with pytest.raises(Refused, match="only the house's operator"):
+            key_fact(bad, bad.request, [], BOSS.public)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="only the house's operator"):
+        key_fact(good, good.request, [], "")  # type: ignore[arg-type]
+
+
+def test_the_key_of_a_worker_signs_nothing_but_what_workers_say() -> None:
+    """So it cannot write messages in the name of its source."""
+    wide = let_in(FARM, BOSS, Scope())
+
+    with pytest.raises(Refused, match="signs what workers say"):
+        key_fact(wide, wide.request, [], BOSS.public)  # type: ignore[arg-type]
+
+
+def test_a_key_that_was_replaced_does_not_come_back_by_a_replay() -> None:
+    """The operator's word for the key before is still true, and counts no more."""
+    again = let_in(FARM, BOSS)
+
+    with pytest.raises(Refused, match="replaced"):
+        key_fact(again, again.request, [key_row(FARM, replaced_at=moment(1))], BOSS.public)  # type: ignore[arg-type]

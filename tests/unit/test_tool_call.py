@@ -116,7 +116,7 @@ async def test_a_result_cannot_look_like_anything_else() -> None:
 async def test_an_effect_goes_through_the_ledger_and_the_rest_does_not() -> None:
     """What changes something is written down before it is done."""
     ledger = Ledger()
-    door = caller(tool("pay", 1, effect=True), tool("look", 1), ledger=ledger)
+    door = caller(tool("pay", 1, effect="outside"), tool("look", 1), ledger=ledger)
 
     await door.call("look", {})
     assert not door.changed

@@ -4,7 +4,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +37,45 @@ var prefix = cmp.Or(os.Getenv("SMOLIT_TOPIC_PREFIX"), "smolit")
 
 var number = regexp.MustCompile(`\d+`)
 
+// A Key is what we sign with, and how it is named; made by `smolit agent key examples/go --make FILE`.
+type Key struct {
+	secret ed25519.PrivateKey
+	id     string
+}
+
+// keyOf reads our key: a seed of 32 bytes, base64. Without a file nothing is signed.
+func keyOf(path string) (*Key, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	seed, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, errors.New("the key is not 32 bytes in base64")
+	}
+	secret := ed25519.NewKeyFromSeed(seed)
+	open := base64.StdEncoding.EncodeToString(secret.Public().(ed25519.PublicKey))
+	name := sha256.Sum256([]byte(open))
+	return &Key{secret, hex.EncodeToString(name[:])[:16]}, nil
+}
+
+// vouched returns the headers that vouch for what we say: topic, type, source, id, time and every byte of the value.
+func (k *Key) vouched(topic string, covered [4]string, value []byte) []kgo.RecordHeader {
+	if k == nil {
+		return nil
+	}
+	digest := sha256.Sum256(value)
+	lines := []string{"smolit:worker:1", topic, covered[0], covered[1], covered[2], covered[3], hex.EncodeToString(digest[:])}
+	signature := ed25519.Sign(k.secret, []byte(strings.Join(lines, "\n")))
+	return []kgo.RecordHeader{
+		{Key: "ce_keyid", Value: []byte(k.id)},
+		{Key: "ce_signature", Value: []byte(base64.StdEncoding.EncodeToString(signature))},
+	}
+}
+
 // A Claim names an attempt and the claim under which we have it.
 type Claim struct {
 	TaskID  string `json:"task_id"`
@@ -53,6 +96,7 @@ type Worker struct {
 	client  *kgo.Client
 	name    string
 	pool    string
+	key     *Key
 	lock    sync.Mutex
 	holding map[Claim]context.CancelFunc
 }
@@ -71,12 +115,16 @@ func main() {
 
 // work goes to the ends of the pool's topic, announces itself, and does what it is told until it is told to stop.
 func work(ctx context.Context, pool, name string) error {
+	key, err := keyOf(os.Getenv("SMOLIT_WORKER_KEY"))
+	if err != nil {
+		return err
+	}
 	client, err := fromHere(ctx, prefix+".work."+pool+".v1")
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	worker := &Worker{client: client, name: name, pool: pool, holding: map[Claim]context.CancelFunc{}}
+	worker := &Worker{client: client, name: name, pool: pool, key: key, holding: map[Claim]context.CancelFunc{}}
 	announced := map[string]any{"worker": name, "pool": pool, "capacity": capacity, "about": "factors whole numbers, in Go"}
 	if err := worker.say(ctx, "worker.announce", announced, rand.Text()); err != nil {
 		return err
@@ -137,20 +185,23 @@ func (w *Worker) beat(ctx context.Context, room int) error {
 	return w.say(ctx, "worker.beat", map[string]any{"worker": w.name, "pool": w.pool, "capacity": room, "holding": held}, rand.Text())
 }
 
-// say sends a CloudEvent in binary mode; sent again under the same id, it counts once.
+// say sends a CloudEvent in binary mode; an answer that is sent again under the same id counts once.
 func (w *Worker) say(ctx context.Context, kind string, data any, id string) error {
 	value, err := json.Marshal(data)
 	if err != nil {
 		return err
 	}
-	record := &kgo.Record{Topic: prefix + ".requests.v1", Value: value, Headers: []kgo.RecordHeader{
+	topic, kind, now := prefix+".requests.v1", "smolit."+kind+".v1", time.Now().UTC().Format(time.RFC3339Nano)
+	headers := []kgo.RecordHeader{
 		{Key: "ce_specversion", Value: []byte("1.0")},
-		{Key: "ce_type", Value: []byte("smolit." + kind + ".v1")},
+		{Key: "ce_type", Value: []byte(kind)},
 		{Key: "ce_source", Value: []byte(source)},
 		{Key: "ce_id", Value: []byte(id)},
-		{Key: "ce_time", Value: []byte(time.Now().UTC().Format(time.RFC3339Nano))},
+		{Key: "ce_time", Value: []byte(now)},
 		{Key: "content-type", Value: []byte("application/json")},
-	}}
+	}
+	headers = append(headers, w.key.vouched(topic, [4]string{kind, source, id, now}, value)...)
+	record := &kgo.Record{Topic: topic, Value: value, Headers: headers}
 	return w.client.ProduceSync(ctx, record).FirstErr()
 }
 

@@ -75,6 +75,7 @@ def build(place: Place) -> Runnable:
                     time.monotonic,
                     count,
                     partial(pools.tell, place.settings),
+                    unsigned=place.settings.unsigned_workers,
                     connect=ports.connect,
                     make_reader=ports.reader,
                     make_publisher=ports.publisher,

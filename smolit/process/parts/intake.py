@@ -1,11 +1,13 @@
 """Intake, wired."""
 
 from events.task import RewardTerms
+from events.vouched import OPERATOR
 from learning.encoders import context_map, open_encoder
 from learning.language import LanguageTagger
 from learning.reward import BALANCE
 from smolit.process.brain import BrainProcess, brain
 from smolit.process.chooser import chooser
+from smolit.process.keys import keyring
 from smolit.process.place import Place
 from smolit.process.runnable import Runnable
 from smolit.settings import Settings, of_tenant
@@ -36,6 +38,7 @@ def processor(place: Place) -> Intake:
         publisher=ports.publisher(place.endpoints.kafka, "intake"),
         chooser=chooser(place, "intake"),
         fold=ports.fold,
+        operator=lambda tenant: keyring(settings).key(tenant, OPERATOR).public,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from agents.consent import Consent
 from agents.pipeline import Toolbox
 from agents.vectors import Encoders
 from handlers import workshop
@@ -107,6 +108,7 @@ def toolbox_of(settings: Settings, ports: Ports, http: "httpx.AsyncClient") -> T
         clock=ports.clock,
         keys=agent_keys(os.environ),
         servers=tool_servers(settings.tool_servers, os.environ),
+        consent=Consent(frozenset(settings.ask_outside), settings.approval_s),
     )
 
 
