@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from agents.answering import Eyes, candidates
 from agents.answering_sure import SURE, Evidence, Sureness, evidence_of
 from agents.port import Passage
-from agents.vectors import Labelled, open_labelled
+from agents.vectors import Encoders, Labelled
 from bench.ground import Ground, servers
 from bench.knowledge import corpus
 from bench.knowledge.corpus import DATA, HELD_OUT, Asked
@@ -146,8 +146,8 @@ def _row(asked: Asked, passages: Sequence[Passage], without: bool, eyes: Eyes) -
 
 def main() -> None:
     """Fit anew, write what was fitted on, and print how each rule does on the held-out questions."""
-    built = load_settings().cache / "encoder"
-    minilm, static = open_labelled("minilm", built), open_labelled("static", built)
+    encoders = Encoders(load_settings().cache / "encoder")
+    minilm, static = encoders.open("minilm"), encoders.open("static")
     eyes = Eyes(minilm.encode, static.encode)
     with servers("", "", out.say) as (kafka, url):
         place = Ground(kafka, url, Names("bench"))
