@@ -143,7 +143,7 @@ class _Reader:
     def read(self, passage: Passage, first: float) -> Iterator[tuple[int, int, Features]]:
         """Yield the sentences of a passage with their features."""
         text = passage.text
-        spans = [span for span in sentences(text) if not text[span[0] : span[1]].startswith(("#", "```", "|--"))]
+        spans = [span for span in sentences(text) if _says(text[span[0] : span[1]])]
         about = ". ".join(_clean(head) for head in [passage.title, *(line for line in text.split("\n") if line.startswith("#"))])
         own, head, whole = [set(terms(text[start:end])) for start, end in spans], set(terms(about)), set(terms(text))
         for place, (start, end) in enumerate(spans):
@@ -190,6 +190,11 @@ def _rarity(asked: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
 def _plain_words(text: str) -> list[str]:
     """Return the words of a text that say something, each once, as they are written."""
     return list(dict.fromkeys(word.lower() for word in _WORD.findall(text) if word.lower() not in _STOP))
+
+
+def _says(sentence: str) -> bool:
+    """Say whether a sentence may answer something: a heading, a fence and a question do not, least of all the one asked."""
+    return not sentence.startswith(("#", "```", "|--")) and not sentence.rstrip("\"'”’)*_` ").endswith("?")
 
 
 def _clean(head: str) -> str:

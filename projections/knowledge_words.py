@@ -20,6 +20,7 @@ LOOKED_UP = 800  # pieces that the words that decide have in all, about
 SAMPLED_AT_MOST = 400  # of a word; what so many of a sixteenth have decides nothing
 TERMS = 64  # of a longer text the first ones count
 _SHARE = 16
+_NARROWEST = 0.25  # behind filters that leave fewer more pieces are looked up, so that enough pass, but no more than four times
 SAMPLE = f"((hashtext({{0}}document_id) # {{0}}chunk) & {_SHARE - 1}) = 0"  # also what the index of the sample says
 _EXACT = 1_000_000  # weights are added as whole millionths: sums of those do not depend on their order
 
@@ -106,13 +107,14 @@ async def every_word(connection: Connection, text: str, wanted: Wanted, most: in
 
 async def _looked_up(connection: Connection, terms: Sequence[Term], wanted: Wanted, most: int, pool: int) -> list[Place]:
     """Return the pieces that have one of the words that decide; where even the rarest is common, a sixteenth of its pieces."""
-    deciding = decisive(terms)
-    common = deciding[0].about > LOOKED_UP
+    share = await _share(connection, wanted, pool)
+    deciding = decisive(terms, LOOKED_UP / max(share, _NARROWEST))
+    common = deciding[0].about > LOOKED_UP / max(share, _NARROWEST)
     conditions = f"{passing(wanted)} and {SAMPLE.format('c.')}" if common else passing(wanted)
     given = {
         **arguments(wanted),
         "queries": [term.query for term in terms],
-        "weights": [None if term in deciding and not common else _weight(term, pool) for term in terms],
+        "weights": [None if term in deciding and not common else weight(term.about * share, pool) for term in terms],
         "any": " | ".join(term.query for term in deciding),
         "pool": pool,
         "most": most,
@@ -120,7 +122,14 @@ async def _looked_up(connection: Connection, terms: Sequence[Term], wanted: Want
     return await _best(connection, _LOOKED_UP.format(joined=JOINED, filter=conditions), given)
 
 
-def decisive(terms: Sequence[Term], most: int = LOOKED_UP) -> list[Term]:
+async def _share(connection: Connection, wanted: Wanted, pool: int) -> float:
+    """Return which share of the tenant's pieces passes the filters."""
+    if wanted.domains is None and not wanted.meta:
+        return 1.0
+    return pool / max(1, pool, await pool_of(connection, Wanted(tenant=wanted.tenant, as_of=wanted.as_of, held=wanted.held)))
+
+
+def decisive(terms: Sequence[Term], most: float = LOOKED_UP) -> list[Term]:
     """Return the rarest words that have so many pieces in all, at least one; `terms` come rarest first."""
     total, chosen = 0.0, list(terms[:1])
     for term in terms:
@@ -131,9 +140,9 @@ def decisive(terms: Sequence[Term], most: int = LOOKED_UP) -> list[Term]:
     return chosen
 
 
-def _weight(term: Term, pool: int) -> int:
-    """Return how much a word counts that is not looked up; the more have it, the less, and never against a piece."""
-    return max(0, round(_EXACT * log((pool + 1.0) / (term.about + 0.5))))
+def weight(about: float, pool: int) -> int:
+    """Return how much a word counts that about so many pieces of the pool have: the more, the less, and never against a piece."""
+    return max(0, round(_EXACT * log((pool + 1.0) / (about + 0.5))))
 
 
 async def _best(connection: Connection, head: str, given: dict[str, object]) -> list[Place]:

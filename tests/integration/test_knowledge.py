@@ -20,6 +20,11 @@ from tests.said import Smolit, command_line, until
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 CANARY = "xylocopa7731"
+LACKING = """
+select count(*) from public.knowledge_chunks c join public.knowledge_documents d using (tenant, document_id, version)
+where d.state = 'live' and not exists (
+  select from public.knowledge_vectors v
+  where v.encoder = %s and (v.tenant, v.document_id, v.version, v.chunk) = (c.tenant, c.document_id, c.version, c.chunk))"""
 PUMPS = "# Pumps\n\nThe pump P-7 is blue. It hums at night. It needs 24 volts.\n"
 SEALS = f"# Seals\n\nThe seal S-9 is made of rubber. It is kept in hall {CANARY}. It leaks after ten years.\n"
 
@@ -137,6 +142,51 @@ def test_another_encoder_takes_over_at_once(smolit: Smolit, tmp_path: Path) -> N
     assert [hit["name"] for hit in found(smolit, "gear", "--domain", "two")] == ["gears.md"]
     assert found(smolit, "gear", "--domain", "two", "--as-of", str(before["as_of"])) == before["hits"]
     assert smolit("knowledge", "reindex", "--encoder", "static").code == 1, "they serve already"
+
+
+def killed_while_building(settings: Settings) -> int:
+    """Return the id of a child that kills ingest as soon as vectors of another encoder are being made, and nothing else."""
+    pid = os.fork()
+    if pid:
+        return pid
+    with psycopg.connect(locate(settings).postgres, autocommit=True) as connection:
+        for _ in range(20_000):
+            if connection.execute("select from ops.knowledge_encoder where state = 'building'").fetchone() is not None:
+                record = read_record(settings.data_dir, "ingest", "1")
+                if record is not None:
+                    os.kill(record.pid, signal.SIGKILL)
+                os._exit(int(record is None))
+            time.sleep(0.005)
+    os._exit(1)
+
+
+def test_ingest_killed_in_the_middle_of_a_reindex_switches_once_and_whole(
+    smolit: Smolit, settings: Settings, tmp_path: Path
+) -> None:
+    """The other encoder serves from one offset on, at which each piece has its vector; before it, the first one's serve."""
+    [path] = written(
+        tmp_path, valley="# Valleys\n\n" + " ".join(f"Valley {number} is {number} miles long." for number in range(900))
+    )
+    assert smolit("knowledge", "add", path, "--domain", "three").code == 0
+    before = smolit("knowledge", "search", "valley 77", "--domain", "three", "--json").json
+    other = "static" if smolit("knowledge", "stats", "--json").json["kind"] == "hashed" else "hashed"
+    child = killed_while_building(settings)
+
+    assert smolit("knowledge", "reindex", "--encoder", other).code == 0
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "ingest was not killed while it made vectors"
+    figures = smolit("knowledge", "stats", "--json").json
+    with psycopg.connect(locate(settings).postgres, autocommit=True) as connection:
+        switches = connection.execute(
+            "select since from public.knowledge_encoders where encoder = %s", (figures["encoder"],)
+        ).fetchall()
+        lacking = connection.execute(LACKING, (figures["encoder"],)).fetchone()
+    [since] = [row[0] for row in switches if row[0] > before["as_of"]]
+    assert (figures["kind"], lacking) == (other, (0,))
+    assert found(smolit, "valley 77", "--domain", "three", "--as-of", str(since - 1)) == before["hits"]
+    assert found(smolit, "valley 77", "--domain", "three", "--as-of", str(since)) == found(
+        smolit, "valley 77", "--domain", "three"
+    )
 
 
 def test_a_batch_goes_on_past_a_bad_file_and_two_kills(smolit: Smolit, settings: Settings, tmp_path: Path) -> None:

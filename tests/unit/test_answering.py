@@ -78,6 +78,14 @@ def test_the_sentence_that_answers_comes_first() -> None:
     assert best.passage.text[best.start : best.end] == best.text
 
 
+def test_a_question_is_no_answer() -> None:
+    """Not even the one that is asked, word for word."""
+    text = 'Ask "Which voltage does the pump P-7 need?" The pump needs 24 volts.'
+    found = candidates("Which voltage does the pump P-7 need?", [Passage("docs", "d-3", 1, 0, "faq.md", text, 1.0, 7)], EYES)
+
+    assert [one.text for one in found] == ["The pump needs 24 volts."]
+
+
 def test_nothing_is_picked_from_nothing() -> None:
     """No passages, or a question without words, give no candidates."""
     assert candidates("Which voltage?", [], EYES) == []
