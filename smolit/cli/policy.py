@@ -18,6 +18,7 @@ from projections.similar import Like, Wanted, like, vector_of_task
 from smolit.cli import out
 from smolit.cli.desk import Desk, ask_for, open_desk, read
 from smolit.cli.explain import explained, how_like_tasks_went, how_rewarded
+from smolit.cli.foretold import NEURAL, Time, how_long, times_of
 from smolit.cli.log import whole_log
 from smolit.cli.option import DryRun, Json, Limit, Parameters, Scope, TaskIdArgument, Tenant, settings_of
 from smolit.cli.weighed import how_weighed, signals_in, who_is_proven
@@ -64,15 +65,20 @@ def put(
 
 def explain(task_id: TaskIdArgument, attempt: Number = None, as_json: Json = False) -> None:
     """Say why a task got the agent it got, who came second, and what the policy knew."""
-    known = read(open_desk(), lambda connection: _known(connection, task_id, attempt))
+    desk = open_desk()
+    known = read(desk, lambda connection: _known(connection, task_id, attempt))
     if not known.choices:
         raise NothingFound(f"no choice for task {task_id!r} is known (yet)")
+    times = _times(desk, known)
     if as_json:
         more = {"reward": known.terms, "like_tasks": known.alike}
-        out.json([{**msgspec.structs.asdict(one), "weights": known.weights.get(one.attempt), **more} for one in known.choices])
+        own = [{"weights": known.weights.get(one.attempt), "time": times.get(one.attempt)} for one in known.choices]
+        out.json([{**msgspec.structs.asdict(one), **each, **more} for one, each in zip(known.choices, own, strict=True)])
         return
     for one in known.choices:
         _explain(one, known.weights.get(one.attempt))
+        if (sentence := how_long(one.agent, times.get(one.attempt))) is not None:
+            out.line(sentence)
     for sentence in (how_rewarded(known.terms), *how_like_tasks_went(known.alike), who_is_proven(known.alike)):
         if sentence is not None:
             out.line(sentence)
@@ -95,12 +101,16 @@ def verify(report: Report = None) -> None:
 
 
 class Known(NamedTuple):
-    """What is known of a task's choices: each, its weights by attempt, how rewards are made, and the past tasks most like it."""
+    """What is known of a task's choices: each, its weights by attempt, how rewards are made, and the past tasks most like it.
+
+    `told` are all events of the task.
+    """
 
     choices: list[DecisionRow]
     weights: dict[int, dict[str, float] | None]
     terms: RewardTerms | None
     alike: list[Like]
+    told: Sequence[EventRow]
 
 
 async def _known(connection: Connection, task_id: str, attempt: int | None) -> Known:
@@ -108,7 +118,17 @@ async def _known(connection: Connection, task_id: str, attempt: int | None) -> K
     choices = [one for one in await decisions_of(connection, task_id) if attempt in (None, one.attempt)]
     told = await story(connection, task_id)
     weights = {one.payload["attempt"]: one.payload.get("weights") for one in told if one.type == "agent.chosen"}
-    return Known(choices, weights, _terms(told), await _alike(connection, choices[0]) if choices else [])
+    return Known(choices, weights, _terms(told), await _alike(connection, choices[0]) if choices else [], told)
+
+
+def _times(desk: Desk, known: Known) -> dict[int, Time]:
+    """Return what networks foretold of the times of attempts; nothing is opened where none chose."""
+    if not any(one.policy == NEURAL for one in known.choices):
+        return {}
+    from learning.encoders import context_maps  # as below: only where a network chose
+    from smolit.model.registry import shelf
+
+    return times_of(known.choices, known.told, shelf(desk), context_maps)
 
 
 async def _alike(connection: Connection, choice: DecisionRow) -> list[Like]:
