@@ -64,7 +64,7 @@ def _fold(job: Job, rows: Rows, out: Mask, ranks: Ranks, folder: Path, resume: b
 
 
 def _some(rows: Rows, which: Mask) -> Rows:
-    return Rows(*(column[which] for column in rows))
+    return Rows(rows.contexts[which], rows.agents[which], rows.targets[which], rows.known[which], rows.validation[which])
 
 
 def _told(fitted: Fitted, job: Job, part: Part, target: int) -> tuple[Vector, Vector]:

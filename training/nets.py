@@ -4,6 +4,7 @@ All take contexts (n, width) and agents (n, k), numbered from 1 with 0 for nobod
 targets: logits of reward and success, and the logarithm of the duration in deviations. Nobody's columns tell nothing.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -121,12 +122,13 @@ class Shared(nn.Module):
         if self.many:
             empty = NOBODY * (agents == 0).to(vectors.dtype)[:, None, :]
             wide = [each(vectors) for each in (self.query, self.key, self.value)]
-            heard = [self._heard(*(self._own(each, at) for each in wide), empty) for at in range(self.many)]
+            heard = [self._heard([self._own(each, at) for each in wide], empty) for at in range(self.many)]
             vectors = vectors + (heard[0] if self.many == 1 else self.joined(torch.cat(heard, dim=-1)))
         return Outputs(*(head(vectors, agents) for head in self.heads))
 
-    def _heard(self, query: Tensor, key: Tensor, value: Tensor, empty: Tensor) -> Tensor:
-        """Return what one attention head tells each candidate of all of them, (n, k, width of a head)."""
+    def _heard(self, head: Sequence[Tensor], empty: Tensor) -> Tensor:
+        """Return what one attention head (query, key, value) tells each candidate of all of them, (n, k, width of a head)."""
+        query, key, value = head
         alike = query @ key.transpose(1, 2) / query.shape[-1] ** 0.5 + empty
         return torch.softmax(alike, dim=-1) @ value
 

@@ -139,7 +139,7 @@ def test_what_a_network_costs_is_known_before_it_is_made(shape: dict[str, Any]) 
 def test_other_shapes_learn_and_tell_the_same_as_graphs(tmp_path: Path) -> None:
     """Deeper, with two heads and fewer axes: nobody is attended to, it learns, and its graph tells what it tells."""
     rows = world(tasks=3000).rows
-    shape = {"depth": 2, "heads": 2, "agent": 4, "hidden": 24, "batch": 128}
+    shape: dict[str, Any] = {"depth": 2, "heads": 2, "agent": 4, "hidden": 24, "batch": 128}
     fitted = trainer(rows, tmp_path, **shape).run()
     made, validation = job(rows, **shape), part_of(rows, rows.validation)
 
@@ -161,9 +161,9 @@ def test_what_it_does_not_look_at_changes_nothing() -> None:
 
 def test_the_span_of_times_holds_what_it_says(tmp_path: Path) -> None:
     """Nine in ten of the times on texts that it never saw, and nothing where too few are known."""
-    rows, later = world(tasks=3000).rows, world(5, 4000).rows
-    found = trainer(rows, tmp_path, batch=128).run()
-    made = job(rows)
+    rows, later = world(tasks=1000).rows, world(5, 1500).rows
+    found = trainer(rows, tmp_path, batch=128, epochs=8).run()
+    made = job(rows, batch=128, epochs=8)
     ends = calibrated(found, made, rows, Ranks(), tmp_path / "folds").span
     assert ends is not None
     told = open_graph(export(found.net, PLAIN, made, ends))
