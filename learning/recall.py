@@ -34,6 +34,39 @@ class Outcome(Struct, frozen=True, eq=False):
     fit: float
 
 
+class _Line:
+    """Slots in a row, the oldest first, as an array that need not be made anew to be looked at."""
+
+    def __init__(self) -> None:
+        self._held, self._first, self._last = np.empty(16, np.intp), 0, 0
+
+    def __len__(self) -> int:
+        return self._last - self._first
+
+    @property
+    def slots(self) -> Slots:
+        """The slots, valid until the line moves."""
+        return self._held[self._first : self._last]
+
+    def append(self, slot: int) -> None:
+        """Take in the newest."""
+        if self._last == len(self._held):
+            count = len(self)
+            held = np.empty(2 * count + 16, np.intp)
+            held[:count] = self.slots
+            self._held, self._first, self._last = held, 0, count
+        self._held[self._last] = slot
+        self._last += 1
+
+    def shift(self) -> None:
+        """Let go of the oldest."""
+        self._first += 1
+
+    def rename(self, slot: int, other: int) -> None:
+        """Put a slot in the place of another one."""
+        self.slots[self.slots == slot] = other
+
+
 class Recall:
     """The outcomes kept, in slots; rows are those of agents, sorted by id.
 
@@ -42,7 +75,7 @@ class Recall:
 
     def __init__(self, width: int, keep: int, least: float) -> None:
         self._size, self._least, self._cut = 0, least, np.float32(np.floor(least * _ONE))
-        self._mine: list[list[int]] = []
+        self._mine: list[_Line] = []
         self._contexts, self._units = np.zeros((keep, width)), np.zeros((keep, width - 1), np.float32)
         self._rows, self._figures = np.zeros(keep, np.intp), np.zeros((len(FIGURES), keep))
 
@@ -65,12 +98,12 @@ class Recall:
         return self._figures[:, : self._size]
 
     def of(self, row: int) -> Slots:
-        """Return the slots of an agent, the oldest first."""
-        return np.array(self._slots(row), np.intp)
+        """Return the slots of an agent, the oldest first; valid until the next outcome."""
+        return self._line(row).slots
 
     def newest(self, row: int, most: int) -> Slots:
         """Return the slots of an agent's newest outcomes, the very newest last."""
-        return np.array(self._slots(row)[-most:], np.intp)
+        return self._line(row).slots[-most:]
 
     def near(self, context: Context, agents: int) -> Vector:
         """Return by agent the sum of its rewards weighted by likeness to a text, and of these weights; last one never met."""
@@ -86,7 +119,7 @@ class Recall:
         """Make room for an agent that nobody knew, at this row."""
         self._rows += self._rows >= row
         if row < len(self._mine):
-            self._mine.insert(row, [])
+            self._mine.insert(row, _Line())
 
     def add(self, row: int, outcome: Outcome, lever: float) -> None:
         """Keep one outcome more."""
@@ -98,7 +131,7 @@ class Recall:
         among[mine] = likes
         figures = (outcome.reward, outcome.number, outcome.fit, lever, _sum(among * self.figures[REWARD]), _sum(among))
         self._tell(mine, likes, outcome.reward, 1.0)
-        self._slots(row).append(at)
+        self._line(row).append(at)
         self._contexts[at], self._units[at], self._rows[at], self._figures[:, at] = outcome.context, unit, row, figures
         self._size += 1
 
@@ -148,13 +181,12 @@ class Recall:
     def _let_go(self) -> None:
         """Forget the oldest outcome of whoever has most, the first by id; the last slot takes its place."""
         mine = max(self._mine, key=len)
-        at, slots = mine[0], np.array(mine, np.intp)
+        at, slots = int(mine.slots[0]), mine.slots
         self._tell(slots, self._likes_but(at, slots), -float(self._figures[REWARD, at]), -1.0)
-        del mine[0]
+        mine.shift()
         last = self._size - 1
         if at != last:
-            others = self._mine[int(self._rows[last])]
-            others[others.index(last)] = at
+            self._mine[int(self._rows[last])].rename(last, at)
         self._contexts[at], self._units[at], self._rows[at] = self._contexts[last], self._units[last], self._rows[last]
         self._figures[:, at] = self._figures[:, last]
         self._size = last
@@ -170,17 +202,17 @@ class Recall:
         likes[slots == at] = 0.0
         return likes
 
-    def _slots(self, row: int) -> list[int]:
-        """Return the slots of an agent, the oldest first."""
+    def _line(self, row: int) -> _Line:
+        """Return the slots of an agent."""
         while len(self._mine) <= row:
-            self._mine.append([])
+            self._mine.append(_Line())
         return self._mine[row]
 
     def _find(self) -> None:
         """Find everybody's slots anew."""
         self._mine = []
         for at in self.figures[NUMBER].argsort().tolist():
-            self._slots(int(self._rows[at])).append(at)
+            self._line(int(self._rows[at])).append(at)
 
     def _keep(self, slots: Slots) -> None:
         self._size = len(slots)

@@ -18,6 +18,7 @@ import bisect
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -246,7 +247,7 @@ class Signals:
         means, text = self._heads.left_out(self.agents[row], contexts, rewards, figures[LEVER])
         np.add(means, text, out=learned)
         faded = _FADED[: len(slots), : len(slots)]
-        history[:] = self._shrunk(np.stack([np.einsum("ij,j->i", faded, rewards), faded.sum(axis=1)]), means, pooled)
+        history[:] = self._shrunk(np.stack([np.einsum("ij,j->i", faded, rewards), _counted(len(slots))]), means, pooled)
         memory[:] = self._remembered(figures[EARNED : LIKENESS + 1], pooled + (learned if self._is_learned else history))
         fits = np.where(figures[FIT] == NO_FIT, np.nan, figures[FIT])
         match[:] = self._likening.worth(fits, np.full(len(slots), row))
@@ -265,6 +266,12 @@ class Signals:
         told.update(example.context.astype("<f8").tobytes())
         told.update(repr((agent, reward, example.reward, example.fit)).encode())
         self._chain = told.digest()
+
+
+@lru_cache(maxsize=JUDGED + 1)
+def _counted(outcomes: int) -> Vector:
+    """Return how many outcomes' worth each of so many had before it."""
+    return _FADED[:outcomes, :outcomes].sum(axis=1)
 
 
 def _told(fit: float | None) -> float:
