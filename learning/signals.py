@@ -271,7 +271,8 @@ class Signals:
 @lru_cache(maxsize=JUDGED + 1)
 def _counted(outcomes: int) -> Vector:
     """Return how many outcomes' worth each of so many had before it."""
-    return _FADED[:outcomes, :outcomes].sum(axis=1)
+    counted: Vector = _FADED[:outcomes, :outcomes].sum(axis=1)
+    return counted
 
 
 def _told(fit: float | None) -> float:
