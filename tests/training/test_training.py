@@ -163,7 +163,7 @@ def test_the_span_of_times_holds_what_it_says(tmp_path: Path) -> None:
     """Nine in ten of the times on texts that it never saw, and nothing where too few are known."""
     rows, later = world(tasks=1000).rows, world(5, 1500).rows
     found = trainer(rows, tmp_path, batch=128, epochs=8).run()
-    made = job(rows, batch=128, epochs=8)
+    made = job(rows, batch=128, epochs=8, folds=4)
     ends = calibrated(found, made, rows, Ranks(), tmp_path / "folds").span
     assert ends is not None
     told = open_graph(export(found.net, PLAIN, made, ends))
