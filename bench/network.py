@@ -24,16 +24,16 @@ from bench.selection.routing import POOLS, Routing, open_set
 from learning.draw import sample
 from learning.encoders import open_encoder
 from learning.inverse_gap import inverse_gap_weights
-from learning.network import Graph, open_graph
+from learning.network import Graph, Network, open_graph
 from learning.policies import create
 from learning.policy import Example, Policy, choose
 from learning.reliability import brier, calibration_error, groups
 from learning.statistics import paired_difference
 from smolit.settings import load_settings
-from training.__main__ import scales_of
-from training.export import check_parity, export
+from training.crossed import calibrated
+from training.export import Scales, Served, card_of, check_parity, export
 from training.job import KINDS, Job, Kind, Rows, Words, pack
-from training.loop import Trainer, part_of
+from training.loop import Fitted, Part, Trainer, part_of
 from training.ranks import Ranks
 
 Matrix = NDArray[np.float64]
@@ -94,8 +94,39 @@ def learned(scene: Scene, name: str, logged: Sequence[Tried]) -> Policy:
     return policy
 
 
+class Made(NamedTuple):
+    """A network that was trained, what makes chances of its logits, and on what it was trained."""
+
+    fitted: Fitted
+    scales: Scales
+    job: Job
+    part: Part
+
+
+class InTorch:
+    """A network as it was trained, without the way through a graph: for trials that nobody serves."""
+
+    def __init__(self, made: Made) -> None:
+        self._net, self._agents = Served(made.fitted.net, made.scales), torch.arange(1, len(made.job.agents) + 1)[None]
+        self.card = card_of(made.job)
+
+    def rewards(self, context: Matrix) -> Matrix:
+        """Return the reward of each agent, 0 to 1."""
+        with torch.no_grad():
+            found: Matrix = self._net(torch.from_numpy(np.array(context))[None], self._agents).reward[0].numpy()
+        return found
+
+
 def train(scene: Scene, kind: Kind, logged: Sequence[Tried], seed: int) -> Graph:
     """Train a network on what was logged, and return it as it is served."""
+    made = fit(scene, Words(kind=kind, seed=seed), logged)
+    graph = export(made.fitted.net, made.scales, made.job)
+    check_parity(made.fitted.net, made.scales, graph, made.job, made.part)
+    return open_graph(graph)
+
+
+def fit(scene: Scene, words: Words, logged: Sequence[Tried]) -> Made:
+    """Train a network on what was logged."""
     rewards = np.array([one.reward for one in logged])
     success = (rewards >= 0.5).astype(np.float64)
     targets = np.stack([rewards, success, np.zeros(len(logged))], axis=1)
@@ -105,7 +136,7 @@ def train(scene: Scene, kind: Kind, logged: Sequence[Tried], seed: int) -> Graph
     validation = np.arange(len(logged)) >= int((1.0 - VALIDATION) * len(logged))
     rows = Rows(scene.routing.contexts[: len(logged)], agents, targets, known, validation)
     job = Job(
-        words=Words(kind=kind, seed=seed),
+        words=words,
         context_map="0" * 64,
         width=rows.contexts.shape[1],
         agents=tuple(scene.agents),
@@ -115,11 +146,8 @@ def train(scene: Scene, kind: Kind, logged: Sequence[Tried], seed: int) -> Graph
     )
     with tempfile.TemporaryDirectory() as folder:
         fitted = Trainer(job, rows, Ranks(), Path(folder)).run()
-    part = part_of(rows, validation)
-    scales = scales_of(fitted, job, part)
-    graph = export(fitted.net, scales, job)
-    check_parity(fitted.net, scales, graph, job, part)
-    return open_graph(graph)
+        found = calibrated(fitted, job, rows, Ranks(), Path(folder))
+    return Made(fitted, found.scales, job, part_of(rows, validation))
 
 
 class Combined:
@@ -188,11 +216,11 @@ def order(routing: Routing, seed: int, tasks: int) -> tuple[dict[str, float], di
     logged = serve(scene, create("ridge_igw", routing.contexts.shape[1]), range(scene.half))
     later = range(scene.half, len(scene.routing.keys))
     graphs = {kind: train(scene, kind, logged, seed) for kind in KINDS}
-    earned = {name: _mean(serve(scene, learned(scene, name, logged), later)) for name in ONLINE}
+    earned = {name: mean_of(serve(scene, learned(scene, name, logged), later)) for name in ONLINE}
     for kind, graph in graphs.items():
-        earned[f"neural {kind}"] = _mean(serve(scene, _neural(scene, graph, logged), later))
+        earned[f"neural {kind}"] = mean_of(serve(scene, neural(scene, graph, logged), later))
     for name, blend in COMBINATIONS.items():
-        members = [*(learned(scene, one, logged) for one in ONLINE), _neural(scene, graphs["multitask"], logged)]
+        members = [*(learned(scene, one, logged) for one in ONLINE), neural(scene, graphs["multitask"], logged)]
         combined = Combined(members, blend)
         combined.counted = scene.half
         earned[name] = float(np.mean([combined.step(scene, step) for step in later]))
@@ -201,7 +229,7 @@ def order(routing: Routing, seed: int, tasks: int) -> tuple[dict[str, float], di
     return earned, {kind: _foretold(scene, graph, later) for kind, graph in graphs.items()}
 
 
-def _neural(scene: Scene, graph: Graph, logged: Sequence[Tried]) -> Policy:
+def neural(scene: Scene, graph: Network, logged: Sequence[Tried]) -> Policy:
     """Return the policy that serves by a network, as of what the network knows."""
     settings: dict[str, float | str] = {"model": "0" * 64, "trained": float(len(logged))}
     policy = create("neural", scene.routing.contexts.shape[1], settings, lambda _: graph)
@@ -218,7 +246,8 @@ def _foretold(scene: Scene, graph: Graph, later: range) -> tuple[float, float]:
     return brier(told, came), calibration_error(groups(told, came))
 
 
-def _mean(tried: Sequence[Tried]) -> float:
+def mean_of(tried: Sequence[Tried]) -> float:
+    """Return the mean reward."""
     return float(np.mean([one.reward for one in tried]))
 
 

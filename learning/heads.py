@@ -76,6 +76,14 @@ class RidgeHeads:
         text = both[:, :, 1] - means * both[:, :, 0]
         return Worth(self._pooled, means - self._pooled, text)
 
+    def expected(self, context: Context, agent: str) -> float:
+        """Return the score of one agent that is known on one context: the figure of `worth`, to the bit, for less."""
+        row = self._rows[agent]
+        count, total = self._means[row].tolist()
+        mean = (total + self._trust * self._pooled) / (count + self._trust)
+        ((both,),) = np.einsum("kid,nd->nki", self._slopes[row : row + 1], context[None]).tolist()
+        return float((self._pooled + (mean - self._pooled)) + (both[1] - mean * both[0]))
+
     def add(self, context: Context, agent: str, reward: float) -> Vector:
         """Take in one outcome; return the vector whose outer square the agent's inverse has lost."""
         row = self._row(agent)

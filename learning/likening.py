@@ -57,9 +57,11 @@ class Likening:
     def _refresh(self) -> None:
         counts, fits, squares, rewards, both = self.sums
         some = np.maximum(counts, 1.0)
-        spread = float((squares - fits * fits / some).sum())
-        common = float((both - fits * rewards / some).sum())
+        spread = float(np.add.reduce(squares - fits * fits / some))
+        common = float(np.add.reduce(both - fits * rewards / some))
         trust = NOISE / SPREAD**2
         self.slope = max(0.0, (common + trust * SLOPE) / (spread + trust))
-        all_usual = (float(fits.sum()) + TRUST * USUAL) / (float(counts.sum()) + TRUST)
-        self._usual = np.append((fits + TRUST * all_usual) / (counts + TRUST), all_usual)
+        all_usual = (float(np.add.reduce(fits)) + TRUST * USUAL) / (float(np.add.reduce(counts)) + TRUST)
+        self._usual = np.empty(len(counts) + 1)
+        np.divide(fits + TRUST * all_usual, counts + TRUST, out=self._usual[:-1])
+        self._usual[-1] = all_usual

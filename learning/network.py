@@ -34,6 +34,7 @@ class Card(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a network is: `agents` are the rows of its outputs, sorted; `mean` is what one is worth that it does not know.
 
     `duration` holds mean and deviation of the natural logarithm of 1 + milliseconds, as the network tells it in deviations.
+    `span` is what to add to that for the two ends between which `spanned` of the attempts lay that it was not fitted on.
     """
 
     kind: str
@@ -42,6 +43,8 @@ class Card(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     agents: tuple[str, ...]
     mean: float
     duration: tuple[float, float]
+    span: tuple[float, float] | None = None
+    spanned: float = 0.9
     format: int = FORMAT
 
 
@@ -55,11 +58,15 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Told(Struct, frozen=True):
-    """What a network tells of each of its agents, in their order: reward and chance of success (0 to 1), seconds."""
+    """What a network tells of each of its agents, in their order: reward and chance of success (0 to 1), seconds.
+
+    `between` are the ends of the span of the seconds; None where the network was not told enough times to know any.
+    """
 
     reward: Vector
     success: Vector
     seconds: Vector
+    between: tuple[Vector, Vector] | None = None
 
 
 class Network(Protocol):
@@ -98,8 +105,20 @@ class Graph:
     def told(self, context: Vector) -> Told:
         """Return everything the network tells."""
         reward, success, duration = self._run(context, list(OUTPUTS))
+        return Told(reward, success, self._seconds(duration), self._between(duration))
+
+    def _between(self, duration: Vector) -> tuple[Vector, Vector] | None:
+        """Return the ends of the span around durations in deviations."""
+        if self.card.span is None:
+            return None
+        low, high = self.card.span
+        return self._seconds(duration + low), self._seconds(duration + high)
+
+    def _seconds(self, duration: Vector) -> Vector:
+        """Return seconds for logarithms in deviations."""
         mean, deviation = self.card.duration
-        return Told(reward, success, np.expm1(np.clip(mean + deviation * duration, 0.0, 20.0)) / 1000.0)
+        found: Vector = np.expm1(np.clip(mean + deviation * duration, 0.0, 20.0)) / 1000.0
+        return found
 
     def _run(self, context: Vector, names: list[str]) -> list[Vector]:
         seen = {"context": context.astype(np.float32)[None], "agents": self._agents}

@@ -18,6 +18,7 @@ import bisect
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -39,6 +40,7 @@ SLACK, TRIED = 0.15, 30.0  # how much less than expected is nothing, and how oft
 FADING = 0.95  # how much an outcome counts of what the agent's next one does in its history
 _WATCH = TRIES, WORRY, CALM, FALLEN = range(4)  # outcomes, worry, the last example without any, whether an alarm ever rang
 _LATELY = EARNED_LATELY, TRIED_LATELY = range(2)
+_NEVER = np.zeros((len(_LATELY), 1))
 _AGES = np.arange(JUDGED)[:, None] - np.arange(JUDGED)[None, :]
 _FADED = np.where(_AGES > 0, FADING ** np.maximum(_AGES - 1.0, 0.0), 0.0)  # what each of them counted when the next ones came
 
@@ -100,7 +102,7 @@ class Signals:
         match, learned, history, memory = found
         match[:] = self._likening.worth(fits, rows)
         np.add(worth.agent, worth.text, out=learned)
-        lately = np.append(self._lately, np.zeros((2, 1)), axis=1).take(rows, axis=1)
+        lately = np.concatenate((self._lately, _NEVER), axis=1).take(rows, axis=1)
         history[:] = self._shrunk(lately, worth.agent, worth.pooled)
         expected = worth.pooled + (learned if self._is_learned else history)
         for context, means, told in zip(contexts, expected, memory, strict=True):
@@ -219,7 +221,7 @@ class Signals:
         """Say whether the agent has earned less than its regression expected for too long."""
         if self._habits.alarm <= 0.0 or self._watch[TRIES, row] < TRIED:
             return False
-        expected = float(self._heads.worth(example.context[None], [example.agent]).scores[0, 0])
+        expected = self._heads.expected(example.context, example.agent)
         worry = max(0.0, float(self._watch[WORRY, row]) + expected - example.reward - SLACK)
         self._watch[WORRY, row] = worry
         if worry == 0.0:
@@ -245,7 +247,7 @@ class Signals:
         means, text = self._heads.left_out(self.agents[row], contexts, rewards, figures[LEVER])
         np.add(means, text, out=learned)
         faded = _FADED[: len(slots), : len(slots)]
-        history[:] = self._shrunk(np.stack([np.einsum("ij,j->i", faded, rewards), faded.sum(axis=1)]), means, pooled)
+        history[:] = self._shrunk(np.stack([np.einsum("ij,j->i", faded, rewards), _counted(len(slots))]), means, pooled)
         memory[:] = self._remembered(figures[EARNED : LIKENESS + 1], pooled + (learned if self._is_learned else history))
         fits = np.where(figures[FIT] == NO_FIT, np.nan, figures[FIT])
         match[:] = self._likening.worth(fits, np.full(len(slots), row))
@@ -264,6 +266,13 @@ class Signals:
         told.update(example.context.astype("<f8").tobytes())
         told.update(repr((agent, reward, example.reward, example.fit)).encode())
         self._chain = told.digest()
+
+
+@lru_cache(maxsize=JUDGED + 1)
+def _counted(outcomes: int) -> Vector:
+    """Return how many outcomes' worth each of so many had before it."""
+    counted: Vector = _FADED[:outcomes, :outcomes].sum(axis=1)
+    return counted
 
 
 def _told(fit: float | None) -> float:

@@ -1,4 +1,4 @@
-"""`python -m training FOLDER [--resume]`: train what the folder says; under torchrun, with several processes as one."""
+"""`python -m training FOLDER... [--resume]`: train what each folder says; under torchrun, with several processes as one."""
 
 import argparse
 import os
@@ -7,14 +7,13 @@ import time
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import torch
 from msgspec import Struct
 
 from learning.errors import LearningError
 from training import checkpoint
-from training.calibrate import platt
 from training.checkpoint import Epoch
+from training.crossed import Calibrated, calibrated
 from training.errors import TrainingError
 from training.export import Scales, check_parity, export
 from training.job import CHECKPOINTS, NETWORK, RESULT, Job, read
@@ -41,14 +40,15 @@ class Result(Struct, frozen=True, kw_only=True):
 def main(arguments: list[str] | None = None) -> int:
     """Train, export, prove, and write the result last: a folder with a result has a network that is whole."""
     said = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    said.add_argument("folder", type=Path)
+    said.add_argument("folder", type=Path, nargs="+")
     said.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
     asked = said.parse_args(arguments)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     try:
         with ranks() as here:
-            train(asked.folder, here, asked.resume)
+            for folder in asked.folder:
+                train(folder, here, asked.resume)
     except (TrainingError, LearningError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 1
@@ -70,14 +70,15 @@ def train(folder: Path, here: Ranks, resume: bool) -> None:
     elif here.rank == 0:
         checkpoint.clear(folder / CHECKPOINTS)
     fitted = trainer.run(_say if here.rank == 0 else lambda _epoch: None)
+    found = calibrated(fitted, job, rows, here, folder / CHECKPOINTS, resume)
     if here.rank == 0:
-        _finish(folder, job, fitted, part_of(rows, rows.validation), began)
+        _finish(folder, job, fitted, found, part_of(rows, rows.validation), began)
 
 
-def _finish(folder: Path, job: Job, fitted: Fitted, validation: Part, began: float) -> None:
-    """Calibrate, export, prove, and write."""
-    scales = scales_of(fitted, job, validation)
-    graph = export(fitted.net, scales, job)
+def _finish(folder: Path, job: Job, fitted: Fitted, found: Calibrated, validation: Part, began: float) -> None:
+    """Export, prove, and write."""
+    scales = found.scales
+    graph = export(fitted.net, scales, job, found.span)
     parity = check_parity(fitted.net, scales, graph, job, validation)
     at = fitted.position
     result = Result(
@@ -94,19 +95,6 @@ def _finish(folder: Path, job: Job, fitted: Fitted, validation: Part, began: flo
     )
     (folder / NETWORK).write_bytes(graph)
     (folder / RESULT).write_bytes(msgspec.json.encode(result))
-
-
-def scales_of(fitted: Fitted, job: Job, validation: Part) -> Scales:
-    """Return what makes probabilities of the logits of reward and success, fitted on the validation rows."""
-    roster = torch.arange(1, len(job.agents) + 1).expand(len(validation.agents), -1)
-    with torch.no_grad():
-        outputs = fitted.net(validation.contexts, roster)
-    found = []
-    for target, logits in enumerate(outputs[:2]):
-        own = logits.gather(1, validation.agents[:, None] - 1).squeeze(1).numpy()
-        known = validation.known[:, target].numpy() > 0
-        found.append(platt(own[known], validation.targets[:, target].numpy()[known]) if np.any(known) else (1.0, 0.0))
-    return found[0], found[1]
 
 
 def _say(epoch: Epoch) -> None:

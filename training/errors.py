@@ -2,6 +2,7 @@
 
 TrainingError
 ├── JobUnreadable         the job, or its table, is not what it should be
+├── ShapeImpossible       a shape that cannot be made at the cost of the starting net
 ├── BatchStatistics       a network whose figures depend on who else is in a batch
 ├── CheckpointUnusable    a checkpoint that is cut off, or of another training
 ├── LossNotFinite         a loss that is no number
@@ -15,6 +16,10 @@ class TrainingError(Exception):
 
 class JobUnreadable(TrainingError):
     """The job or its table cannot be read, or they do not belong together."""
+
+
+class ShapeImpossible(TrainingError):
+    """No width of a network leaves it about as many numbers as the starting net has."""
 
 
 class BatchStatistics(TrainingError):

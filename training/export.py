@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from learning.network import CARD, OUTPUTS, Card
 from learning.onnx_check import check_graph
+from training.calibrate import SPANNED
 from training.errors import ParityMissed
 from training.job import Job
 from training.loop import Part
@@ -37,8 +38,11 @@ class Served(nn.Module):
         return Outputs(torch.sigmoid(scale * reward + shift), torch.sigmoid(other_scale * success + other_shift), duration)
 
 
-def export(net: nn.Module, scales: Scales, job: Job) -> bytes:
-    """Return the graph with its card: texts and candidates may be as many as one likes; the same network gives the same bytes."""
+def export(net: nn.Module, scales: Scales, job: Job, span: tuple[float, float] | None = None) -> bytes:
+    """Return the graph with its card: texts and candidates may be as many as one likes; the same network gives the same bytes.
+
+    `span` are the two ends of what it tells of times (`training.calibrate`).
+    """
     served = deepcopy(Served(net, scales)).to(torch.float32).eval()
     examples = (torch.zeros(2, job.width), torch.ones(2, 3, dtype=torch.int64))
     texts, places = torch.export.Dim("texts"), torch.export.Dim("places")
@@ -54,7 +58,7 @@ def export(net: nn.Module, scales: Scales, job: Job) -> bytes:
             dynamic_shapes=({0: texts}, {0: texts, 1: places}),
             verbose=False,
         )
-    return _canonical(program.model_proto, _card(job))
+    return _canonical(program.model_proto, card_of(job, span))
 
 
 def check_parity(net: nn.Module, scales: Scales, graph: bytes, job: Job, part: Part) -> float:
@@ -101,7 +105,8 @@ def _rosters(agents: int, rows: int) -> list[Tensor]:
     return [every, padded, some]
 
 
-def _card(job: Job) -> Card:
+def card_of(job: Job, span: tuple[float, float] | None = None) -> Card:
+    """Return what a network of a job is."""
     return Card(
         kind=job.words.kind,
         context_map=job.context_map,
@@ -109,6 +114,8 @@ def _card(job: Job) -> Card:
         agents=job.agents,
         mean=job.mean,
         duration=job.duration,
+        span=span,
+        spanned=SPANNED,
     )
 
 

@@ -27,7 +27,10 @@ class Words(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a person may say of a training; the rest follows from the log.
 
     `batch` rows make one step of the optimiser, in `accumulate` parts; `patience` epochs without a better loss on the validation
-    rows end it. `checkpoint_steps` 0: one checkpoint an epoch.
+    rows end it. `checkpoint_steps` 0: one checkpoint an epoch. `hidden` is the width of the starting net (`multitask`, one layer,
+    one attention head, 8 numbers an agent, all of the context); one of another shape is as wide as leaves it as many numbers.
+    `axes`: it looks at so many first numbers of a context, and at the bias; 0: at all. Chances and times are calibrated on what
+    `folds` networks tell of the rows that they were not trained on, a stretch of time each; 0: on the validation rows alone.
     """
 
     kind: Kind = "multitask"
@@ -38,6 +41,11 @@ class Words(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rate: float = 3e-3
     decay: float = 1e-2
     hidden: int = 24
+    depth: int = 1
+    heads: int = 1
+    agent: int = 8
+    axes: int = 0
+    folds: int = 4
     patience: int = 10
     checkpoint_steps: int = 0
 

@@ -4,6 +4,7 @@ All take contexts (n, width) and agents (n, k), numbered from 1 with 0 for nobod
 targets: logits of reward and success, and the logarithm of the duration in deviations. Nobody's columns tell nothing.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,9 +12,9 @@ from torch import Tensor, nn
 
 from training.errors import BatchStatistics
 from training.job import TARGETS, Job, Kind
+from training.size import hidden_of, inner, seen
 
 NOBODY = -1e4  # added to what attention says of a place where nobody is
-AGENT = 8  # numbers that describe an agent
 
 
 class Outputs(NamedTuple):
@@ -24,12 +25,24 @@ class Outputs(NamedTuple):
     duration: Tensor
 
 
+class Shape(NamedTuple):
+    """What a network is made like: numbers of a context, agents, width and depth of layers, heads, numbers of an agent."""
+
+    width: int
+    agents: int
+    hidden: int
+    depth: int = 1
+    heads: int = 1
+    agent: int = 8
+    axes: int = 0
+
+
 class Linear(nn.Module):
     """One linear function of the context per agent and target."""
 
-    def __init__(self, width: int, agents: int, _hidden: int) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.slopes = nn.ModuleList(nn.Embedding(agents + 1, width) for _ in TARGETS)
+        self.slopes = nn.ModuleList(nn.Embedding(shape.agents + 1, shape.width) for _ in TARGETS)
         for each in self.slopes:
             nn.init.zeros_(each.weight)
 
@@ -39,18 +52,26 @@ class Linear(nn.Module):
 
 
 class Pair(nn.Module):
-    """A vector for each text with each agent: what both say, added up and bent, then one layer more."""
+    """A vector for each text with each agent: what both say, added up and bent, then one layer more, or several."""
 
-    def __init__(self, width: int, agents: int, hidden: int) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.agent = nn.Embedding(agents + 1, AGENT, padding_idx=0)
-        self.of_text, self.of_agent = nn.Linear(width, hidden), nn.Linear(AGENT, hidden, bias=False)
+        hidden, self.axes = shape.hidden, shape.axes
+        self.agent = nn.Embedding(shape.agents + 1, shape.agent, padding_idx=0)
+        self.of_text = nn.Linear(seen(shape.width, shape.axes), hidden)
+        self.of_agent = nn.Linear(shape.agent, hidden, bias=False)
         self.within = nn.Linear(hidden, hidden)
+        self.deeper = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(shape.depth - 1))
 
     def forward(self, contexts: Tensor, agents: Tensor) -> Tensor:
         """Return (n, k, hidden)."""
+        if self.axes:
+            contexts = torch.cat([contexts[:, :-1][:, : self.axes], contexts[:, -1:]], dim=1)
         both = self.of_text(contexts)[:, None, :] + self.of_agent(self.agent(agents))
-        return torch.relu(self.within(torch.relu(both)))
+        vectors = torch.relu(self.within(torch.relu(both)))
+        for layer in self.deeper:
+            vectors = torch.relu(layer(vectors))
+        return vectors
 
 
 class Head(nn.Module):
@@ -69,10 +90,10 @@ class Head(nn.Module):
 class Separate(nn.Module):
     """A network of its own for each target."""
 
-    def __init__(self, width: int, agents: int, hidden: int) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.pairs = nn.ModuleList(Pair(width, agents, hidden) for _ in TARGETS)
-        self.heads = nn.ModuleList(Head(agents, hidden) for _ in TARGETS)
+        self.pairs = nn.ModuleList(Pair(shape) for _ in TARGETS)
+        self.heads = nn.ModuleList(Head(shape.agents, shape.hidden) for _ in TARGETS)
 
     def forward(self, contexts: Tensor, agents: Tensor) -> Outputs:
         """Return the three targets."""
@@ -83,34 +104,49 @@ class Separate(nn.Module):
 class Shared(nn.Module):
     """One trunk for all targets: each candidate's vector attends to those of all candidates, then a head for each target."""
 
-    def __init__(self, width: int, agents: int, hidden: int) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.pair = Pair(width, agents, hidden)
-        self.query, self.key = nn.Linear(hidden, hidden, bias=False), nn.Linear(hidden, hidden, bias=False)
-        self.value = nn.Linear(hidden, hidden)
-        self.heads = nn.ModuleList(Head(agents, hidden) for _ in TARGETS)
+        hidden, self.many = shape.hidden, shape.heads
+        wide = inner(hidden, shape.heads)
+        self.pair = Pair(shape)
+        if self.many:
+            self.query, self.key = nn.Linear(hidden, wide, bias=False), nn.Linear(hidden, wide, bias=False)
+            self.value = nn.Linear(hidden, wide)
+        if self.many > 1:
+            self.joined = nn.Linear(wide, hidden)
+        self.heads = nn.ModuleList(Head(shape.agents, hidden) for _ in TARGETS)
 
     def forward(self, contexts: Tensor, agents: Tensor) -> Outputs:
         """Return the three targets."""
         vectors = self.pair(contexts, agents)
-        alike = self.query(vectors) @ self.key(vectors).transpose(1, 2) / vectors.shape[-1] ** 0.5
-        alike = alike + NOBODY * (agents == 0).to(vectors.dtype)[:, None, :]
-        vectors = vectors + torch.softmax(alike, dim=-1) @ self.value(vectors)
+        if self.many:
+            empty = NOBODY * (agents == 0).to(vectors.dtype)[:, None, :]
+            wide = [each(vectors) for each in (self.query, self.key, self.value)]
+            heard = [self._heard([self._own(each, at) for each in wide], empty) for at in range(self.many)]
+            vectors = vectors + (heard[0] if self.many == 1 else self.joined(torch.cat(heard, dim=-1)))
         return Outputs(*(head(vectors, agents) for head in self.heads))
+
+    def _heard(self, head: Sequence[Tensor], empty: Tensor) -> Tensor:
+        """Return what one attention head (query, key, value) tells each candidate of all of them, (n, k, width of a head)."""
+        query, key, value = head
+        alike = query @ key.transpose(1, 2) / query.shape[-1] ** 0.5 + empty
+        return torch.softmax(alike, dim=-1) @ value
+
+    def _own(self, wide: Tensor, at: int) -> Tensor:
+        """Return what belongs to one head."""
+        each = wide.shape[-1] // self.many
+        return wide if self.many == 1 else wide[..., at * each : (at + 1) * each]
 
 
 NETS: dict[Kind, type[Linear] | type[Separate] | type[Shared]] = {"linear": Linear, "mlp": Separate, "multitask": Shared}
 
 
 def make(job: Job) -> nn.Module:
-    """Return the network of a job in float64, its numbers drawn from the job's seed.
-
-    `hidden` is that of the shared network; separate ones are as wide as leaves all of them about as many numbers.
-    """
-    words, sizes = job.words, (job.width, len(job.agents))
+    """Return the network of a job in float64, its numbers drawn from the job's seed."""
+    words, agents = job.words, len(job.agents)
+    hidden = hidden_of(words, job.width, agents)
     torch.manual_seed(words.seed)
-    hidden = _as_many(*sizes, words.hidden) if words.kind == "mlp" else words.hidden
-    return NETS[words.kind](*sizes, hidden).to(torch.float64)
+    return NETS[words.kind](Shape(job.width, agents, hidden, words.depth, words.heads, words.agent, words.axes)).to(torch.float64)
 
 
 def count(net: nn.Module) -> int:
@@ -123,9 +159,3 @@ def refuse_batch_statistics(net: nn.Module) -> None:
     for name, part in net.named_modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             raise BatchStatistics(f"{name or 'the network'} normalises over a batch: parts of a batch would not add up to it")
-
-
-def _as_many(width: int, agents: int, hidden: int) -> int:
-    """Return how wide separate networks are that have about as many numbers as the shared one."""
-    wanted = count(Shared(width, agents, hidden))
-    return min(range(1, hidden + 1), key=lambda each: abs(count(Separate(width, agents, each)) - wanted))

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import typer
 
+from bench.architecture import OnTrained
 from bench.make_sample import SAMPLE_SET
 from bench.selection.command import SAMPLE, Agents, Data, Features, Set, named, opened_with
 from bench.selection.course import Course, replay
@@ -23,6 +24,8 @@ from smolit.cli import out
 from smolit.cli.replay import candidate
 from smolit.cli.search import PolicyName, Seconds, Seed, Space, Trials, Workers
 from smolit.errors import NothingFound, UsageInvalid
+from smolit.retrain.child import require_library as require_trainer
+from smolit.search import architecture
 from smolit.search.course import ARMS, in_threads, run_arm
 from smolit.search.crew import Crew
 from smolit.search.judge import BEST, DEFAULT, RANDOM, Judgement, told
@@ -96,12 +99,15 @@ def search(
         raise UsageInvalid("say whose settings: --policy POLICY")
     if json is not None and not json.absolute().parent.is_dir():
         raise UsageInvalid(f"there is no folder {json.parent} to write {json.name} to")
-    candidate(policy, "{}")
+    if policy == architecture.POLICY:
+        require_trainer()
+    else:
+        candidate(policy, "{}")
     require_library()
     settings, budget = space_of(policy, space), Budget(trials=trials, seconds=seconds, workers=workers)
     stream, vectors = open_set(data, name, named(agents), opened_with(features))
     about = {"set": name, "agents": stream.agents, "vectors": vectors, "policy": policy, "space": settings, "seed": seed}
-    about |= {"budget": budget, "orders": orders, "judge_orders": judge_orders}
+    about |= {"width": stream.contexts.shape[1], "budget": budget, "orders": orders, "judge_orders": judge_orders}
     report = looked_for(stream, about)
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(report, order="sorted"), indent=1) + b"\n")
@@ -111,18 +117,25 @@ def search(
 def looked_for(stream: Routing, about: dict[str, Any]) -> Report:
     """Search on the texts of one half and judge on those of the other; raises NothingFound if no trial was completed."""
     policy, (seen, unseen) = about["policy"], held_out(stream, HELD_OUT)
-    scorer = OnRecorded(_course(seen), policy, tuple(range(about["orders"])))
-    found = asyncio.run(_arms(scorer, about["space"], about["seed"], about["budget"]))
+    scorer = _scorer(seen, policy, tuple(range(about["orders"])))
+    found = asyncio.run(_arms(scorer, policy, about["space"], about["seed"], about["budget"]))
     best, random = (best_of(found[arm]) for arm in ARMS)
     if best is None:
         raise NothingFound(f"no trial was completed: {found['guided'][0].scored.reason}")
     fresh = tuple(range(_FIRST_FRESH, _FIRST_FRESH + about["judge_orders"]))
-    judgement = judge(OnRecorded(_course(unseen), policy, fresh), best.parameters, random.parameters if random else None)
+    judgement = judge(_scorer(unseen, policy, fresh), best.parameters, random.parameters if random else None)
     about = {**about, "texts": len(seen.keys), "texts_to_judge_on": len(unseen.keys)}
     return Report(about, [trial for arm in ARMS for trial in found[arm]], best, random, judgement)
 
 
-def judge(scorer: OnRecorded, best: Mapping[str, Any], random: Mapping[str, Any] | None) -> Judgement:
+def _scorer(part: Routing, policy: str, orders: tuple[int, ...]) -> OnRecorded | OnTrained:
+    """Return what scores settings of a policy, or shapes of networks."""
+    if policy == architecture.POLICY:
+        return OnTrained(_course(part).stream, orders)
+    return OnRecorded(_course(part), policy, orders)
+
+
+def judge(scorer: OnRecorded | OnTrained, best: Mapping[str, Any], random: Mapping[str, Any] | None) -> Judgement:
     """Compare settings order by order; {} is the default. Intervals are those of orders, not of other texts."""
     asked = {DEFAULT: {}, BEST: best, **({RANDOM: random} if random is not None else {})}
     earned = {label: [scorer.earned(setting, order) for order in scorer.orders] for label, setting in asked.items()}
@@ -131,10 +144,10 @@ def judge(scorer: OnRecorded, best: Mapping[str, Any], random: Mapping[str, Any]
     return told(figures, differences, {}, len(scorer.orders), "orders of texts")
 
 
-async def _arms(scorer: OnRecorded, space: Any, seed: int, budget: Budget) -> dict[Arm, list[Trial]]:
+async def _arms(scorer: OnRecorded | OnTrained, policy: str, space: Any, seed: int, budget: Budget) -> dict[Arm, list[Trial]]:
     from smolit.search.study import Study, open_storage  # Optuna takes a second to import: only a search needs it
 
-    default = default_in(scorer.policy, space)
+    default = default_in(policy, space)
     first = default if all(holds(one, default[one.name]) for one in space) else None
     found: dict[Arm, list[Trial]] = {}
 
@@ -165,4 +178,14 @@ def _show(report: Report) -> None:
     bests = [("best", report.best), *([("best random", report.best_random)] if report.best_random else [])]
     rows = [(label, one.number, *(one.parameters.get(name) for name in names), one.scored.score) for label, one in bests]
     out.table(("setting", "trial", *names, "score"), rows)
+    if about["policy"] == architecture.POLICY:
+        _show_costs(about, dict(bests))
     out.line(report.judgement.verdict)
+
+
+def _show_costs(about: dict[str, Any], bests: dict[str, Trial]) -> None:
+    """Say what the best shapes cost beside the starting net."""
+    shapes = {"starting net": {}, **{label: one.parameters for label, one in bests.items()}}
+    for label, shape in shapes.items():
+        numbers, operations = architecture.cost(shape, about["width"], len(about["agents"]))
+        out.line(f"{label}: {numbers:,} numbers, {operations:,} operations a text")

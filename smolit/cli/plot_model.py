@@ -3,6 +3,7 @@
 import asyncio
 
 from events.topics import DEFAULT_TENANT
+from smolit.cli import out
 from smolit.cli.desk import open_desk
 from smolit.cli.model import Named
 from smolit.cli.option import Json, Scope, Tenant
@@ -23,3 +24,9 @@ def reliability(
     if model.origin.trained is None:
         raise NothingFound(f"version {model.number} has no network of its own, so it tells no chances")
     tell(model.origin.trained.reliability, reliability_chart, str(model.number), target, as_json)
+    figures = model.origin.metrics
+    if "time_span_covered" in figures and not as_json:
+        out.say(
+            f"of times, the span told should hold {figures['time_span_asked']:.0%} and held "
+            f"{figures['time_span_covered']:.1%} of the later attempts"
+        )

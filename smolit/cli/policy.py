@@ -20,6 +20,7 @@ from smolit.cli import out
 from smolit.cli.desk import Desk, ask_for, open_desk, read
 from smolit.cli.explain import explained, how_like_tasks_went, how_rewarded
 from smolit.cli.explain_model import choices_in, models_explained
+from smolit.cli.foretold import NEURAL, Time, how_long, times_of
 from smolit.cli.log import whole_log
 from smolit.cli.option import DryRun, Json, Limit, Parameters, Scope, TaskIdArgument, Tenant, settings_of
 from smolit.cli.weighed import how_weighed, signals_in, who_is_proven
@@ -66,17 +67,28 @@ def put(
 
 def explain(task_id: TaskIdArgument, attempt: Number = None, as_json: Json = False) -> None:
     """Say why a task got the agent it got, who came second, and what the policy knew."""
-    known = read(open_desk(), lambda connection: _known(connection, task_id, attempt))
+    desk = open_desk()
+    known = read(desk, lambda connection: _known(connection, task_id, attempt))
     if not known.choices:
         raise NothingFound(f"no choice for task {task_id!r} is known (yet)")
+    times = _times(desk, known)
     if as_json:
         more = {"reward": known.terms, "like_tasks": known.alike}
         models = {one.attempt: choices_in(one) for one in known.tried}
-        own = [{"weights": known.weights.get(one.attempt), "models": models.get(one.attempt, [])} for one in known.choices]
+        own = [
+            {
+                "weights": known.weights.get(one.attempt),
+                "models": models.get(one.attempt, []),
+                "time": times.get(one.attempt),
+            }
+            for one in known.choices
+        ]
         out.json([{**msgspec.structs.asdict(one), **said, **more} for one, said in zip(known.choices, own, strict=True)])
         return
     for one in known.choices:
         _explain(one, known.weights.get(one.attempt))
+        if (sentence := how_long(one.agent, times.get(one.attempt))) is not None:
+            out.line(sentence)
     for told in models_explained(known.tried):
         out.line(told)
     for sentence in (how_rewarded(known.terms), *how_like_tasks_went(known.alike), who_is_proven(known.alike)):
@@ -101,13 +113,14 @@ def verify(report: Report = None) -> None:
 
 
 class Known(NamedTuple):
-    """What is known of a task: its choices, their weights by attempt, how rewards are made, like tasks, and its attempts."""
+    """What is known of a task: its choices, their weights by attempt, how rewards are made, like tasks, attempts, all events."""
 
     choices: list[DecisionRow]
     weights: dict[int, dict[str, float] | None]
     terms: RewardTerms | None
     alike: list[Like]
     tried: list[AttemptRow]
+    told: Sequence[EventRow]
 
 
 async def _known(connection: Connection, task_id: str, attempt: int | None) -> Known:
@@ -117,7 +130,17 @@ async def _known(connection: Connection, task_id: str, attempt: int | None) -> K
     weights = {one.payload["attempt"]: one.payload.get("weights") for one in told if one.type == "agent.chosen"}
     alike = await _alike(connection, choices[0]) if choices else []
     tried = [one for one in await attempts_of(connection, task_id) if attempt in (None, one.attempt)]
-    return Known(choices, weights, _terms(told), alike, tried)
+    return Known(choices, weights, _terms(told), alike, tried, told)
+
+
+def _times(desk: Desk, known: Known) -> dict[int, Time]:
+    """Return what networks foretold of the times of attempts; nothing is opened where none chose."""
+    if not any(one.policy == NEURAL for one in known.choices):
+        return {}
+    from learning.encoders import context_maps  # as below: only where a network chose
+    from smolit.model.registry import shelf
+
+    return times_of(known.choices, known.told, shelf(desk), context_maps)
 
 
 async def _alike(connection: Connection, choice: DecisionRow) -> list[Like]:

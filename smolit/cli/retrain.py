@@ -36,7 +36,14 @@ Batch = Annotated[int, typer.Option("--batch", min=1, max=1_000_000, help="Rows 
 Parts = Annotated[int, typer.Option("--accumulate", min=1, max=1_000, help="Parts of a step's rows; no figure changes.")]
 Rate = Annotated[float, typer.Option("--rate", min=1e-6, max=1.0, help="Rate of the first step; it falls along a cosine.")]
 Decay = Annotated[float, typer.Option("--decay", min=0.0, max=10.0, help="Decay of weights (AdamW).")]
-Hidden = Annotated[int, typer.Option("--hidden", min=2, max=1_024, help="Width of the layers.")]
+Hidden = Annotated[int, typer.Option("--hidden", min=2, max=1_024, help="Width of the starting net: others cost as much.")]
+Depth = Annotated[int, typer.Option("--depth", min=1, max=8, help="Layers after the first; the width follows from the cost.")]
+Heads = Annotated[int, typer.Option("--heads", min=0, max=16, help="Heads by which candidates attend to each other; 0: none.")]
+OfAgent = Annotated[int, typer.Option("--agent-numbers", min=1, max=256, help="Numbers that describe an agent.")]
+Axes = Annotated[int, typer.Option("--axes", min=0, max=10_000, help="First numbers of a context that it looks at; 0: all.")]
+Folds = Annotated[
+    int, typer.Option("--folds", min=0, max=20, help="Networks by which chances and times are calibrated; 0: by few rows alone.")
+]
 Processes = Annotated[int, typer.Option("--processes", min=1, max=64, help="Processes that train as one.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of this very training.")]
 
@@ -54,6 +61,11 @@ def retrain(
     rate: Rate = 3e-3,
     decay: Decay = 1e-2,
     hidden: Hidden = 24,
+    depth: Depth = 1,
+    heads: Heads = 1,
+    agent_numbers: OfAgent = 8,
+    axes: Axes = 0,
+    folds: Folds = 4,
     processes: Processes = 1,
     resume: Resume = False,
     parameters: Parameters = "{}",
@@ -62,7 +74,8 @@ def retrain(
     as_json: Json = False,
 ) -> None:
     """Train a network on the log, judge it on what came later, and register it as a version."""
-    words = Words(kind=kind, seed=seed, epochs=epochs, batch=batch, accumulate=accumulate, rate=rate, decay=decay, hidden=hidden)
+    shape = {"hidden": hidden, "depth": depth, "heads": heads, "agent": agent_numbers, "axes": axes, "folds": folds}
+    words = Words(kind=kind, seed=seed, epochs=epochs, batch=batch, accumulate=accumulate, rate=rate, decay=decay, **shape)
     asked = Asked(
         scope=Place(tenant, scope),
         range=Range(_bound(since), _bound(until), hold_out),
@@ -178,3 +191,8 @@ def _tell_foretold(judged: Judged) -> None:
         )
     if told.timed:
         out.line(f"Time is off by {told.time_error:.3f} (log), each agent's mean by {told.time_error_of_means:.3f}.")
+    if told.covered is not None and told.spanned is not None:
+        out.line(
+            f"The span told for times should hold {told.spanned:.0%} and held {told.covered:.1%} of {told.timed} later attempts; "
+            f"its upper end is {told.widest:.3g} times the lower one."
+        )

@@ -21,11 +21,12 @@ from smolit.errors import CheckFailed, NothingFound, UsageInvalid
 from smolit.model import registry
 from smolit.model.fold import Scope as Place
 from smolit.recompute import sort_log
-from smolit.search import session
+from smolit.retrain.child import require_library as require_trainer
+from smolit.search import architecture, session
 from smolit.search.course import ARMS
 from smolit.search.space import space_of
 from smolit.search.trial import Known, Trial, best_of
-from smolit.search.window import window_of
+from smolit.search.window import LEARN, VALIDATE, window_of
 
 PolicyName = Annotated[str | None, typer.Option("--policy", metavar="POLICY", help="Whose settings are looked for.")]
 Space = Annotated[
@@ -63,6 +64,8 @@ def search(
     """Look for better settings of a policy on a scope's own log, beside as many drawn at random, and judge both on the rest."""
     if sum(one is not None for one in (policy, resume, stop)) != 1:
         raise UsageInvalid("say whose settings: --policy POLICY; or which search: --resume SEARCH or --stop SEARCH")
+    if register and policy == architecture.POLICY:
+        raise UsageInvalid("a network is registered by `smolit policy retrain`; the search prints it with the best shape")
     desk = open_desk()
     if policy is not None:
         budget, place = Budget(trials=trials, seconds=seconds, workers=workers), Place(tenant, scope)
@@ -81,7 +84,10 @@ def search(
 
 def _begun(desk: Desk, place: Place, search_id: str, wanted: dict[str, Any], dry_run: bool) -> bool:
     """Write down what is looked for; with `dry_run` only show it."""
-    candidate(wanted["policy"], "{}")
+    if wanted["policy"] == architecture.POLICY:
+        require_trainer()
+    else:
+        candidate(wanted["policy"], "{}")
     session.require_library()
     request = asyncio.run(_planned(desk, place, search_id, **wanted))
     if dry_run:
@@ -125,13 +131,16 @@ async def _planned(desk: Desk, place: Place, search_id: str, **more: Any) -> Sta
     """Read the log, and say what would be looked at."""
     out.say("reading the log")
     used = context_map(desk.settings.encoder)
-    window = window_of(sort_log(await whole_log(desk)), place, used.digest)
+    shares = (architecture.LEARN, architecture.VALIDATE) if more["policy"] == architecture.POLICY else (LEARN, VALIDATE)
+    window = window_of(sort_log(await whole_log(desk)), place, used.digest, shares)
     return session.wanted(search_id, place, window=window, **more)
 
 
 def _register(desk: Desk, known: Known) -> str:
     """Register the best setting as a version that names its trial, and validate it: its score must come out again."""
     started, best = known.started, best_of(known.of("guided"))
+    if started.policy == architecture.POLICY:
+        raise UsageInvalid("a network is registered by `smolit policy retrain`; `smolit policy searches --id` prints it")
     if best is None:
         raise NothingFound(f"search {started.search_id} has no completed trial to register")
     place = Place(started.tenant, started.scope)
@@ -188,3 +197,6 @@ def _tell(known: Known) -> None:
     ]
     out.table(("arm", "trial", *names, "state", "score", "reason"), rows)
     out.line(_state(known))
+    best = best_of(known.of("guided"))
+    if known.started.policy == architecture.POLICY and best is not None:
+        out.line(f"A network of the best shape: `{architecture.typed(best.parameters)} --scope {known.started.scope}`")

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -56,20 +56,48 @@ def train(
         TrainingLibraryMissing: torch is not installed.
         TrainingFailed: it could not be trained, and why.
     """
-    if find_spec("torch") is None or find_spec("onnxscript") is None:
-        raise TrainingLibraryMissing("training needs torch, which is not installed; `make install-train` installs it")
-    write(folder, job, table)
-    (folder / RESULT).unlink(missing_ok=True)
     many = (*_TORCHRUN, str(processes)) if processes > 1 else ()
-    command = [sys.executable, *many, "-m", "training", str(folder), *(["--resume"] if resume else [])]
-    with (folder / "errors.log").open("w+b") as errors:
+    (found,) = _trained([folder], [job], table, [sys.executable, *many, "-m", "training"], told, resume)
+    return found
+
+
+def train_each(folder: Path, jobs: Sequence[Job], table: bytes) -> list[Trained]:
+    """Train several jobs on the same rows, one after the other in one process, which loads torch once; raises as `train`."""
+    folders = [folder / str(number) for number in range(len(jobs))]
+    return _trained(folders, jobs, table, [sys.executable, "-m", "training"], lambda _epoch: None, False)
+
+
+def _trained(
+    folders: Sequence[Path],
+    jobs: Sequence[Job],
+    table: bytes,
+    process: Sequence[str],
+    told: Callable[[Epoch], None],
+    resume: bool,
+) -> list[Trained]:
+    """Start a process that trains the jobs, each in its folder; the first folder hears what goes wrong."""
+    require_library()
+    for folder, job in zip(folders, jobs, strict=True):
+        write(folder, job, table)
+        (folder / RESULT).unlink(missing_ok=True)
+    command = [*process, *map(str, folders), *(["--resume"] if resume else [])]
+    with (folders[0] / "errors.log").open("w+b") as errors:
         # Safe path: no folder that a person happens to stand in decides what `training` is.
         environment = {**os.environ, "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"}
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as process:
-            _listen(process, told)
-        if process.returncode != 0 or not (folder / RESULT).exists():
-            raise TrainingFailed(_why(folder, errors.name, process.returncode))
-    return Trained((folder / NETWORK).read_bytes(), msgspec.json.decode((folder / RESULT).read_bytes(), type=Result))
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as running:
+            _listen(running, told)
+        if running.returncode != 0 or not all((folder / RESULT).exists() for folder in folders):
+            raise TrainingFailed(_why(folders[0], errors.name, running.returncode))
+    return [
+        Trained((folder / NETWORK).read_bytes(), msgspec.json.decode((folder / RESULT).read_bytes(), type=Result))
+        for folder in folders
+    ]
+
+
+def require_library() -> None:
+    """Raise TrainingLibraryMissing where torch is not installed."""
+    if find_spec("torch") is None or find_spec("onnxscript") is None:
+        raise TrainingLibraryMissing("training needs torch, which is not installed; `make install-train` installs it")
 
 
 def _listen(process: "subprocess.Popen[bytes]", told: Callable[[Epoch], None]) -> None:

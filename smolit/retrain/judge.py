@@ -52,6 +52,9 @@ class Foretold(Struct, frozen=True):
     timed: int
     time_error: float
     time_error_of_means: float
+    spanned: float | None = None  # share of the times that should lie in the span that was told; None: no span was
+    covered: float | None = None  # share of those that did
+    widest: float | None = None  # how many times its lower end the upper end of the span is
 
 
 class Judged(Struct, frozen=True):
@@ -110,6 +113,8 @@ def foretold(found: Split, graph: Graph, used: ContextMap) -> Foretold:
     came = np.array([known[at][1] for at in successes], dtype=np.float64)
     spans = np.array([np.log1p(1000.0 * told[at][0].seconds[told[at][1]]) for at in timed])
     took = np.array([known[at][2] for at in timed], dtype=np.float64)
+    between = [(one.between, row) for one, row in (told[at] for at in timed) if one.between is not None]
+    ends = np.log1p([[1000.0 * float(end[row]) for end in both] for both, row in between]).reshape(-1, 2)
     means = _means(found)
     alike = np.array([means[known[at][0].choice.agent][0] for at in successes])
     usual = np.array([means[known[at][0].choice.agent][1] for at in timed])
@@ -123,6 +128,9 @@ def foretold(found: Split, graph: Graph, used: ContextMap) -> Foretold:
         timed=len(timed),
         time_error=float(np.abs(spans - took).mean()) if timed else 0.0,
         time_error_of_means=float(np.abs(usual - took).mean()) if timed else 0.0,
+        spanned=graph.card.spanned if len(ends) else None,
+        covered=float(((ends[:, 0] <= took) & (took <= ends[:, 1])).mean()) if len(ends) else None,
+        widest=float(np.exp(np.diff(ends, axis=1)).mean()) if len(ends) else None,
     )
 
 
@@ -238,6 +246,8 @@ def metrics_of(judged: Judged) -> dict[str, float]:
         "time_error": told.time_error,
         "time_error_of_means": told.time_error_of_means,
     }
+    if told.spanned is not None and told.covered is not None and told.widest is not None:
+        found |= {"time_span_asked": told.spanned, "time_span_covered": told.covered, "time_span_factor": told.widest}
     pairs: list[tuple[str, Interval | None]] = [("dr", judged.earned)]
     for one in judged.rivals:
         name = one.name.replace(" ", "_")

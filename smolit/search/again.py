@@ -8,7 +8,6 @@ from events.wire import Incoming
 from learning.policy import Policy
 from smolit.cli.desk import Desk
 from smolit.model.judge import Verdict
-from smolit.recompute import sort_log
 from smolit.search.session import known_searches, scorers
 from smolit.search.trial import Known
 
@@ -25,8 +24,7 @@ async def scored_again(desk: Desk, model: Model, policy: Policy, records: Sequen
         return Verdict(False, f"scope {model.scope!r} has no search {trial.search_id!r}")
     if wrong := unlike(known, trial, policy):
         return Verdict(False, wrong)
-    scorer, _ = scorers(known.started, sort_log(records))
-    again = scorer(policy.settings, ())
+    again = scorers(known.started, records).scoring(policy.settings, ())
     if again.score is None or abs(again.score - trial.score) > NEAR:
         came = again.reason if again.score is None else f"{again.score:.8f}"
         return Verdict(

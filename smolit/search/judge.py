@@ -32,15 +32,23 @@ def judge_on_log(scorer: OnLog, best: Mapping[str, Any], random: Mapping[str, An
 
 
 def told(
-    figures: Mapping[str, Interval], differences: Mapping[str, Interval], refused: Mapping[str, str], count: int, what: str
+    figures: Mapping[str, Interval],
+    differences: Mapping[str, Interval],
+    refused: Mapping[str, str],
+    count: int,
+    what: str,
+    counted: str | None = None,
 ) -> Judgement:
-    """Put figures and words together; `differences` are those of the best guided setting to the other two."""
+    """Put figures and words together; `differences` are those of the best guided setting to the other two.
+
+    `what` was counted, in words, and `counted` the same as the name of a figure.
+    """
     numbers = {key: number for name, one in figures.items() for key, number in _bounds(name, one)}
     numbers |= {key: number for name, one in differences.items() for key, number in _bounds(f"over_{name}", one)}
     words = [_compared(name, one) for name, one in differences.items()]
     words += [f"there is no figure of the {_WORDS[name]} setting: {why}" for name, why in refused.items()]
     said = "; ".join(words) or "nothing to compare"
-    return Judgement({**numbers, what: float(count)}, f"On {count} {what} that no trial saw: {said}.")
+    return Judgement({**numbers, counted or what: float(count)}, f"On {count} {what} that no trial saw: {said}.")
 
 
 _WORDS = {DEFAULT: "default", BEST: "best", RANDOM: "best random"}

@@ -1,10 +1,11 @@
 """A search as a session of the command line: begun or taken up again, run, judged, and its best setting registered."""
 
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -14,7 +15,7 @@ from events.model import Arm, TrialRef
 from events.request import EndSearch, EndTrial, StartSearch
 from events.search import Dimension, SearchStarted, WhyEnded
 from events.topics import MODELS
-from events.wire import decode
+from events.wire import Incoming, decode
 from learning.encoders import context_maps
 from learning.features import ContextMap
 from smolit.apart import address, connected
@@ -26,13 +27,17 @@ from smolit.model.build import CODE, code_sha256, environment
 from smolit.model.fold import Scope
 from smolit.recompute import Log, sort_log
 from smolit.replay import ContextMapMissing
+from smolit.retrain.history import History, history
+from smolit.retrain.split import Range, job_of, split
+from smolit.search import architecture
 from smolit.search.course import ARMS, in_threads, run_arm
 from smolit.search.crew import Crew
 from smolit.search.judge import Judgement, judge_on_log
-from smolit.search.score import OnLog
+from smolit.search.score import OnLog, Scorer
 from smolit.search.space import default_in, holds
 from smolit.search.trial import Known, Trial, best_of, searches
 from smolit.search.window import Parts, parts_of
+from training.job import Words
 
 SCHEMA = "optuna"
 Told = Callable[[Trial, int], None]
@@ -93,24 +98,50 @@ async def run(desk: Desk, known: Known, told: Told, enough: bool = False) -> Out
         raise UsageInvalid(f"search {started.search_id} is over; `smolit policy searches --id {started.search_id}` shows it")
     if started.code_sha256 != code_sha256(CODE):
         raise UsageInvalid("the code that learns and chooses is another now, so scores could not be compared; begin a new search")
-    log = sort_log(await whole_log(desk))
+    found = scorers(started, await whole_log(desk))
     trials: dict[Arm, list[Trial]] = {arm: known.of(arm) for arm in ARMS}
     if not enough:
         with _alone(desk, started):
             known = await need(desk, started.tenant, started.search_id)  # whoever ran it last may have gone on meanwhile
             async with _writing(desk, started) as client:
-                trials = await _arms(desk, known, log, client, told)
-    outcome = _outcome(started, trials, log, "stopped" if enough else "budget_spent")
+                trials = await _arms(desk, known, found.scoring, client, told)
+    outcome = _outcome(trials, found, "stopped" if enough else "budget_spent")
     async with desk.client(started.tenant) as client:
         await client.effect(Ask(_end(started, outcome), derived_id("search", started.tenant, started.search_id, "end")))
     return outcome
 
 
-def scorers(started: SearchStarted, log: Log) -> tuple[OnLog, OnLog]:
-    """Return what scores trials, and what judges at the end; raises ContextMapMissing."""
-    place, parts = Scope(started.tenant, started.scope), _parts(started, log)
+class Scorers(NamedTuple):
+    """What scores trials, and what compares the best with the default at the end."""
+
+    scoring: Scorer
+    judging: Callable[[Mapping[str, Any], Mapping[str, Any] | None], Judgement]
+
+
+def scorers(started: SearchStarted, records: Sequence[Incoming]) -> Scorers:
+    """Return what scores and judges on a log.
+
+    Raises:
+        ContextMapMissing: the map of the choices does not come with this release.
+        TooFewRows: the log does not hold enough for a network before the choices that score.
+    """
+    place, parts = Scope(started.tenant, started.scope), _parts(started, sort_log(records))
     used = _map(started.window.context_map)
-    return OnLog(parts.scored, used, place, started.policy), OnLog(parts.tested, used, place, started.policy)
+    scored, tested = (OnLog(part, used, place, started.policy) for part in parts)
+    if started.policy != architecture.POLICY:
+        return Scorers(scored, partial(judge_on_log, tested))
+    known = history(records, place, used.digest)
+    first, later = (
+        _on_network(known, one, bound)
+        for one, bound in ((scored, started.window.validate_from), (tested, started.window.test_from))
+    )
+    return Scorers(first, partial(architecture.judge, later))
+
+
+def _on_network(known: History, on: OnLog, before: int) -> architecture.OnNetwork:
+    """Return what scores networks trained on the examples before an offset."""
+    found = split(known, Range(None, before, 0.0))
+    return architecture.OnNetwork(on, *job_of(found, on.used, Words()), found.cut.sequence)
 
 
 def ref(started: SearchStarted, best: Trial) -> TrialRef:
@@ -120,11 +151,10 @@ def ref(started: SearchStarted, best: Trial) -> TrialRef:
     return TrialRef(search_id=started.search_id, arm=best.arm, number=best.number, score=best.scored.score)
 
 
-async def _arms(desk: Desk, known: Known, log: Log, client: Client, told: Told) -> dict[Arm, list[Trial]]:
+async def _arms(desk: Desk, known: Known, scorer: Scorer, client: Client, told: Told) -> dict[Arm, list[Trial]]:
     from smolit.search.study import Study, open_storage  # Optuna takes a second to import: only a search needs it
 
     started = known.started
-    scorer, _ = scorers(started, log)
     default = default_in(started.policy, started.space)
     first = default if all(holds(one, default[one.name]) for one in started.space) else None
     found: dict[Arm, list[Trial]] = {}
@@ -141,13 +171,12 @@ async def _arms(desk: Desk, known: Known, log: Log, client: Client, told: Told) 
     return found
 
 
-def _outcome(started: SearchStarted, trials: Mapping[Arm, list[Trial]], log: Log, why: WhyEnded) -> Outcome:
+def _outcome(trials: Mapping[Arm, list[Trial]], found: Scorers, why: WhyEnded) -> Outcome:
     best, random = (best_of(trials[arm]) for arm in ARMS)
     if best is None:
         reasons = sorted({one.scored.reason for one in trials["guided"]}) or ["none was made"]
         return Outcome(why, None, random, Judgement({}, f"No trial was completed: {reasons[0]}"))
-    _, judging = scorers(started, log)
-    return Outcome(why, best, random, judge_on_log(judging, best.parameters, random.parameters if random else None))
+    return Outcome(why, best, random, found.judging(best.parameters, random.parameters if random else None))
 
 
 def _trial(started: SearchStarted, trial: Trial) -> EndTrial:

@@ -11,6 +11,7 @@ from events.search import Dimension
 from learning.errors import PolicyError
 from learning.policies import create
 from smolit.errors import UsageInvalid
+from smolit.search import architecture
 
 # Around the defaults, in both directions as far as a setting still means something.
 SPACES: Mapping[str, tuple[Dimension, ...]] = {
@@ -20,6 +21,7 @@ SPACES: Mapping[str, tuple[Dimension, ...]] = {
         Dimension(name="gain", low=1.0, high=400.0, log=True),
         Dimension(name="floor", low=0.001, high=0.02, log=True),
     ),
+    architecture.POLICY: architecture.SPACE,
 }
 
 
@@ -44,7 +46,7 @@ def space_of(policy: str, file: Path | None) -> tuple[Dimension, ...]:
 
 def default_in(policy: str, space: tuple[Dimension, ...]) -> dict[str, Any]:
     """Return what the policy has by itself for each setting of a space; raises PolicyError for one that it does not have."""
-    settings = create(policy, 1).settings
+    settings = architecture.START if policy == architecture.POLICY else create(policy, 1).settings
     if missing := [one.name for one in space if one.name not in settings]:
         raise UsageInvalid(f"{policy} has no setting {missing[0]!r}; it has {', '.join(settings)}")
     return {one.name: settings[one.name] for one in space}
@@ -62,6 +64,9 @@ def _check(policy: str, space: tuple[Dimension, ...]) -> None:
     for one in space:
         if not one.values and (one.low > one.high or (one.log and one.low <= 0)):
             raise UsageInvalid(f"{one.name} cannot lie between {one.low:g} and {one.high:g}")
+    if policy == architecture.POLICY:
+        architecture.check(space)
+        return
     default_in(policy, space)
     try:
         for ends in ({one.name: (min(one.values) if one.values else one.low) for one in space},

@@ -21,8 +21,8 @@ class Parts(NamedTuple):
     tested: Log
 
 
-def window_of(log: Log, place: Scope, context_map: str) -> Window:
-    """Part a scope's choices by the examples that they knew.
+def window_of(log: Log, place: Scope, context_map: str, shares: tuple[float, float] = (LEARN, VALIDATE)) -> Window:
+    """Part a scope's choices by the examples that they knew; `shares` are only learned from, and scored.
 
     Raises:
         NothingFound: too few have a reward for two parts that can tell anything.
@@ -31,8 +31,8 @@ def window_of(log: Log, place: Scope, context_map: str) -> Window:
     judged = [one for one in choices if key_of(one) in rewards]
     if not judged:
         raise NothingFound(f"scope {place.name!r} has no choice with a reward that a search could look at")
-    validate_from = judged[int(len(judged) * LEARN)].policy.upto
-    test_from = judged[int(len(judged) * (LEARN + VALIDATE))].policy.upto
+    validate_from = judged[int(len(judged) * shares[0])].policy.upto
+    test_from = judged[int(len(judged) * sum(shares))].policy.upto
     scored = sum(validate_from <= one.policy.upto < test_from for one in judged)
     tested = sum(one.policy.upto >= test_from for one in judged)
     if min(scored, tested) < _LEAST:

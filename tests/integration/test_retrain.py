@@ -129,6 +129,10 @@ def test_a_network_serves_and_its_choices_are_made_again(smolit: Smolit, story: 
     assert origin["metrics"]["success_brier"] <= origin["metrics"]["success_brier_of_means"] + 0.01
     assert (choice["policy"], choice["policy_model"]) == ("neural", story.first["model"])
     assert choice["agent"] == "adder"
+    assert choice["time"]["foretold"] > 0.0
+    assert choice["time"]["low"] < choice["time"]["high"]
+    assert "Its network foretold that adder takes" in smolit("policy", "explain", task).out
+    assert origin["metrics"]["time_span_covered"] > 0.5
     verified = smolit("policy", "verify", "--json", "-")
     assert verified.code == 0, verified
     assert verified.json["equal"] is True

@@ -42,7 +42,7 @@ def world(seed: int = 0, tasks: int = 600, *, shuffled: bool = False, judged: fl
 def job(rows: Rows, **words: Any) -> Job:
     """Return a job on rows."""
     digest = hashlib.sha256(pack(rows)).hexdigest()
-    told = {"hidden": 12, "epochs": 40, "batch": 64, "patience": 10, "rate": 0.01, **words}
+    told = {"hidden": 12, "epochs": 40, "batch": 64, "patience": 10, "rate": 0.01, "folds": 0, **words}
     mean = float(rows.targets[rows.known[:, 0], 0].mean())
     return Job(
         words=Words(**told),

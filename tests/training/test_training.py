@@ -9,17 +9,21 @@ import pytest
 
 from learning.network import open_graph
 from tests.training.kit import AGENTS, WIDTH, World, job, world
-from training.calibrate import platt
+from training.calibrate import SPANNED, platt, span
 from training.job import KINDS, Kind, Rows
+from training.size import hidden_of, numbers, operations
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make install-train", exc_type=ImportError)
 
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+
 from training import checkpoint  # noqa: E402  # as the rest: only where torch is there
+from training.crossed import calibrated  # noqa: E402
 from training.errors import BatchStatistics, CheckpointUnusable, LossNotFinite, ParityMissed  # noqa: E402
 from training.export import check_parity, export  # noqa: E402
 from training.loop import Trainer, part_of  # noqa: E402
 from training.loss import mean, sums  # noqa: E402
-from training.nets import Outputs, Shared, count, make  # noqa: E402
+from training.nets import Outputs, Shape, Shared, count, make  # noqa: E402
 from training.ranks import Ranks  # noqa: E402
 
 torch.set_num_threads(1)  # as the process that trains does: for networks this small, threads wait for each other
@@ -107,10 +111,80 @@ def test_shared_and_separate_networks_have_as_many_numbers() -> None:
     assert separate == pytest.approx(shared, rel=0.03)
 
 
+SHAPES = [
+    {},
+    {"kind": "mlp"},
+    {"depth": 3, "heads": 2, "agent": 4},
+    {"heads": 0, "axes": 3},
+    {"kind": "mlp", "depth": 2, "axes": 5, "agent": 16},
+    {"kind": "linear"},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_a_network_costs_is_known_before_it_is_made(shape: dict[str, Any]) -> None:
+    """Its numbers, and the operations of a look at one text with all agents, as torch counts them."""
+    made = job(world(tasks=50).rows, **{"hidden": 24, **shape})
+    sizes = (WIDTH, len(AGENTS))
+    net = make(made)
+    told = (made.words, *sizes, hidden_of(made.words, *sizes))
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        net(torch.zeros(1, WIDTH, dtype=torch.float64), torch.arange(1, len(AGENTS) + 1)[None])
+
+    assert numbers(*told) == count(net)
+    if made.words.kind != "linear":  # whose products are no matrix products
+        assert operations(*told) == counted.get_total_flops()
+
+
+def test_other_shapes_learn_and_tell_the_same_as_graphs(tmp_path: Path) -> None:
+    """Deeper, with two heads and fewer axes: nobody is attended to, it learns, and its graph tells what it tells."""
+    rows = world(tasks=3000).rows
+    shape: dict[str, Any] = {"depth": 2, "heads": 2, "agent": 4, "hidden": 24, "batch": 128}
+    fitted = trainer(rows, tmp_path, **shape).run()
+    made, validation = job(rows, **shape), part_of(rows, rows.validation)
+
+    assert earned(fitted.net, world(1, 2000)) >= 0.85
+    assert check_parity(fitted.net, PLAIN, export(fitted.net, PLAIN, made), made, validation) <= 1e-4
+
+
+def test_what_it_does_not_look_at_changes_nothing() -> None:
+    """With three axes only the first three numbers and the bias count."""
+    net = make(job(world(tasks=50).rows, axes=3))
+    contexts, roster = torch.randn(4, WIDTH, dtype=torch.float64), torch.arange(1, len(AGENTS) + 1).expand(4, -1)
+    other, seen = contexts.clone(), contexts.clone()
+    other[:, 3:-1] += 1.0
+    seen[:, 0] += 1.0
+
+    assert torch.equal(net(contexts, roster).reward, net(other, roster).reward)
+    assert not torch.equal(net(contexts, roster).reward, net(seen, roster).reward)
+
+
+def test_the_span_of_times_holds_what_it_says(tmp_path: Path) -> None:
+    """Nine in ten of the times on texts that it never saw, and nothing where too few are known."""
+    rows, later = world(tasks=1000).rows, world(5, 1500).rows
+    found = trainer(rows, tmp_path, batch=128, epochs=8).run()
+    made = job(rows, batch=128, epochs=8, folds=4)
+    ends = calibrated(found, made, rows, Ranks(), tmp_path / "folds").span
+    assert ends is not None
+    told = open_graph(export(found.net, PLAIN, made, ends))
+    mean, deviation = made.duration
+    took = np.expm1(mean + deviation * later.targets[:, 2]) / 1000.0
+    between = [told.told(context).between for context in later.contexts]
+    inside = [
+        both is not None and both[0][agent - 1] <= time <= both[1][agent - 1]
+        for both, agent, time in zip(between, later.agents, took, strict=True)
+    ]
+
+    assert np.mean(inside) == pytest.approx(SPANNED, abs=0.035)
+    assert span(np.zeros(18)) is None
+    assert span(np.arange(19.0)) == (0.0, 18.0)
+    assert open_graph(export(found.net, PLAIN, made)).told(later.contexts[0]).between is None
+
+
 def test_nobody_is_attended_to() -> None:
     """Places where nobody is change nothing for those that are there."""
     torch.manual_seed(0)
-    net = Shared(WIDTH, len(AGENTS), 8).to(torch.float64)
+    net = Shared(Shape(WIDTH, len(AGENTS), 8, heads=2)).to(torch.float64)
     contexts = torch.randn(5, WIDTH, dtype=torch.float64)
     there = torch.tensor([[1, 3, 4]]).expand(5, -1)
     padded = torch.tensor([[0, 1, 3, 0, 4, 0]]).expand(5, -1)
