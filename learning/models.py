@@ -93,18 +93,18 @@ def placed(context: Context, domain: str | None, domains: Sequence[str]) -> Cont
 
 def decide(page: Page, context: Context, domain: str | None, models: Sequence[str], fits: Fits, share: float) -> Decision:
     """Return each model's exact probability; those that may still be the best have at least `share` (at most half in all)."""
-    decision = _explained(page, context, domain, models, fits)
+    decision = page.policy.decide(placed(context, domain, page.domains), models, fits)
     floor = min(share, 0.5 / len(models))
-    least = [floor if model in hopeful(page, domain, models) else 0.0 for model in decision.agents]
+    still = hopeful(page, domain, models)
+    least = [floor if model in still else 0.0 for model in decision.agents]
     return _lifted(decision, least)
 
 
-def _explained(page: Page, context: Context, domain: str | None, models: Sequence[str], fits: Fits) -> Decision:
-    """Return what the policy decides, with what the domain adds to the scores apart from what the text does."""
-    decision = page.policy.decide(placed(context, domain, page.domains), models, fits)
+def explained(decision: Decision, page: Page, context: Context, domain: str | None, fits: Fits) -> Decision:
+    """Return a decision with what the domain adds to the scores apart from what the text does."""
     if domain not in page.domains or "text" not in decision.parts:
         return decision
-    plain = page.policy.decide(placed(context, None, page.domains), models, fits)
+    plain = page.policy.decide(placed(context, None, page.domains), decision.agents, fits)
     added = tuple(one - other for one, other in zip(decision.scores, plain.scores, strict=True))
     text = tuple(one - more for one, more in zip(decision.parts["text"], added, strict=True))
     return replace(decision, parts={**decision.parts, "text": text, "domain": added})
