@@ -15,7 +15,8 @@ from learning.policy import Context, Decision, Example, Fits, Policy, digest
 from learning.reward import micro
 from learning.statistics import Sums, mean_interval
 
-MARK = 2.0  # how much a domain says beside the text: docs/decisions/052-models-inside-agents.md
+# How much a domain says beside a text, which tells most of it already, and alone: docs/decisions/052-models-inside-agents.md.
+BESIDE, ALONE = 1.0, 2.0
 Make = Callable[[int], Policy]  # of a width
 _NOTHING = Sums(0, 0, 0)
 
@@ -87,7 +88,8 @@ def maker(policy: str, settings: Mapping[str, float | str]) -> Make:
 
 def placed(context: Context, domain: str | None, domains: Sequence[str]) -> Context:
     """Return a text's context with its domain marked before the bias; one that nobody met has no mark."""
-    marks = [MARK * (domain == one) for one in domains]
+    mark = BESIDE if context[:-1].any() else ALONE
+    marks = [mark * (domain == one) for one in domains]
     return np.concatenate([context[:-1], np.array(marks, dtype=np.float64), context[-1:]])
 
 
