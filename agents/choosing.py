@@ -18,7 +18,7 @@ from learning.models import Page, decide, explained
 from learning.policy import Context, choose
 
 Pattern = Annotated[str, Meta(min_length=1, max_length=500)]
-_MOST_MATCHED = 20_000  # characters that a rule's pattern is looked for in
+_MOST_MATCHED = 2_000  # characters that a pattern is looked for in: it can take a time that grows fast with the text
 
 
 class Fitting(Struct, frozen=True, forbid_unknown_fields=True):
