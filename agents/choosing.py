@@ -14,11 +14,11 @@ from events.card import CardKind, ModelCard
 from events.field import Ident, Name
 from events.task import Features, ModelCandidate, ModelChoice, ModelLeftOut
 from learning.match import fit
-from learning.models import Page, decide
+from learning.models import Page, decide, explained
 from learning.policy import Context, choose
 
 Pattern = Annotated[str, Meta(min_length=1, max_length=500)]
-_MOST_MATCHED = 20_000  # characters that a rule's pattern is looked for in
+_MOST_MATCHED = 2_000  # characters that a pattern is looked for in: it can take a time that grows fast with the text
 
 
 class Fitting(Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,7 +129,8 @@ def chosen(offered: Offer, wanted: Wanted, seen: Situation, page: Page, context:
     """Return the choice; there is at least one candidate."""
     near = _fits_of(offered.candidates, seen)
     labels = [one.card.label for one in offered.candidates]
-    decision = decide(page, context, seen.domain, labels, near, wanted.share)
+    weighed = decide(page, context, seen.domain, labels, near, wanted.share)
+    decision = explained(weighed, page, context, seen.domain, near)
     choice = choose(decision, draw)
     rows = zip(decision.agents, decision.scores, decision.parts_by_name(), decision.probabilities, strict=True)
     return ModelChoice(

@@ -15,7 +15,8 @@ from learning.policy import Context, Decision, Example, Fits, Policy, digest
 from learning.reward import micro
 from learning.statistics import Sums, mean_interval
 
-MARK = 2.0  # how much a domain says beside the text: docs/decisions/052-models-inside-agents.md
+# How much a domain says beside a text, which tells most of it already, and alone: docs/decisions/052-models-inside-agents.md.
+BESIDE, ALONE = 1.0, 2.0
 Make = Callable[[int], Policy]  # of a width
 _NOTHING = Sums(0, 0, 0)
 
@@ -87,24 +88,25 @@ def maker(policy: str, settings: Mapping[str, float | str]) -> Make:
 
 def placed(context: Context, domain: str | None, domains: Sequence[str]) -> Context:
     """Return a text's context with its domain marked before the bias; one that nobody met has no mark."""
-    marks = [MARK * (domain == one) for one in domains]
+    mark = BESIDE if context[:-1].any() else ALONE
+    marks = [mark * (domain == one) for one in domains]
     return np.concatenate([context[:-1], np.array(marks, dtype=np.float64), context[-1:]])
 
 
 def decide(page: Page, context: Context, domain: str | None, models: Sequence[str], fits: Fits, share: float) -> Decision:
     """Return each model's exact probability; those that may still be the best have at least `share` (at most half in all)."""
-    decision = _explained(page, context, domain, models, fits)
+    decision = page.policy.decide(placed(context, domain, page.domains), models, fits)
     floor = min(share, 0.5 / len(models))
-    least = [floor if model in hopeful(page, domain, models) else 0.0 for model in decision.agents]
+    still = hopeful(page, domain, models)
+    least = [floor if model in still else 0.0 for model in decision.agents]
     return _lifted(decision, least)
 
 
-def _explained(page: Page, context: Context, domain: str | None, models: Sequence[str], fits: Fits) -> Decision:
-    """Return what the policy decides, with what the domain adds to the scores apart from what the text does."""
-    decision = page.policy.decide(placed(context, domain, page.domains), models, fits)
+def explained(decision: Decision, page: Page, context: Context, domain: str | None, fits: Fits) -> Decision:
+    """Return a decision with what the domain adds to the scores apart from what the text does."""
     if domain not in page.domains or "text" not in decision.parts:
         return decision
-    plain = page.policy.decide(placed(context, None, page.domains), models, fits)
+    plain = page.policy.decide(placed(context, None, page.domains), decision.agents, fits)
     added = tuple(one - other for one, other in zip(decision.scores, plain.scores, strict=True))
     text = tuple(one - more for one, more in zip(decision.parts["text"], added, strict=True))
     return replace(decision, parts={**decision.parts, "text": text, "domain": added})

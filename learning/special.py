@@ -6,6 +6,7 @@ scipy in the tests to 1e-9.
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import count
 
 from learning.errors import StatisticError
@@ -51,6 +52,7 @@ def student_tail(t: float, degrees: float) -> float:
     return regularised_beta(degrees / 2.0, 0.5, degrees / (degrees + t * t))
 
 
+@lru_cache(maxsize=4_096)
 def student_quantile(confidence: float, degrees: float) -> float:
     """Return the t >= 0 that |T| stays below with probability `confidence`, to about 1e-12 of its size."""
     return _descend(lambda t: student_tail(t, degrees), 1.0 - confidence)

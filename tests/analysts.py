@@ -39,6 +39,7 @@ _GOOD = {
 }
 _PRICE = {"anna": 900, "bert": 2_400, "carl": 400}
 _SLOW = {"anna": ("recall", "write"), "bert": ("plan", "compute", "check"), "carl": ("write",)}
+MODEL = "small@1"  # what steps that write ask
 
 
 @dataclass
@@ -142,13 +143,20 @@ def _told(one: Try) -> Iterator[Event[Fact]]:
     yield started(one.agent, task_id, one.attempt, at + 4 + one.task % 5 + later)
     yield attempt_ended(
         one.outcome, one.agent, task_id, one.attempt, at + 10 + later,
-        duration_us=took, cost_microusd=one.cost, steps=tuple(Step(name=name, duration_us=us) for name, us in one.steps),
+        duration_us=took, cost_microusd=one.cost, steps=tuple(_step(name, us) for name, us in one.steps),
     )  # fmt: skip
     if one.outcome == "completed":
         yield ended("completed", task_id, at + 11 + later, agent=one.agent, attempts=one.attempt)
     yield from (given(value, task_id, at + 60 + later, rater=rater) for rater, value in one.said.items())
     if one.reward is not None:
         yield example(one.reward, one.agent, task_id, one.attempt, at + 61 + later, variant=one.variant, **_odds(one))
+
+
+def _step(name: str, took_us: int) -> Step:
+    """Return a step; those that write ask a language model, whose tokens and cost go with its time."""
+    if name != "write":
+        return Step(name, took_us)
+    return Step(name, took_us, MODEL, took_us // 2_000, took_us // 10_000, took_us // 50_000)
 
 
 def _choice(one: Try) -> dict[str, object]:

@@ -117,7 +117,7 @@ def measure(seed: int) -> list[Figure]:
 def figures(name: str, tasks: Tasks, seed: int, policy: str = DEFAULT) -> list[Figure]:
     """Return what the chooser earns on a set, beside the best single model, a random one, and the best of each task."""
     courses = [walked(tasks, seed + turn, policy) for turn in range(ORDERS)]
-    data = f"{len(tasks.domains)} {name}, {len(tasks.models)} models, {ORDERS} orders"
+    data = f"{len(tasks.domains)} tasks ({name}), {len(tasks.models)} models, {ORDERS} orders"
 
     def told(metric: str, ours: str, theirs: str, against: str) -> Figure:
         mine, other = _mean(courses, ours), _mean(courses, theirs)

@@ -17,7 +17,7 @@ from learning.features import ContextMap, extract
 
 NAMES = ("seasonal_naive", "naive", "drift", "ets", "ets_trend", "arima", "arima_level", "ar")
 HEADS = ("words", "pieces", "likeness")
-_TASKS = 40  # of a series, at most
+_TASKS = 24  # of a series, at most
 
 
 def forecasts() -> Tasks:

@@ -32,6 +32,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("table", ("table",), "bench.agents.table_analysis"),
     Measure("ensemble", (), "bench.agents.ensemble"),
     Measure("specialised", (), "bench.agents.specialised"),
+    Measure("models", ("model",), "bench.agents.choosing"),
     Measure("tools", ("tools",), "bench.agents.tools"),
     Measure("answer", ("answer",), "bench.agents.knowledge"),
     Measure("llm", ("llm",), "bench.agents.llm"),

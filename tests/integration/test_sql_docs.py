@@ -77,13 +77,13 @@ def test_every_block_gives_what_the_page_says(dsn: str, block: Any) -> None:
     assert output(block, dsn) == block.output
 
 
-def test_the_page_asks_ten_questions_and_answers_each_in_a_sentence() -> None:
-    """Ten queries, each under a question of its own and after one sentence of what it gives."""
+def test_the_page_asks_eleven_questions_and_answers_each_in_a_sentence() -> None:
+    """Eleven queries, each under a question of its own and after one sentence of what it gives."""
     text = PAGE.read_text(encoding="utf-8")
     told = re.findall(r"^## \d+\. [^\n]+\?\n\n([A-Z](?:(?!\n\n).)*\.)\n\n```sql", text, re.M | re.S)
 
-    assert sorted(QUERIES) == list(range(1, 11))
-    assert len(told) == 10
+    assert sorted(QUERIES) == list(range(1, 12))
+    assert len(told) == 11
 
 
 def test_queries_read_public_views_as_the_analyst(dsn: str) -> None:
@@ -165,6 +165,20 @@ def test_what_each_domain_costs(dsn: str) -> None:
         completed = sum(one.outcome == "completed" for one in made)
         assert row["usd_per_1000_completed"] == near(sum(known) / completed / 1e3)
         assert row["usd_per_1000_rewards"] == near(sum(known) / sum(rewards(made)) / 1e3)
+
+
+def test_what_language_models_cost_each_agent(dsn: str) -> None:
+    """Sums over the steps that asked one; who asked none is there with zeros, and its cost is not known."""
+    groups = grouped(TRIES, lambda one: one.agent)
+
+    for row in told(dsn, 11):
+        asked = [us for one in groups[row["agent"]] for name, us in one.steps if name == "write"]
+        tokens = [sum(us // size for us in asked) for size in (2_000, 10_000)]
+        assert (row["attempts"], row["calls"], row["tokens_in"], row["tokens_out"]) == (
+            len(groups[row["agent"]]), len(asked), *tokens,
+        )  # fmt: skip
+        assert row["usd"] == (near(sum(us // 50_000 for us in asked) / 1e6) if asked else None)
+        assert float(row["seconds"]) == pytest.approx(sum(asked) / 1e6, abs=0.05)
 
 
 def test_how_the_experiment_stands(dsn: str) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from agents.card_file import load as load_cards
 from agents.card_file import read as read_card
 from agents.catalog import build
 from agents.choosing import KnownModel
@@ -20,6 +21,7 @@ from learning.outcomes import Outcomes
 from tests.builders import features, moment
 from tests.cards import HeldModels, known, outcome
 
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS: dict[str, Any] = {"any": {"subtask": "mood"}}
 
 
@@ -172,3 +174,14 @@ def test_a_step_that_cannot_choose_is_told_by_lint(settings: str, what: str) -> 
 
     assert [what in fault.what for fault in alone.faults] == [True]
     assert [what in fault.what for fault in step.faults] == [True]
+
+
+def test_the_example_and_the_shipped_cards_are_sound() -> None:
+    """The agent of the documentation passes lint, and every shipped card can do what it chooses for."""
+    example = ROOT / "examples" / "models" / "polarity.yaml"
+    spec = read_spec(example.name, example.read_bytes()).spec
+    cards = load_cards(ROOT / "agents" / "cards")
+
+    assert spec is not None
+    assert len(cards) >= 2
+    assert {subtask for card in cards for subtask in card.subtasks} >= {spec.settings["any"]["subtask"]}

@@ -172,6 +172,13 @@ def test_a_reward_that_changed_makes_the_page_anew() -> None:
     assert fold(now, maker("joint_thompson", {}), WIDTH, before).digest == page(now).digest
 
 
+def test_beside_a_text_the_domain_says_less_than_alone() -> None:
+    """A text tells most of its domain by itself; where there is none, the domain is all that is known."""
+    text = np.array([0.5, 0.5, 1.0])
+
+    assert 0 < placed(text, "a", ("a",))[2] < placed(blank(3), "a", ("a",))[2]
+
+
 def test_a_domain_that_nobody_met_has_no_mark() -> None:
     """The context says what the text says, and its bias stays last."""
     marked, plain = placed(blank(3), "b", ("a", "b")), placed(blank(3), "new", ("a", "b"))
