@@ -59,7 +59,7 @@ class Replier:
         mind = self._mind
         thread = await self._thread(taken)
         turn = await self._turn(taken, thread, mind)
-        match await self._memory.read_out(taken, decide.decide(turn), thread):
+        match await self._memory.read_out(taken, turn, thread):
             case decide.Do() as errand:
                 return await self._do(taken, errand, turn)
             case decide.AskBack() as question:
