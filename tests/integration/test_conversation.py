@@ -306,7 +306,8 @@ def test_a_terminal_has_a_prompt_and_an_answer(settings: Settings) -> None:
         seen += typed(main, "/help\n", "/quit")
         talk = typed(main, "Hello there, how are you today?\n", " (local fallback))")
         typed(main, "", "> ")
-        typed(main, "Tell me a long story about a lighthouse\n", "lighthouse")
+        typed(main, "Tell me a long story about a lighthouse\n", "lighthouse\r\n")
+        typed(main, "", " ")  # the answer has begun
         process.send_signal(signal.SIGINT)
         given_up = typed(main, "", "> ")
         os.write(main, b"/quit\n")
