@@ -93,6 +93,20 @@ class PartitionReader:
         first = {(one.topic, one.partition): at.offset for one, at in found.items() if at is not None}
         return {**ends, **first}
 
+    async def to_end(self, place: Place) -> None:
+        """Go to the end of one partition, whatever lay before it: for what is not kept, and may be gone before it was read.
+
+        Raises:
+            KafkaUnreachable: nobody answers.
+        """
+        consumer, partition = self._connected(), TopicPartition(*place)
+        try:
+            end = (await consumer.end_offsets([partition]))[partition]
+        except KafkaError as error:
+            raise self._named(error) from error
+        consumer.seek(partition, end)
+        self._next[place] = end
+
     def turn_to(self, positions: Mapping[Place, int]) -> None:
         """Read only these partitions from now on, each from its position; the others rest."""
         consumer = self._connected()
@@ -173,16 +187,43 @@ class PartitionReader:
 
     def _named(self, error: Exception) -> BusError:
         """Return an error of the client as one of ours."""
-        match error:
-            case OffsetOutOfRangeError():
-                return LogChanged(f"the log moved away from our position: {error}")
-            case KafkaConnectionError() | KafkaTimeoutError():
-                return unreachable(self._kafka, error)
-            case _:
-                return KafkaRefused(f"Kafka at {self._kafka} refused a read: {error!r}")
+        return _named(self._kafka, error)
+
+
+async def ends_of(kafka: str, client_id: str, places: Iterable[Place]) -> dict[Place, int]:
+    """Return the end of each partition as of now, also of one whose first records are gone.
+
+    Raises:
+        KafkaUnreachable: nobody answers.
+        WrongTopics: a partition is not there.
+        KafkaRefused: the broker answered with another error.
+    """
+    wanted = list(places)
+    _assert_there(wanted, await look(kafka))
+    tolerate()
+    consumer = _consumer(kafka, client_id)
+    try:
+        await consumer.start()
+        found = await consumer.end_offsets([TopicPartition(*place) for place in wanted])
+    except KafkaError as error:
+        raise _named(kafka, error) from error
+    finally:
+        await consumer.stop()
+    return {(one.topic, one.partition): end for one, end in found.items()}
 
 
 MakeReader = Callable[[str, str], PartitionReader]  # address, client id
+
+
+def _named(kafka: str, error: Exception) -> BusError:
+    """Return an error of the client as one of ours."""
+    match error:
+        case OffsetOutOfRangeError():
+            return LogChanged(f"the log moved away from our position: {error}")
+        case KafkaConnectionError() | KafkaTimeoutError():
+            return unreachable(kafka, error)
+        case _:
+            return KafkaRefused(f"Kafka at {kafka} refused a read: {error!r}")
 
 
 def _consumer(kafka: str, client_id: str) -> AIOKafkaConsumer:

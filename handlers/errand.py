@@ -24,6 +24,7 @@ from events.wire import decode, encode
 
 SOURCE = "smolit/front"
 _OURS = SOURCE.encode()
+_ASKED_BEFORE = "request_id_reused"  # intake's word for a request that was made before, otherwise
 LOOK_S = 1.0  # between two looks into the read models, for an answer that was given while nobody listened
 Answer = AnswerGiven | RequestRefused
 
@@ -113,6 +114,8 @@ class Errands:
         future = self._waiting.get((fact.tenant, fact.request_id or ""))
         if future is None or future.done():
             return
+        if isinstance(fact, RequestRefused) and fact.reason == _ASKED_BEFORE:
+            return  # whoever had the message before us asked otherwise, and died: that task is the turn's
         if isinstance(fact, RequestRefused):
             future.set_result(Ended("refused", None, None, None, fact.reason, fact.detail))
         else:

@@ -41,13 +41,14 @@ class Rememberer:
         context = used(taken, Chosen((), words.NO_REPORT), [one.memory_id for one in found])
         return Reply("response", said, {"sort": "recall", "memories": [one.memory_id for one in found]}, (context,))
 
-    async def read_out(self, taken: Taken, decision: decide.Decision, thread: Sequence[Heard]) -> decide.Decision:
-        """Let the model that the settings name read facts out of what is talk or a note; where it cannot, the rules' word holds.
+    async def read_out(self, taken: Taken, turn: decide.Turn, thread: Sequence[Heard]) -> decide.Decision:
+        """Return the decision, after the model that the settings name read facts out of what may be talk or a note.
 
+        Where it cannot, the rules' word holds.
         What somebody asks to be remembered in so many words is remembered, whatever a model makes of it.
         """
-        user, language = user_of(taken.letter), self._language
-        if not (self._reader and user and language is not None and isinstance(decision, decide.Note | decide.Talk)):
+        user, language, decision = user_of(taken.letter), self._language, decide.decide(turn)
+        if not (self._reader and user and language is not None and decide.may_tell(turn, decision)):
             return decision
         text, tenant = taken.letter.text, taken.event.fact.tenant
         known = [one.text for one in await self._reads.memories(tenant, user)]
@@ -72,7 +73,7 @@ class Rememberer:
         if said:
             return decide.Note(tuple(said), f"{extract.METHOD} {answer.model}"[:128])
         asked_for = isinstance(decision, decide.Note) and decision.said[0].subject.startswith("note:")
-        return decision if asked_for else decide.Talk(text)
+        return decide.Talk(text) if isinstance(decision, decide.Note) and not asked_for else decision
 
     async def forget(self, taken: Taken, what: str) -> Reply:
         """Have what is meant forgotten, with the wish itself, which names it; answer once it is gone from the read models."""

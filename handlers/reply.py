@@ -59,7 +59,7 @@ class Replier:
         mind = self._mind
         thread = await self._thread(taken)
         turn = await self._turn(taken, thread, mind)
-        match await self._memory.read_out(taken, decide.decide(turn), thread):
+        match await self._memory.read_out(taken, turn, thread):
             case decide.Do() as errand:
                 return await self._do(taken, errand, turn)
             case decide.AskBack() as question:
@@ -103,8 +103,10 @@ class Replier:
     async def _do(self, taken: Taken, errand: decide.Do, turn: decide.Turn) -> Reply:
         """Give a task away and return its answer; where nobody fits, ask back."""
         letter, tenant, until = taken.letter, taken.event.fact.tenant, self._clock() + PATIENCE
+        ends = taken.event.envelope.time + 2 * PATIENCE  # the same for whoever takes the turn over: a request is made once
+        given, files = dict(errand.input), letter.body.get("files", ())
         try:
-            request = submission(errand.text, errand.kind, dict(errand.input), letter.body.get("files", ()), letter.sender, until)
+            request = submission(errand.text, errand.kind, given, files, letter.sender, ends)
         except msgspec.ValidationError as error:
             return Reply("error", f"That cannot be given to an agent: {error}", {"reason": "bad_task"})
         ended = await self._errands.do(tenant, request, errand_id(letter.message_id), until)

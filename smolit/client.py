@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from bus.producer import Publisher
-from bus.reader import PartitionReader, Place
+from bus.reader import PartitionReader, Place, ends_of
 from events.answer import AnswerGiven, RequestRefused
 from events.errors import EventError
 from events.event import Envelope, Event, Fact, Message
@@ -149,12 +149,7 @@ def checked(request: Request) -> Request:
 
 async def ends(kafka: str, places: Iterable[Place]) -> dict[Place, int]:
     """Return the end of each partition as of now: the offset of the next record."""
-    reader = PartitionReader(kafka, _CLIENT_ID)
-    await reader.start(dict.fromkeys(places, 0))
-    try:
-        return await reader.ends()
-    finally:
-        await reader.stop()
+    return await ends_of(kafka, _CLIENT_ID, places)
 
 
 def places_of(names: Names, topics: Iterable[Topic]) -> list[Place]:

@@ -35,6 +35,7 @@ _ALL = re.compile(
     re.IGNORECASE,
 )
 LEAST_LIKE = 0.35  # cosine of a question with a memory that may answer it
+NOTE_BELOW = 0.75  # probability of a task from which on a turn that tells something is worked on, not remembered
 _LEAST_FIT = 0.14  # as `learning.match` wants it of whoever may be chosen
 _CLEAR_FIT = 0.2
 _IN_TEXT = ("file", "text")  # what is asked for and is no field of `input`
@@ -131,11 +132,18 @@ def decide(turn: Turn) -> Decision:
     if turn.before is not None and not turn.files and (whole := followed(text, turn.before)) is not None:
         return Do(whole, turn.before.kind, turn.given)
     said = told(text)
-    if said and turn.sorted.task_probability < 0.75:
+    if said and turn.sorted.task_probability < NOTE_BELOW:
         return Note(tuple(said))
     if turn.sorted.sort == "talk" and not turn.files:
         return Talk(text)
     return _missing(turn, text) or Do(text, kind_of(turn), turn.given)
+
+
+def may_tell(turn: Turn, decision: Decision) -> bool:
+    """Say whether a turn may tell something of its speaker: talk and notes, and what is hardly a task and stands alone."""
+    if isinstance(decision, Do):
+        return turn.pending is None and turn.before is None and not turn.files and turn.sorted.task_probability < NOTE_BELOW
+    return isinstance(decision, Note | Talk)
 
 
 def _completed(turn: Turn, pending: str, text: str) -> Do:

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from bus.errors import LogChanged
 from bus.reader import PartitionReader
 from events.answer import RequestRefused
 from events.conversation import Letter, MessageDelivered, MessageRefused, MessageSent, MessageSettled, Scope
@@ -16,10 +17,10 @@ from events.piece import PieceSpoken
 from events.request import RegisterKey, SendMessage
 from events.task import AgentChosen
 from events.topics import ANSWERS, CONVERSATIONS, PIECES, TASKS
-from events.wire import decode, event_type
+from events.wire import Incoming, decode, event_type
 from projections.conversation import MessageRow, thread
 from smolit.cli.desk import Desk, now
-from smolit.client import Ask, Client, from_here
+from smolit.client import Ask, Client, from_here, places_of
 from smolit.errors import NothingFound
 from smolit.errors import RequestRefused as Refused
 from smolit.process.keys import keyring
@@ -36,7 +37,10 @@ PERSON = Scope(kinds=("query", "clarification", "update"))
 class Post:
     """Sends signed messages as one tenant, and follows conversations from when it was opened."""
 
-    def __init__(self, desk: Desk, tenant: str, client: Client, reader: PartitionReader, connection: Connection) -> None:
+    def __init__(
+        self, desk: Desk, tenant: str, client: Client, reader: PartitionReader, connection: Connection, watch: bool = False
+    ) -> None:
+        self._pieces = places_of(desk.names, (PIECES,)) if watch else []
         self.desk, self.tenant, self.client, self.connection = desk, tenant, client, connection
         self._reader, self._keys = reader, keyring(desk.settings)
         self._signed_in: set[str] = set()
@@ -68,11 +72,26 @@ class Post:
         self._keys.adopt(self.tenant, sender)
         return fresh.name
 
+    async def leave_pieces(self) -> None:
+        """Go past the pieces of other answers; those that nobody read in time are gone."""
+        for place in self._pieces:
+            await self._reader.to_end(place)
+
+    async def _fetched(self) -> Sequence[Incoming]:
+        """Return what comes next; pieces that are gone before we read them are let go, and anything else that is gone is not."""
+        try:
+            return await self._reader.fetch()
+        except LogChanged:
+            if not self._pieces:
+                raise
+            await self.leave_pieces()
+            return await self._reader.fetch()
+
     async def heard(self, timeout_s: float) -> AsyncIterator[Event[Fact | PieceSpoken]]:
         """Yield what is said of this tenant's conversations and choices as it comes, with pieces where they are read."""
         end = asyncio.get_running_loop().time() + timeout_s
         while asyncio.get_running_loop().time() < end:
-            for record in await self._reader.fetch():
+            for record in await self._fetched():
                 if event_type(record.headers) not in _HEARD:
                     continue
                 try:
@@ -105,7 +124,7 @@ async def open_post(desk: Desk, tenant: str, watch: bool = False) -> AsyncIterat
         desk.client(tenant) as client,
         desk.reading() as connection,
     ):
-        yield Post(desk, tenant, client, reader, connection)
+        yield Post(desk, tenant, client, reader, connection, watch)
 
 
 async def known_thread(connection: Connection, tenant: str, conversation_id: str, user: str | None = None) -> list[MessageRow]:

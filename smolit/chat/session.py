@@ -134,6 +134,7 @@ class Chat:
             in_reply_to=self.last.message_id if self.last else None,
         )
         self._files, self.watched = [], Watched()
+        await self.post.leave_pieces()
         request_id = await self.post.send(letter)
         self.said = letter.message_id
         task = task_id(self.post.tenant, SOURCE, errand_id(letter.message_id))

@@ -19,8 +19,8 @@ import pytest
 from events.conversation import MessageSent
 from events.topics import CONVERSATIONS, Names
 from handlers.front_port import FRONT
-from projections.conversation import MessageRow
-from smolit.chat.post import known_thread, open_post
+from projections.conversation import MessageRow, thread
+from smolit.chat.post import open_post
 from smolit.chat.session import Chat, Reply
 from smolit.cli import app
 from smolit.cli.desk import open_desk
@@ -117,16 +117,16 @@ def killed_terminal(text: str, file: Path) -> str:
         terminal.stdin.flush()
         assert Polisher.asked.wait(PATIENCE_S)
         terminal.kill()
-        terminal.wait()
+        terminal.communicate()
     return file.read_text().split()[1]
 
 
-async def whole(conversation_id: str, user: str, turns: int) -> list[MessageRow]:
+async def whole(conversation_id: str, turns: int) -> list[MessageRow]:
     """Return the thread by its id once it shows as many answers as turns; each turn has one, which follows it."""
     desk, end = open_desk(), time.monotonic() + PATIENCE_S
     async with desk.reading() as connection:
         while True:
-            rows = await known_thread(connection, "default", conversation_id, f"user:{user}")
+            rows = await thread(connection, "default", conversation_id)
             answers = [row for row in rows if row.sender == FRONT and row.delivered_at is not None]
             if len(answers) >= turns or time.monotonic() > end:
                 break
@@ -172,7 +172,7 @@ async def test_whoever_dies_in_a_turn_it_is_answered_once_and_the_talk_goes_on(s
         polished = await turn
         kill(settings, victim)  # and while nothing is said: the next turn waits until it is back
         last = await reply_to(chat, "What is my name?")
-        rows = await whole(chat.conversation_id, user, 3)
+        rows = await whole(chat.conversation_id, 3)
         counted = await answers_in_log(settings, chat.conversation_id)
 
     assert (first.sort, polished.agent, polished.text) == ("note", "polisher", "polished: roses are red")
@@ -185,14 +185,14 @@ async def test_a_turn_outlives_its_terminal(settings: Settings, tmp_path: Path) 
     """The chat is killed while its turn is worked on: the answer stands in the thread, and another terminal goes on there."""
     conversation_id = await asyncio.to_thread(killed_terminal, POLISH.format("violets are blue"), tmp_path / "said")
     Polisher.free.set()
-    rows = await whole(conversation_id, "bo", 1)
+    rows = await whole(conversation_id, 1)
     async with open_post(open_desk(), "default") as post:
         chat = Chat(post, "bo", conversation_id)
         await chat.begin()
         assert chat.last is not None
         before = chat.last.text
         await reply_to(chat, "Thank you")
-        rows = await whole(conversation_id, "bo", 2)
+        rows = await whole(conversation_id, 2)
         counted = await answers_in_log(settings, conversation_id)
 
     assert before == "polished: violets are blue"

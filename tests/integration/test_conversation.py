@@ -18,21 +18,31 @@ from typing import Any
 
 import psycopg
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
 from msgspec.structs import replace
 
 from bench.agents.chat_path import STAGES, run
+from bus.producer import Publisher
 from events.conversation import Letter, MessageRefused
+from events.event import Event
 from events.request import SendMessage
+from events.topics import PIECES, Names
+from handlers.telling import piece
 from projections.conversation import thread
 from smolit.chat.post import open_post
+from smolit.chat.session import Chat, Reply
 from smolit.cli import app
 from smolit.cli.desk import now, open_desk
 from smolit.client import Ask
 from smolit.process.keys import keyring
 from smolit.settings import Settings
 from smolit.stack import local
+from store.mailbox import Taken
 from tests.processes import all_running
 from tests.said import Smolit, redirected, until
+from tests.talk import letter, sent
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 PATIENCE_S = 60.0
@@ -296,7 +306,8 @@ def test_a_terminal_has_a_prompt_and_an_answer(settings: Settings) -> None:
         seen += typed(main, "/help\n", "/quit")
         talk = typed(main, "Hello there, how are you today?\n", " (local fallback))")
         typed(main, "", "> ")
-        typed(main, "Tell me a long story about a lighthouse\n", "lighthouse")
+        typed(main, "Tell me a long story about a lighthouse\n", "lighthouse\r\n")
+        typed(main, "", " ")  # the answer has begun
         process.send_signal(signal.SIGINT)
         given_up = typed(main, "", "> ")
         os.write(main, b"/quit\n")
@@ -352,3 +363,41 @@ def typed(terminal: int, text: str, wanted: str) -> str:
         if select.select([terminal], [], [], 0.2)[0]:
             seen += os.read(terminal, 4096).decode(errors="replace")
     return seen
+
+
+async def test_a_chat_goes_on_where_old_pieces_are_gone(settings: Settings) -> None:
+    """Kafka deletes them after minutes: under a terminal that sat there, and before one that begins."""
+    desk = open_desk()
+    names, place = Names(settings.topic_prefix), TopicPartition(Names(settings.topic_prefix).of(PIECES), 0)
+    old = taken_of(letter(conversation_id="elsewhere"))
+    async with open_post(desk, "default", watch=True) as sitting:
+        publisher = Publisher(desk.endpoints.kafka, "test")
+        await publisher.start()
+        told = await publisher.publish([piece(old, number, "old", names, now()) for number in range(50)])
+        await publisher.stop()
+        await forget_records(desk.endpoints.kafka, place, told[-1].offset + 1)
+        chat = Chat(sitting, "yan", None, watch=True)
+        await chat.begin()
+        heard = [one async for one in chat.say("What is 2 + 5?")]
+    async with open_post(desk, "default", watch=True) as fresh:
+        again = Chat(fresh, "yan", chat.conversation_id, watch=True)
+        await again.begin()
+        more = [one async for one in again.say("and plus 3?")]
+
+    assert [one.text for one in (heard[-1], more[-1]) if isinstance(one, Reply)] == ["7", "10"]
+
+
+def taken_of(one: Letter) -> Taken:
+    """Return a message as the front has taken it."""
+    event = sent(one)
+    return Taken("front", 1, 5, 1, Event(event.envelope, event.fact))
+
+
+async def forget_records(kafka: str, place: TopicPartition, before: int) -> None:
+    """Have Kafka delete what lies before an offset."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.delete_records({place: RecordsToDelete(before_offset=before)})
+    finally:
+        await admin.close()

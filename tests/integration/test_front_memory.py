@@ -57,20 +57,21 @@ def proposed(*facts: tuple[str, str, str, str]) -> str:
 async def test_a_model_reads_out_what_the_rules_do_not_and_nothing_that_was_not_said(
     namespace: Namespace, tmp_path: Path
 ) -> None:
-    """`Nope, Graz these days` corrects where Ann lives; the wife that the model made up is dropped; the method names it."""
+    """`It's Graz these days` corrects where Ann lives; the wife that the model made up is dropped; the method names it."""
+    text = "It's Graz these days, I moved, and my cat is called Momo"
     async with hall(namespace) as here, chain() as (language, endpoint):
         endpoint.text = proposed(
             ("home", "", "Graz", "I live in Graz with my wife"),
             ("other", "wife", "Eva", "my wife Eva"),
-            ("other", "cat", "Momo", "the cat is Momo"),
+            ("other", "cat", "Momo", "my cat is called Momo"),
         )
-        facts = await ask(here, await front(here, tmp_path, House(), language), "Nope, Graz these days, and the cat is Momo")
+        facts = await ask(here, await front(here, tmp_path, House(), language), text)
     (corrected,) = [one for one in facts if isinstance(one, MemoryCorrected)]
     (learned,) = [one for one in facts if isinstance(one, MemoryLearned)]
     (asked,) = endpoint.calls
 
     assert (corrected.replaces, corrected.subject, corrected.text) == ("memory-1", "home", "I live in Graz")
-    assert (learned.subject, learned.text, learned.method) == ("my:cat", "the cat is Momo", f"model/1 {MODEL}")
+    assert (learned.subject, learned.text, learned.method) == ("my:cat", "my cat is called Momo", f"model/1 {MODEL}")
     assert asked["response_format"]["json_schema"]["schema"]["required"] == ["facts"]
     assert "I live in Oslo" in asked["messages"][1]["content"]
 
