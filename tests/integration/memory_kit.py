@@ -29,7 +29,7 @@ class Process:
 
     async def reaches(self, condition: Callable[[int | None], bool]) -> None:
         """Wait until its lag is as wanted."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not condition(await self.projector.lag()):  # noqa: ASYNC110 the lag is asked for, nobody announces it
                 await asyncio.sleep(0.05)
 

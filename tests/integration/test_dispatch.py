@@ -37,7 +37,7 @@ def begin(hall: Floor, kafka: str, stopped: asyncio.Event) -> "asyncio.Task[None
 
 async def queued(hall: Floor, count: int) -> None:
     """Wait until so many attempts are in the queue."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             if await hall.value("select count(*) from ops.work_attempt") == count:
                 return

@@ -66,7 +66,7 @@ class Desk:
         places = {(self.names.of(topic), partition): 0 for partition in range(topic.partitions)}
         async with kit.reader(self._kafka, places) as reader:
             records: list[Incoming] = []
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while len(records) < count:
                     records += await reader.fetch()
         return [decode(record.headers, record.value) for record in records]

@@ -55,7 +55,7 @@ async def test_a_policy_that_comes_into_use_misses_no_example(namespace: Namespa
             """Record examples up to this number, and wait until the default policy knows them."""
             known = library.pages[TENANT, SCOPE][PolicyKey.of(DEFAULT, {})].sequence if library.pages else 0
             await record(publisher, topic, range(known + 1, upto + 1))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not library.pages or library.pages[TENANT, SCOPE][PolicyKey.of(DEFAULT, {})].sequence < upto:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)  # nobody announces it
 

@@ -16,7 +16,7 @@ from smolit.stack import local
 from tests.endpoint import KEY, TEXT, Endpoint, Mood, standing
 from tests.endpoint import MODEL as REMOTE_MODEL
 from tests.processes import all_running
-from tests.said import Smolit, command_line, until
+from tests.said import Smolit, caught_up, command_line, until
 
 _START_S = 4.0  # of the command itself, which loads the client, on busy cores
 pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
@@ -95,10 +95,13 @@ def test_use_is_shown_by_agent_and_adds_up_to_the_recorded_calls(smolit: Smolit)
     """What `agent show` says is the sum of the steps of all attempts."""
     tasks = [smolit("task", "submit", f"Say {word}.", "--kind", "assistant", "--wait", "--json").json for word in ("red", "blue")]
     ids = {task["task_id"] for task in tasks}
-    listed = until(
-        lambda: smolit("agent", "show", "assistant", "--json"),
-        lambda told: bool(told.json["models"]) and told.json["models"][0]["calls"] >= len(ids),
-    ).json["models"]
+    for task in ids:
+        until(
+            lambda task=task: smolit("task", "show", task, "--json"),  # type: ignore[misc]
+            lambda told: told.code == 0 and any(one["outcome"] for one in told.json["attempts"]),
+        )
+    caught_up(smolit)
+    listed = smolit("agent", "show", "assistant", "--json").json["models"]
     known = [one["task_id"] for one in smolit("task", "list", "--json").json]
     shown = [smolit("task", "show", task, "--json").json for task in known]
     steps = [

@@ -317,7 +317,10 @@ def test_the_tracker_has_every_switch_and_nothing_waits_for_it(smolit: Smolit, s
     assert smolit("model", "rollback", "--scope", "tracked", "--reason", "worse").code == 0
     assert smolit("model", "track").code == 0
     found = smolit("model", "track", "--verify", "--json").json
-    history = smolit("model", "history", "--scope", "tracked", "--json").json
+    history = until(
+        partial(smolit, "model", "history", "--scope", "tracked", "--json"),
+        lambda said: sum(one["change"] in SWITCHES for one in said.json) == 4,
+    ).json
     query = """select value from mlflow.registered_model_tags
         where name = 'default tracked' and key like 'smolit.switch.%' order by key"""
     with psycopg.connect(settings.postgres.get_secret_value()) as connection:

@@ -170,7 +170,7 @@ async def read(kafka: str, topic: str, count: int) -> list[int]:
     reader = PartitionReader(kafka, "test")
     await reader.start({(topic, part): 0 for part in range(TASKS.partitions)})
     found: list[int] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(found) < count:
             found += [int(record.value or b"") for record in await reader.fetch()]
     await reader.stop()

@@ -15,7 +15,7 @@ from tests.integration.hands_kit import Floor, asked, chose, done, floor, now, t
 from tests.stacks import Namespace
 
 DAYS = 7
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 TASKS = "select array_agg(task_id order by queued_at) from ops.work_task"
 HANGING = "select (select count(*) from ops.work_attempt) + (select count(*) from ops.effect)"
 ORIGIN = ("requests", 3, 41)

@@ -11,7 +11,7 @@ from smolit.cli import app
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
-from tests.said import Smolit, command_line, until
+from tests.said import Smolit, caught_up, command_line, until
 from tests.service import served
 
 COST, ANSWER = 3_000, "the cat sat down"
@@ -157,6 +157,8 @@ def test_nobody_said_anything_and_all_is_true(smolit: Smolit) -> None:
         judged = done(smolit, "--costs", "0.5")
         assert smolit("feedback", "give", judged, "--comment", "useless").code == 0
         shown(smolit, judged, learned)
+    shown(smolit, silent, lambda told: bool(told["task"]["ended_at"]))
+    caught_up(smolit)
 
     models, choices = smolit("projection", "verify", "--all", "--json", "-"), smolit("policy", "verify", "--json", "-")
 

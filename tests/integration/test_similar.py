@@ -320,7 +320,7 @@ async def test_the_index_is_built_while_the_projections_go_on(namespace: Namespa
         tended(lambda: connect(namespace.postgres, "tests"), SCHEMA),
     ):
         await take_in(connection, logged(*(task(number) for number in range(20))))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await _comes(connection, SCHEMA)
 
 

@@ -282,7 +282,7 @@ def test_a_killed_test_run_leaves_no_server(tmp_path: Path) -> None:
     record = read_record(folder) or new_record()
     run.kill()
     run.communicate()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while folder.exists() and time.monotonic() < end:
         time.sleep(0.05)
 

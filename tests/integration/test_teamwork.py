@@ -106,7 +106,7 @@ DIAMOND = {
 
 def test_a_task_is_split_done_side_by_side_and_merged_with_who_did_what(smolit: Smolit) -> None:
     """Results flow into later steps; the report names each part's task, its agent, its chance, and what it cost."""
-    answer = split(smolit, DIAMOND)
+    answer = split(smolit, DIAMOND, "four five six")
 
     assert answer["outcome"] == "completed", answer
     told = answer["output"]
@@ -119,7 +119,7 @@ def test_a_task_is_split_done_side_by_side_and_merged_with_who_did_what(smolit: 
     assert 0.0 < parts[2]["propensity"] < 1.0
     assert told["cost_microusd"] == 150
     assert all(part["task_id"] in told["report"] for part in parts)
-    assert Desk.seen["/upper one two three"] == 1
+    assert Desk.seen["/upper four five six"] == 1
 
 
 def test_what_followed_from_what_is_one_tree_over_all_parts(smolit: Smolit) -> None:

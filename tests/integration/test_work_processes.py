@@ -136,7 +136,7 @@ async def test_a_worker_told_to_stop_ends_what_it_has_and_says_goodbye(namespace
         with worker(orders(namespace, "leaver", lease_s=30.0)) as leaver:
             await until(hall, RUNNING, 2)
             leaver.send_signal(signal.SIGTERM)
-            code = await asyncio.to_thread(leaver.wait, 30)
+            code = await asyncio.to_thread(leaver.wait, 60)
 
         reader = PartitionReader(namespace.kafka, "test")
         await reader.start({(hall.names.of(AGENTS_LIVE), 0): 0})
