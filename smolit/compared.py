@@ -19,7 +19,7 @@ _WANTS = frozenset(cls.event_type.wire_name for cls in (AgentRegistered, AgentRe
 
 def descriptions(records: Iterable[Incoming]) -> Described:
     """Return each agent's newest description and examples; records must be in log order."""
-    found: dict[tuple[str, str], Features] = {}
+    found: dict[tuple[str, str], tuple[Features, ...]] = {}
     for record in records:
         if event_type(record.headers) in _WANTS:
             fact = decode(record.headers, record.value).fact
