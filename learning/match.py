@@ -57,17 +57,19 @@ def _cosine(task: Features, told: Features) -> float:
     return float(np.sum(one * other)) / length if length > 0 else 0.0
 
 
-def nearest(near: Mapping[str, float], specs: Mapping[str, AgentSpec]) -> frozenset[str]:
+def nearest(near: Mapping[str, float], specs: Mapping[str, AgentSpec], tried: Collection[str] = ()) -> frozenset[str]:
     """Return whom a text without a kind may go to, of agents that could do it and of whom each has its best cosine.
 
     Those that are near enough, and not much farther than the nearest that gives examples; where nobody clearly fits, general
-    agents, too. Among agents without examples nothing but the least cosine counts.
+    agents, too. Who was tried is still the measure, so that a failure does not bring in whoever is far from it: it brings in
+    general agents. Among agents without examples nothing but the least cosine counts.
     """
     clear = {one for one, cosine in near.items() if cosine >= CLEAR_FIT and (specs[one].examples or specs[one].general)}
     least = max((SHARE_OF_BEST * near[one] for one in clear), default=0.0)
     by_description = {one for one, cosine in near.items() if cosine >= MINIMUM_FIT and not specs[one].examples}
-    found = frozenset(one for one in clear | by_description if near[one] >= least)
-    return found if clear else found | {one for one in near if specs[one].general}
+    found = frozenset(one for one in clear | by_description if near[one] >= least and one not in tried)
+    general = frozenset(one for one in near if specs[one].general and one not in tried)
+    return found if clear and found else found | general
 
 
 def match(agents: Sequence[tuple[str, KnownAgent]], context: ChoiceContext, is_live: Callable[[str], bool]) -> Match:
@@ -112,12 +114,13 @@ def _fitting(
     """
     skilled = {agent_id for agent_id, agent in able if _skilled(context.kind, agent.spec.skills)}
     # Compared are all that there are: they stay the same from task to task, so that their vectors are at hand.
-    near = fits(context.features, everybody if len(able) > 1 else able) if len(skilled) < len(able) else {}
+    near = fits(context.features, everybody if context.agent is None else able) if len(skilled) < len(able) else {}
     lacks = {agent_id: lacking(agent.spec, context.brings) for agent_id, agent in able}
     if context.kind is None:
-        ready = {agent_id: agent.spec for agent_id, agent in able if not lacks[agent_id]}
+        tried = [(agent_id, agent) for agent_id, agent in everybody if agent_id in context.tried and agent.state == "active"]
+        ready = {agent_id: agent.spec for agent_id, agent in (*able, *tried) if not lacks.get(agent_id)}
         cosines = {agent_id: near.get(agent_id, 0.0) for agent_id in ready}
-        skilled = set(nearest(cosines, ready) if context.agent is None else _named(cosines, ready))
+        skilled = set(nearest(cosines, ready, context.tried) if context.agent is None else _named(cosines, ready))
     fitting: list[str] = []
     unfit: list[LeftOut] = []
     for agent_id, agent in able:

@@ -86,8 +86,11 @@ def _figures(encoder: TextEncoder, name: str, texts: Sequence[Text], seed: int) 
         ("texts that nobody in particular does: candidates, mean", "lower", "candidates", False),
     ):
         metric = Metric("matching", what, data, "descriptions alone", better=better)  # type: ignore[arg-type]
-        pair = [[float(getattr(one, of)) for one in some if one.labelled is labelled] for some in (ours, theirs)]
-        yield compared(metric, *pair, mean, seed)
+        yield compared(metric, _column(ours, of, labelled), _column(theirs, of, labelled), mean, seed)
+
+
+def _column(came: Sequence[Met], name: str, labelled: bool) -> list[float]:
+    return [float(getattr(one, name)) for one in came if one.labelled is labelled]
 
 
 def known(specs: Sequence[AgentSpec], encoder: TextEncoder) -> Agents:

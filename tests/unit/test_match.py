@@ -93,16 +93,27 @@ def test_a_general_agent_is_the_nearest_by_its_own_examples() -> None:
     assert chosen(agent("anything", 0.1, 0.8, general=True), agent("coder", 0.1, 0.4)) == ("anything",)
 
 
-def test_who_failed_or_lacks_an_input_is_no_measure_for_the_others() -> None:
-    """A second attempt goes to the next nearest; who cannot do it for lack of a file does not keep others from it."""
+def test_a_failure_brings_in_general_agents_and_nobody_who_is_far() -> None:
+    """A second attempt goes to whoever is about as near; where nobody is, to a general agent; else the task is over."""
+    best, near, far = agent("best", 0.1, 0.9), agent("near", 0.1, 0.85), agent("far", 0.1, 0.5)
+    general = agent("anything", 0.1, 0.2, general=True)
+
+    assert chosen(best, near, far, general, tried=("best",)) == ("near",)
+    assert chosen(best, near, far, general, tried=("best", "near")) == ("anything",)
+    assert chosen(best, far, tried=("best",)) == ()
+    assert chosen(agent("a", 0.9), agent("b", 0.2), tried=("a",)) == ("b",)
+
+
+def test_who_lacks_an_input_is_no_measure_for_the_others() -> None:
+    """Who cannot do it for lack of a file does not keep others from it."""
     best, next_best = agent("best", 0.1, 0.9), agent("next", 0.1, 0.5)
     lacking = agent("scans", 0.1, 0.95, needs=("file:*",))
 
-    assert chosen(best, next_best) == ("best",)
-    assert chosen(best, next_best, tried=("best",)) == ("next",)
     found = match((best, lacking, next_best), asked(brings=()), lambda _: True)
+
     assert found.candidates == ("best",)
     assert [(one.agent, one.reason) for one in found.left_out] == [("next", "no_fit"), ("scans", "lacks_input")]
+    assert chosen(lacking, next_best, brings=()) == ("next",)
 
 
 def test_one_that_is_asked_for_by_name_need_not_be_the_nearest() -> None:
