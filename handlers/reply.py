@@ -23,6 +23,7 @@ from events.event import Fact
 from events.ids import derived_id, task_id
 from events.task import Features
 from handlers.errand import SOURCE, Ended, Errands, submission
+from learning.match import CLEAR_FIT
 from store.mailbox import Taken
 
 FRONT = "front"
@@ -49,6 +50,7 @@ class Agent(Struct, frozen=True):
     description: str
     skills: tuple[str, ...]
     required: tuple[str, ...]
+    examples: tuple[str, ...] = ()
 
 
 class Reads(Protocol):
@@ -156,9 +158,7 @@ class Replier:
         missing = tuple(ours[-1].body.get("missing") or ()) if pending else ()
         whole = f"{pending}\n{text}" if pending else text
         agents = await self._reads.agents(taken.event.fact.tenant)
-        helpers = tuple(
-            decide.Helper(one.id, one.description, one.skills, mind.alike(whole, one.description), one.required) for one in agents
-        )
+        helpers = tuple(_helper(one, whole, mind) for one in agents)
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
         return decide.Turn(text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, missing, given or {})
 
@@ -260,6 +260,13 @@ def errand_id(message_id: str) -> str:
 def user_of(letter: Letter) -> str:
     """Return the name of the person who writes; empty for an agent, of whom nothing is remembered."""
     return letter.sender.removeprefix(USER) if letter.sender.startswith(USER) else ""
+
+
+def _helper(agent: Agent, text: str, mind: Mind) -> decide.Helper:
+    """Return an agent with how near its description, or the nearest of its examples, is to a text."""
+    near = max(mind.alike(text, told) for told in (agent.description, *agent.examples))
+    least = decide.Least(CLEAR_FIT, CLEAR_FIT) if agent.examples else decide.Least()
+    return decide.Helper(agent.id, agent.description, agent.skills, near, agent.required, least)
 
 
 def _asked_back(question: decide.AskBack, about: dict[str, Any] | None = None) -> Reply:
