@@ -26,6 +26,7 @@ _SPOKEN = (
     (re.compile(r"(?<=[\d)])(?<!\b0)\s*[x×]\s*(?=[\d(])"), "*"),
     (re.compile(r"(?<=[\d)])\s*:\s*(?=[\d(])"), "/"),
 )
+_PERCENT = re.compile(r"(?<![\d.,])(\d[\d.,]*)\s*(?:%|percent|per cent|prozent)\s+(?:of|von)\s+(?=[\d(])")
 _SIGNS = str.maketrans({"·": "*", "⋅": "*", "×": "*", "÷": "/", "−": "-", "–": "-", "^": "**"})
 _PIECE = re.compile(r"[\d.,()+\-*/%\s]*\d[\d.,()+\-*/%\s]*")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?")
@@ -56,7 +57,13 @@ def _symbols(text: str) -> str:
     text = text.translate(_SIGNS)
     for spoken, sign in _SPOKEN:
         text = spoken.sub(f" {sign} ", text)
-    return text
+    return _PERCENT.sub(lambda share: _hundredths(share, text), text)
+
+
+def _hundredths(share: re.Match[str], text: str) -> str:
+    """Return "19 percent of" as a product; after another product or quotient it may mean two things, and stays as it is."""
+    before = text[: share.start()].rstrip()
+    return share[0] if before.endswith(("*", "/", "%")) else f"{share[1]} / 100 * "
 
 
 def _understood(around: str, words: list[str]) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import inspect
 
 from agents.catalog import pipeline_of
+from events.agent import MOST_EXAMPLES
 
 
 class Scaffold(NamedTuple):
@@ -46,12 +47,18 @@ def scaffold(name: str, pipeline: str) -> Scaffold:
     content = f"""\
 id: {name}
 description: Say here what it is good for; tasks without a kind are matched by these words.
+examples: # up to {MOST_EXAMPLES} tasks as somebody would ask for them; tasks without a kind are matched by them, too
+  - {_quoted(_SAMPLE.get(pipeline, "a task"))}
 skills: [{name}]
 version: '1'
 pipeline: {pipeline}
 {pool}{_STEPS if pipeline == "steps" else _settings(wanted.Settings)}timeout_s: 30
 """
     return Scaffold(content, f'smolit task submit "{_SAMPLE.get(pipeline, "a task")}" --agent {name} --wait')
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
 
 
 def _settings(settings: type[msgspec.Struct]) -> str:

@@ -20,7 +20,7 @@ from agents.pipelines.steps import Steps
 from agents.plain_yaml import Fault, Unreadable, at, line, parse, plain, strange_keys, strange_values, values_of
 from agents.schema import faults_of
 from agents.tools.catalog import NAMES
-from events.agent import AgentSpec
+from events.agent import MOST_EXAMPLES, AgentSpec
 from events.pool import fits_a_topic
 from learning.policies import POLICIES
 
@@ -135,6 +135,30 @@ def _empty(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
         names = [item.value for item in skills.value]
         if not names or len(set(map(str, names))) != len(names):
             yield Fault(name, line(skills), "skills: name at least one, and none twice")
+    yield from _poor_examples(name, values)
+
+
+def _poor_examples(name: str, values: Mapping[str, yaml.Node]) -> Iterator[Fault]:
+    """Yield examples that say nothing, are there twice, or only repeat the description; and those that are one too many."""
+    examples = values.get("examples")
+    if not isinstance(examples, yaml.SequenceNode):
+        return
+    described = values.get("description")
+    seen = {_bare(described): "it is the description"} if isinstance(described, yaml.ScalarNode) else {}
+    for number, item in enumerate(examples.value):
+        if number == MOST_EXAMPLES:
+            yield Fault(name, line(item), f"examples: at most {MOST_EXAMPLES}, and there are {len(examples.value)}")
+        if not isinstance(item, yaml.ScalarNode):
+            continue
+        if not item.value.strip():
+            yield Fault(name, line(item), f"examples[{number}]: write a task as somebody would ask for it")
+        elif _bare(item) in seen:
+            yield Fault(name, line(item), f"examples[{number}]: {seen[_bare(item)]}")
+        seen.setdefault(_bare(item), f"it is there twice, first on line {line(item)}")
+
+
+def _bare(node: yaml.ScalarNode) -> str:
+    return " ".join(str(node.value).casefold().split())
 
 
 def _wrong_settings(name: str, root: yaml.MappingNode) -> Iterator[Fault]:

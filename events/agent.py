@@ -9,6 +9,9 @@ from events.field import Ident, Name, Sentence, says
 from events.task import Features
 from events.topics import AGENTS
 
+MOST_EXAMPLES = 16  # of an agent: each is a vector beside its spec in the log
+Example = Annotated[str, Meta(min_length=1, max_length=300)]
+
 
 class Budget(Struct, frozen=True, forbid_unknown_fields=True):
     """What one task may cost an agent, checked before each call that costs; null: no limit."""
@@ -42,17 +45,23 @@ class AgentSpec(Struct, frozen=True, forbid_unknown_fields=True):
     prompts: Annotated[dict[Ident, str], says("What its model is told, by name.")] = {}
     budget: Annotated[Budget | None, says("What one task may cost; null: no limit.")] = None
     tenants: Annotated[tuple[Name, ...], says("Tenants that may ask it; empty: all.")] = ()
+    examples: Annotated[
+        Annotated[tuple[Example, ...], Meta(max_length=MOST_EXAMPLES)],
+        says("Short texts of tasks that it does; tasks without a kind are matched by them, besides the description."),
+    ] = ()
+    general: Annotated[bool, says("Whether it does what no other agent's description or examples clearly fit.")] = False
 
 
 @event("agent.registered", version=1, topic=AGENTS, key="agent_id")
 class AgentRegistered(Fact, frozen=True, kw_only=True):
-    """An agent joined; `described` are the features of its description, for matching."""
+    """An agent joined; `described` and `examples` are the features of its description and of its examples, for matching."""
 
     agent_id: str
     request_id: str
     spec: AgentSpec
     digest: str
     described: Features
+    examples: tuple[Features, ...] = ()
 
     def slot(self) -> tuple[str | int, ...]:
         """One fact per request."""
@@ -68,6 +77,7 @@ class AgentRevised(Fact, frozen=True, kw_only=True):
     spec: AgentSpec
     digest: str
     described: Features
+    examples: tuple[Features, ...] = ()
 
     def slot(self) -> tuple[str | int, ...]:
         """One fact per request."""

@@ -32,6 +32,7 @@ class KnownAgent(Struct, frozen=True):
     digest: str
     described: Features
     state: AgentState = "active"
+    examples: tuple[Features, ...] = ()
 
 
 class Running(Struct, frozen=True):
@@ -128,7 +129,7 @@ def _with_agent(control: Control, fact: AgentRegistered | AgentRevised) -> Contr
     key = (fact.tenant, fact.agent_id)
     known = control.agents.get(key)
     state: AgentState = known.state if known and isinstance(fact, AgentRevised) else "active"
-    agent = KnownAgent(fact.tenant, fact.spec, fact.digest, fact.described, state)
+    agent = KnownAgent(fact.tenant, fact.spec, fact.digest, fact.described, state, fact.examples)
     return replace(control, agents={**control.agents, key: agent})
 
 

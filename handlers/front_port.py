@@ -35,6 +35,7 @@ class Agent(Struct, frozen=True):
     description: str
     skills: tuple[str, ...]
     required: tuple[str, ...]
+    examples: tuple[str, ...] = ()
 
 
 class Reads(Protocol):

@@ -19,9 +19,10 @@ from agents.port import Ask, Language, Said
 from events.conversation import Letter
 from events.ids import task_id
 from handlers.errand import SOURCE, Ended, Errands, submission
-from handlers.front_port import FRONT, READ_S, Heard, Mind, Reads, Reply, used, user_of
+from handlers.front_port import FRONT, READ_S, Agent, Heard, Mind, Reads, Reply, used, user_of
 from handlers.remembering import Rememberer
 from handlers.telling import WATCHED, Tell
+from learning.match import CLEAR_FIT
 from store.mailbox import Taken
 
 PATIENCE = timedelta(seconds=120)  # for a task that somebody waits for at a terminal
@@ -91,9 +92,7 @@ class Replier:
         missing = tuple(ours[-1].body.get("missing") or ()) if pending else ()
         whole = f"{pending}\n{text}" if pending else text
         agents = await self._reads.agents(taken.event.fact.tenant)
-        helpers = tuple(
-            decide.Helper(one.id, one.description, one.skills, mind.alike(whole, one.description), one.required) for one in agents
-        )
+        helpers = tuple(_helper(one, whole, mind) for one in agents)
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
         before = _before(ours[-1]) if ours else None
         return decide.Turn(
@@ -176,6 +175,13 @@ def _before(last: Heard) -> Before | None:
 def errand_id(message_id: str) -> str:
     """Return the id of the request for the task that a message asks for; the task's id follows from it."""
     return f"front-{message_id}"
+
+
+def _helper(agent: Agent, text: str, mind: Mind) -> decide.Helper:
+    """Return an agent with how near its description, or the nearest of its examples, is to a text."""
+    near = max(mind.alike(text, told) for told in (agent.description, *agent.examples))
+    least = decide.Least(CLEAR_FIT, CLEAR_FIT) if agent.examples else decide.Least()
+    return decide.Helper(agent.id, agent.description, agent.skills, near, agent.required, least)
 
 
 def _asked_back(question: decide.AskBack, about: dict[str, Any] | None = None) -> Reply:

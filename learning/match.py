@@ -1,20 +1,27 @@
-"""Who could do a task at all: by declared skill, or by how near the agent's description lies to the task's text."""
+"""Who could do a task at all: by declared skill, or by how near what an agent says of itself lies to the task's text.
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+An agent says of itself what it does (its description) and gives examples of such tasks; the nearest of all these counts.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from events.agent import AgentSpec
 from events.control import KnownAgent
 from events.task import ChoiceContext, Features, LeftOut
 from learning.features import unit_rows
 
-# A task without a kind goes to agents whose description has at least this cosine with its text. Chosen on the labelled
-# tasks of tests/data, see docs/decisions/007-matching.md.
+# A task without a kind goes to agents that have at least this cosine with its text: those that give examples, of which one
+# should be near, and those that only have a description. Of the first, see docs/decisions/057-examples.md, of the second 007.
+CLEAR_FIT = 0.35
 MINIMUM_FIT = 0.14
+# Who is farther from the text than this share of the nearest that gives examples is no candidate beside it.
+SHARE_OF_BEST = 0.85
 
 
 class Match(NamedTuple):
@@ -24,22 +31,45 @@ class Match(NamedTuple):
     left_out: tuple[LeftOut, ...]
 
 
+def said(agent: KnownAgent) -> tuple[Features, ...]:
+    """Return all that an agent says of itself: its description, then its examples."""
+    return (agent.described, *agent.examples)
+
+
 def fits(task: Features, agents: Iterable[tuple[str, KnownAgent]]) -> dict[str, float]:
-    """Return the cosine of a task's text with each agent's description; who cannot be compared with it is left out."""
-    known = [(agent_id, agent.described) for agent_id, agent in agents if agent.described.version == task.version]
+    """Return each agent's best cosine with a task's text; who cannot be compared with it is left out."""
+    known = [(agent_id, agent) for agent_id, agent in agents if agent.described.version == task.version]
     if not known:
         return {}
-    cosines = np.einsum("nd,d->n", _directions(tuple(described for _, described in known)), unit_rows(_vector(task)))
-    return dict(zip((agent_id for agent_id, _ in known), cosines.tolist(), strict=True))
+    rows, first = _directions(_Group(agent for _, agent in known))
+    best = np.maximum.reduceat(np.einsum("nd,d->n", rows, unit_rows(_vector(task))), first)
+    return dict(zip((agent_id for agent_id, _ in known), best.tolist(), strict=True))
 
 
-def fit(task: Features, described: Features) -> float:
-    """Return the cosine of two recorded embeddings, in float64; 0 where the versions cannot be compared."""
-    if task.version != described.version:
-        return 0.0
-    one, other = _vector(task), _vector(described)
+def fit(task: Features, told: Iterable[Features]) -> float:
+    """Return the best cosine of a text with what an agent says of itself, in float64; 0 where versions cannot be compared."""
+    return max((_cosine(task, one) for one in told if one.version == task.version), default=0.0)
+
+
+def _cosine(task: Features, told: Features) -> float:
+    one, other = _vector(task), _vector(told)
     length = float(np.sqrt(np.sum(one * one) * np.sum(other * other)))
     return float(np.sum(one * other)) / length if length > 0 else 0.0
+
+
+def nearest(near: Mapping[str, float], specs: Mapping[str, AgentSpec], tried: Collection[str] = ()) -> frozenset[str]:
+    """Return whom a text without a kind may go to, of agents that could do it and of whom each has its best cosine.
+
+    Those that are near enough, and not much farther than the nearest that gives examples; where nobody clearly fits, general
+    agents, too. Who was tried is still the measure, so that a failure does not bring in whoever is far from it: it brings in
+    general agents. Among agents without examples nothing but the least cosine counts.
+    """
+    clear = {one for one, cosine in near.items() if cosine >= CLEAR_FIT and (specs[one].examples or specs[one].general)}
+    least = max((SHARE_OF_BEST * near[one] for one in clear), default=0.0)
+    by_description = {one for one, cosine in near.items() if cosine >= MINIMUM_FIT and not specs[one].examples}
+    found = frozenset(one for one in clear | by_description if near[one] >= least and one not in tried)
+    general = frozenset(one for one in near if specs[one].general and one not in tried)
+    return found if clear and found else found | general
 
 
 def match(agents: Sequence[tuple[str, KnownAgent]], context: ChoiceContext, is_live: Callable[[str], bool]) -> Match:
@@ -48,41 +78,70 @@ def match(agents: Sequence[tuple[str, KnownAgent]], context: ChoiceContext, is_l
     An agent without a live worker stays a candidate only if nobody else can.
     """
     left_out: list[LeftOut] = []
-    able: list[str] = []
+    able: list[tuple[str, KnownAgent]] = []
     for agent_id, agent in agents:
         reason = _reason(agent_id, agent, context)
         if reason is None:
-            able.append(agent_id)
+            able.append((agent_id, agent))
         elif agent.state != "retired":
             left_out.append(reason)
-    served = {agent_id: is_live(agent_id) for agent_id in able}
-    live = [agent_id for agent_id in able if served[agent_id]]
+    fitting, unfit = _fitting(able, context, agents)
+    left_out += unfit
+    served = {agent_id: is_live(agent_id) for agent_id in fitting}
+    live = [agent_id for agent_id in fitting if served[agent_id]]
     if live:
-        left_out += [LeftOut(agent_id, "no_live_worker") for agent_id in able if not served[agent_id]]
-    return Match(tuple(live or able), tuple(sorted(left_out, key=lambda one: one.agent)))
+        left_out += [LeftOut(agent_id, "no_live_worker") for agent_id in fitting if not served[agent_id]]
+    return Match(tuple(live or fitting), tuple(sorted(left_out, key=lambda one: one.agent)))
 
 
 def _reason(agent_id: str, agent: KnownAgent, context: ChoiceContext) -> LeftOut | None:
-    """Return why an agent may not be chosen, or None if it may."""
+    """Return why an agent may not be chosen whatever the task is about, or None if it may."""
     if agent.state != "active":
         return LeftOut(agent_id, agent.state)
     if agent.spec.tenants and agent.tenant not in agent.spec.tenants:
         return LeftOut(agent_id, "not_for_tenant")
     if context.agent is not None and agent_id != context.agent:
         return LeftOut(agent_id, "not_asked_for")
-    if agent_id in context.tried:
-        return LeftOut(agent_id, "tried")
-    return _unfit(agent_id, agent, context)
+    return LeftOut(agent_id, "tried") if agent_id in context.tried else None
 
 
-def _unfit(agent_id: str, agent: KnownAgent, context: ChoiceContext) -> LeftOut | None:
-    """Return why an agent cannot do a task of this kind, with how near its description came, or what it would need."""
-    if not _skilled(context.kind, agent.spec.skills):
-        near = fit(context.features, agent.described)
-        if context.kind is not None or near < MINIMUM_FIT:
-            return LeftOut(agent_id, "no_skill" if context.kind else "no_fit", near)
-    lacks = lacking(agent.spec, context.brings)
-    return LeftOut(agent_id, "lacks_input", lacks=lacks) if lacks else None
+def _fitting(
+    able: Sequence[tuple[str, KnownAgent]], context: ChoiceContext, everybody: Sequence[tuple[str, KnownAgent]]
+) -> tuple[list[str], list[LeftOut]]:
+    """Return who can do such a task, and of the others how near they came, or what they would need.
+
+    Who lacks an input is not there at all when it is looked who is nearest.
+    """
+    skilled = {agent_id for agent_id, agent in able if _skilled(context.kind, agent.spec.skills)}
+    # Compared are all that there are: they stay the same from task to task, so that their vectors are at hand.
+    near = fits(context.features, everybody if context.agent is None else able) if len(skilled) < len(able) else {}
+    lacks = {agent_id: lacking(agent.spec, context.brings) for agent_id, agent in able}
+    if context.kind is None:
+        tried = [(agent_id, agent) for agent_id, agent in everybody if agent_id in context.tried and agent.state == "active"]
+        ready = {agent_id: agent.spec for agent_id, agent in (*able, *tried) if not lacks.get(agent_id)}
+        cosines = {agent_id: near.get(agent_id, 0.0) for agent_id in ready}
+        skilled = set(nearest(cosines, ready, context.tried) if context.agent is None else _named(cosines, ready))
+    fitting: list[str] = []
+    unfit: list[LeftOut] = []
+    for agent_id, agent in able:
+        cosine = near.get(agent_id, 0.0)
+        if lacks[agent_id] and (agent_id in skilled or (context.kind is None and cosine >= _least(agent.spec))):
+            unfit.append(LeftOut(agent_id, "lacks_input", lacks=lacks[agent_id]))
+        elif agent_id in skilled:
+            fitting.append(agent_id)
+        else:
+            unfit.append(LeftOut(agent_id, "no_skill" if context.kind else "no_fit", cosine))
+    return fitting, unfit
+
+
+def _named(near: Mapping[str, float], specs: Mapping[str, AgentSpec]) -> Collection[str]:
+    """Return the one that a task asks for by name, unless it is about something else altogether."""
+    return [one for one, cosine in near.items() if cosine >= MINIMUM_FIT or specs[one].general]
+
+
+def _least(spec: AgentSpec) -> float:
+    """Return the cosine from which on an agent fits a text."""
+    return CLEAR_FIT if spec.examples else MINIMUM_FIT
 
 
 def lacking(spec: AgentSpec, brings: Collection[str] | None) -> tuple[str, ...]:
@@ -101,11 +160,34 @@ def _skilled(kind: str | None, skills: Collection[str]) -> bool:
     return kind is not None and kind in skills
 
 
-@lru_cache(maxsize=32)  # of a few groups of agents: descriptions change seldom, and every choice among them asks again
-def _directions(described: tuple[Features, ...]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Return the descriptions' vectors at length one, a row each."""
-    return unit_rows(np.array([_vector(one) for one in described]))
+class _Group:
+    """Agents as the key of what is worked out for them: the same if each is the same object, which is told quickly.
+
+    Whatever is kept for a group keeps the group, and that keeps its agents, so that no other object can have their ids.
+    """
+
+    __slots__ = ("agents", "ids")
+
+    def __init__(self, agents: Iterable[KnownAgent]) -> None:
+        self.agents = tuple(agents)
+        self.ids = tuple(map(id, self.agents))
+
+    def __hash__(self) -> int:
+        """Return the hash of who is in it."""
+        return hash(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether it is of the same objects in the same order."""
+        return isinstance(other, _Group) and self.ids == other.ids
 
 
-def _vector(features: Features) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+@lru_cache(maxsize=32)  # of a few groups of agents: what they say changes seldom, and every choice among them asks again
+def _directions(group: _Group) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the vectors of all that agents say of themselves at length one, a row each, and where each agent's begin."""
+    told = [said(agent) for agent in group.agents]
+    first = np.cumsum([0, *(len(one) for one in told[:-1])])
+    return unit_rows(np.array([_vector(one) for each in told for one in each])), first
+
+
+def _vector(features: Features) -> NDArray[np.float64]:
     return np.frombuffer(features.embedding, dtype="<f2").astype(np.float64)

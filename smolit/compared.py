@@ -1,4 +1,4 @@
-"""Cosines that a log lacks because those who chose never asked: worked out from descriptions as they stand at its end.
+"""Cosines that a log lacks because those who chose never asked: worked out from what agents say of themselves at its end.
 
 Only what might have been is answered with these: a recorded choice is verified by what it recorded.
 """
@@ -13,18 +13,18 @@ from events.wire import Incoming, decode, event_type
 from learning.match import fit
 from smolit.recompute import Example, Log
 
-Described = Mapping[tuple[str, str], Features]  # by tenant and agent
+Described = Mapping[tuple[str, str], tuple[Features, ...]]  # by tenant and agent: the description, then the examples
 _WANTS = frozenset(cls.event_type.wire_name for cls in (AgentRegistered, AgentRevised))
 
 
 def descriptions(records: Iterable[Incoming]) -> Described:
-    """Return each agent's newest description; records must be in log order."""
-    found: dict[tuple[str, str], Features] = {}
+    """Return each agent's newest description and examples; records must be in log order."""
+    found: dict[tuple[str, str], tuple[Features, ...]] = {}
     for record in records:
         if event_type(record.headers) in _WANTS:
             fact = decode(record.headers, record.value).fact
             if isinstance(fact, AgentRegistered | AgentRevised):
-                found[fact.tenant, fact.agent_id] = fact.described
+                found[fact.tenant, fact.agent_id] = (fact.described, *fact.examples)
     return found
 
 
@@ -43,7 +43,7 @@ def _choice(choice: AgentChosen, described: Described) -> AgentChosen:
     return replace(
         choice,
         candidates=tuple(
-            one if one.fit is not None else replace(one, fit=_fit(seen, described.get((choice.tenant, one.agent))))
+            one if one.fit is not None else replace(one, fit=_fit(seen, described.get((choice.tenant, one.agent), ())))
             for one in choice.candidates
         ),
     )
@@ -52,9 +52,9 @@ def _choice(choice: AgentChosen, described: Described) -> AgentChosen:
 def _example(example: Example, described: Described) -> Example:
     if example.fit is not None:
         return example
-    return replace(example, fit=_fit(example.features, described.get((example.tenant, example.agent))))
+    return replace(example, fit=_fit(example.features, described.get((example.tenant, example.agent), ())))
 
 
-def _fit(seen: Features, description: Features | None) -> float | None:
-    """Return the cosine of a text and a description; None where there is none of the same features."""
-    return fit(seen, description) if description is not None and description.version == seen.version else None
+def _fit(seen: Features, told: tuple[Features, ...]) -> float | None:
+    """Return the best cosine of a text with what an agent says of itself; None where there is none of the same features."""
+    return fit(seen, told) if any(one.version == seen.version for one in told) else None

@@ -100,6 +100,7 @@ def _registered(
         spec=spec,
         digest=spec_digest(spec),
         described=read(spec.description),
+        examples=tuple(read(text) for text in spec.examples),
     )
 
 

@@ -105,7 +105,7 @@ def choose_agents(
 
 
 def _fits(due: Due, found: Match, control: Control) -> Fits:
-    """Return how near the candidates' descriptions lie to the text, if the policy looks at that."""
+    """Return how near to the text lies what candidates say of themselves, if the policy looks at that."""
     if not due.page.policy.matches:
         return NO_FITS
     tenant = due.wanted.tenant
@@ -187,7 +187,7 @@ _WHY_NOT = {
     "paused": "is paused",
     "not_for_tenant": "may not be asked by this tenant",
     "no_skill": "does not have the skill",
-    "no_fit": "does not fit the text, by its description",
+    "no_fit": "does not fit the text, by its description and its examples",
 }
 
 

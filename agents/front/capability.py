@@ -5,7 +5,7 @@ stand, by their stems, in description or skills. Measured against keywords alone
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -32,12 +32,15 @@ class Capable(Struct, frozen=True):
     fit: float
 
 
-def able(what: str, agents: Sequence[tuple[str, str, tuple[str, ...]]], encode: Encode) -> list[Capable]:
-    """Return the agents that fit, best first; each is given as id, description and skills."""
+def able(
+    what: str, agents: Sequence[tuple[str, str, tuple[str, ...]]], encode: Encode, examples: Mapping[str, Sequence[str]] = {}
+) -> list[Capable]:
+    """Return the agents that fit, best first; each is given as id, description and skills, and examples of its tasks by id."""
     asked, words = encode(what), stems(what)
     found = []
     for name, description, skills in agents:
-        cosine = float(np.dot(asked, encode(f"{description} {' '.join(skills)}")))
+        told = (f"{description} {' '.join(skills)}", *examples.get(name, ()))
+        cosine = max(float(np.dot(asked, encode(text))) for text in told)
         shared = len(words & stems(f"{description} {' '.join(skills)} {name}")) / len(words) if words else 0.0
         fit = cosine + 0.5 * shared
         found.append(Capable(name, description, skills, round(fit, 4)))

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from agents.front.follow import Before, followed
 from agents.front.remember import METHOD, Said, to_forget, told
 from agents.front.sort import Sorted
+from learning.match import MINIMUM_FIT
 
 _NEVER_MIND = re.compile(
     r"^\W*(never mind|forget it|cancel|stop|no|lass (?:es|das)|egal|abbrechen|nein)\b.{0,20}$", re.IGNORECASE
@@ -36,8 +37,6 @@ _ALL = re.compile(
 )
 LEAST_LIKE = 0.35  # cosine of a question with a memory that may answer it
 NOTE_BELOW = 0.75  # probability of a task from which on a turn that tells something is worked on, not remembered
-_LEAST_FIT = 0.14  # as `learning.match` wants it of whoever may be chosen
-_CLEAR_FIT = 0.2
 _IN_TEXT = ("file", "text")  # what is asked for and is no field of `input`
 # What shows a kind without its name: an expression, or the question how something sounds.
 _SIGNS = (
@@ -50,14 +49,22 @@ _SIGNS = (
 ASSISTANT = "assistant"  # the skill of those who answer anything
 
 
+class Least(Struct, frozen=True):
+    """How near an agent must be so that it may be chosen, and so that a task is clearly of its kind."""
+
+    fit: float = MINIMUM_FIT
+    clear: float = 0.2
+
+
 class Helper(Struct, frozen=True):
-    """An agent that may be chosen: its kinds of tasks, how near its description is, and what it must find in `input`."""
+    """An agent that may be chosen: its kinds of tasks, how near it is, what it must find in `input`, and how near it must be."""
 
     id: str
     description: str
     skills: tuple[str, ...]
     fit: float
     required: tuple[str, ...] = ()
+    least: Least = Least()
 
 
 class Turn(Struct, frozen=True):
@@ -166,7 +173,7 @@ def kind_of(turn: Turn) -> str | None:
     if shown is not None:
         return shown
     best = max(able, key=lambda one: (one.fit, one.id), default=None)
-    if best is not None and best.fit >= _CLEAR_FIT and best.skills:
+    if best is not None and best.fit >= best.least.clear and best.skills:
         return best.skills[0]
     return ASSISTANT if any(ASSISTANT in one.skills for one in able) else None
 
@@ -187,8 +194,8 @@ def _missing(turn: Turn, text: str) -> AskBack | None:
         return AskBack("Which file? Attach it with `/file PATH`, or paste what it says.", text, ("file",))
     if _BELOW.search(text):
         return AskBack("Which text? Please paste it.", text, ("text",))
-    able = any(set(one.required) <= set(turn.given) and one.fit >= _LEAST_FIT for one in turn.helpers)
-    lacking = [one for one in turn.helpers if one.fit >= _CLEAR_FIT and not set(one.required) <= set(turn.given)]
+    able = any(set(one.required) <= set(turn.given) and one.fit >= one.least.fit for one in turn.helpers)
+    lacking = [one for one in turn.helpers if one.fit >= one.least.clear and not set(one.required) <= set(turn.given)]
     best = max(lacking, key=lambda one: (one.fit, one.id), default=None)
     if best is None or able:
         return None

@@ -42,5 +42,6 @@ MEASURES: tuple[Measure, ...] = (
     Measure("shared", (), "bench.agents.shared"),
     Measure("front", (), "bench.agents.front"),
     Measure("capability", (), "bench.agents.capability"),
+    Measure("matching", (), "bench.agents.matching"),
     Measure("memory", (), "bench.agents.memory"),
 )

@@ -19,7 +19,7 @@ _LEFT_OUT = {
     "not_for_tenant": "may not be asked by this tenant",
     "tried": "was tried for this task and failed",
     "no_skill": "does not have the skill",
-    "no_fit": "has a description that does not fit the text",
+    "no_fit": "does not fit the text well enough",
     "no_live_worker": "has no worker that is alive",
     "not_asked_for": "is not the one that the task asks for by name",
 }
@@ -99,4 +99,4 @@ def _left_out(one: Mapping[str, Any]) -> str:
 
 def _near(one: Mapping[str, Any]) -> str:
     fit = one.get("fit")
-    return "" if fit is None else f" (description and text are {fit:.2f} alike)"
+    return "" if fit is None else f" (its description or an example is {fit:.2f} like it at best)"

@@ -28,7 +28,7 @@ class Line(SubmitTask, frozen=True, kw_only=True):
 
 def submit(
     text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What is to be done; `-` reads standard input.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Skill that the agent must have; without it descriptions are matched.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Skill that the agent must have; without it examples are matched.")] = None,
     scope: Scope = "default",
     given: Annotated[str, typer.Option("--input", metavar="JSON", help="Object for the agent; no policy sees it.")] = "{}",
     unit: Annotated[str | None, typer.Option(help="What an experiment assigns by, such as a user.")] = None,

@@ -52,8 +52,8 @@ def who_is_proven(alike: Sequence[Like]) -> str | None:
 
 def _matched(mine: Mapping[str, Any]) -> str:
     if mine.get("fit") is None:
-        return "Its description was not compared with the text, so the other signals ranked."
-    return f"Its description and the text are {mine['fit']:.2f} alike."
+        return "What it says of itself was not compared with the text, so the other signals ranked."
+    return f"What it says of itself and the text are {mine['fit']:.2f} alike."
 
 
 def _listed(things: Sequence[str]) -> str:

@@ -45,7 +45,7 @@ async def _who(desk: Desk, tenant: str, what: str) -> Found:
     async with desk.reading() as connection:
         known = await agents(connection, tenant)
     encoder = open_encoder(desk.settings.encoder, desk.settings.cache / "encoder")
-    ranked = able(what, described(known), encoder.encode)
+    ranked = able(what, described(known), encoder.encode, examples(known))
     live = await live_agents(desk)
     there = tuple(one for one in ranked if one.id in live)
     return Found(there, None if there else _why_nobody(ranked, live))
@@ -58,6 +58,11 @@ def described(known: Iterable[AgentRow]) -> list[tuple[str, str, tuple[str, ...]
         for one in known
         if one.state == "active" and one.spec is not None
     ]
+
+
+def examples(known: Iterable[AgentRow]) -> dict[str, tuple[str, ...]]:
+    """Return by agent the tasks that it gives as examples."""
+    return {one.agent_id: tuple(one.spec.get("examples", ())) for one in known if one.spec is not None}
 
 
 def _why_nobody(ranked: Iterable[Capable], live: dict[str, list[str]]) -> str:

@@ -59,6 +59,7 @@ class FrontReads:
                 one.spec.get("description", ""),
                 tuple(one.spec.get("skills", ())),
                 tuple((one.spec.get("inputs") or {}).get("required", ())),
+                tuple(one.spec.get("examples", ())),
             )
             for one in rows
             if one.state == "active" and one.spec is not None

@@ -17,7 +17,7 @@ from learning.book import PolicyKey
 from learning.errors import LearningError, StatisticError
 from learning.evaluation import Logged, difference, doubly_robust, missing_support
 from learning.features import ContextMap
-from learning.match import fit
+from learning.match import fit, said
 from learning.network import Graph
 from learning.policies import DEFAULT
 from learning.reliability import Group, brier, calibration_error, groups
@@ -187,7 +187,7 @@ def _logged(again: Sequence[Again], rewards: Mapping[tuple[str, str, int], float
 
 def _nearest(bench: Bench, again: Sequence[Again], rewards: Mapping[tuple[str, str, int], float]) -> list[Logged] | str:
     """Return what whoever chooses by the nearest description would have chosen, or why nobody could."""
-    described = {name: agent.described for name, agent in bench.control.agents_of(bench.scope.tenant)}
+    described = {name: said(agent) for name, agent in bench.control.agents_of(bench.scope.tenant)}
     logged = []
     for one in again:
         if key_of(one.choice) not in rewards:
@@ -201,7 +201,7 @@ def _nearest(bench: Bench, again: Sequence[Again], rewards: Mapping[tuple[str, s
     return logged
 
 
-def _closest(choice: AgentChosen, agents: Sequence[str], described: Mapping[str, Features]) -> str:
+def _closest(choice: AgentChosen, agents: Sequence[str], described: Mapping[str, tuple[Features, ...]]) -> str:
     return max(agents, key=lambda agent: fit(choice.context.features, described[agent]))
 
 

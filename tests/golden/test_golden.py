@@ -48,7 +48,7 @@ def test_the_newest_version_goes_through_unchanged(cls: type[Message]) -> None:
 def without_new(again: Any, stored: Any) -> Any:
     """Return what was written again without the fields that the stored one does not know and that say nothing, at any depth."""
     if isinstance(again, dict) and isinstance(stored, dict):
-        kept = {name: inner for name, inner in again.items() if name in stored or inner not in (None, [], {})}
+        kept = {name: inner for name, inner in again.items() if name in stored or not (inner is False or inner in (None, [], {}))}
         return {name: without_new(inner, stored.get(name)) for name, inner in kept.items()}
     if isinstance(again, list) and isinstance(stored, list):
         return [without_new(*pair) for pair in zip(again, stored, strict=True)]

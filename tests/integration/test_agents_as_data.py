@@ -194,7 +194,7 @@ def test_a_changed_description_changes_who_fits(smolit: Smolit, tmp_path: Path) 
         partial(smolit, "task", "show", after["task_id"], "--json"), lambda said: said.code == 0 and bool(said.json["decisions"])
     )
 
-    assert before.code == 1 or "changeling has a description that does not fit the text" in before.out
+    assert before.code == 1 or "changeling does not fit the text well enough" in before.out
     assert "changeling" in {one["agent"] for one in shown.json["decisions"][0]["candidates"]}
 
 

@@ -88,6 +88,25 @@ def test_a_task_that_nobody_can_do_ends_with_one_and_says_why(smolit: Smolit) ->
     assert "no agent fits a task of kind 'astronaut'" in said.err
 
 
+def test_a_text_without_a_kind_goes_to_who_does_such_tasks(smolit: Smolit) -> None:
+    """What agents gave as examples decides; a poem is for the assistant alone, and the choices can be made again."""
+    sum_asked = smolit("task", "submit", "What is 19 percent of 350?", "--wait")
+    poem = smolit("task", "submit", "Write a short poem about rain.", "--json").json["task_id"]
+    explained = until(lambda: smolit("policy", "explain", poem, "--json"), lambda said: said.code == 0 and bool(said.json)).json
+    cancelled = smolit("task", "cancel", poem, "--reason", "only the choice was wanted")
+
+    assert (sum_asked.code, json.loads(sum_asked.out)["value"]) == (0, "66.5")
+    assert "arithmetic answered" in sum_asked.err
+    (choice,) = explained
+    assert [one["agent"] for one in choice["candidates"]] == ["assistant"]
+    why = {one["agent"]: one for one in choice["left_out"]}
+    assert {why[name]["reason"] for name in ("arithmetic", "sentiment", "summary")} == {"no_fit"}
+    assert all(0.0 <= abs(why[name]["fit"]) < 0.5 for name in ("arithmetic", "sentiment", "summary"))
+    assert "summary does not fit the text well enough (its description or an example is" in smolit("policy", "explain", poem).out
+    assert cancelled.code == 0
+    assert smolit("policy", "verify").code == 0
+
+
 def test_a_file_of_tasks_is_answered_line_by_line(smolit: Smolit, tmp_path: Path) -> None:
     """Each line has its answer as one line of JSON; one that fails makes the command fail."""
     path = tmp_path / "batch.jsonl"

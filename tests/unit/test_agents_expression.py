@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from agents.expression import ExpressionRefused, evaluate, shown
 from agents.question import expression_in
+from agents.spec import load
+from smolit.process.prepare import SPECS
 
 # What escapes are made of: each tells the file system or the process if it is ever executed.
 _PAYLOADS = (
@@ -197,6 +199,9 @@ def test_values_are_shown_exactly_or_as_a_fraction() -> None:
         ("what's 2^10", 1024),
         ("Calculate 7 times 6.", 42),
         ("Please work out 10 divided by 4", Fraction(5, 2)),
+        ("What is 17 percent of 240?", Fraction(204, 5)),
+        ("Berechne 12,5 Prozent von 1.200", 150),
+        ("15% of 20 + 4", 7),
         ("How much is 1,000 + 2.5?", Fraction(2005, 2)),
         ("12 × 3 ÷ 4 − 1 = ?", 8),
         ("Was ist 12 mal 3?", 36),
@@ -224,6 +229,7 @@ def test_questions_in_two_languages(question: str, value: Fraction) -> None:
         "1,000 + 1",
         "import os 1 + 1",
         "1 + 1 # comment",
+        "100 / 5 percent of 40",
         "9" * 3000,
     ],
 )
@@ -231,3 +237,13 @@ def test_what_is_not_one_expression_is_refused(question: str) -> None:
     """A question with several sums, other words or an ambiguous comma is refused, not guessed at."""
     with pytest.raises(ExpressionRefused):
         evaluate(expression_in(question))
+
+
+def test_what_the_agent_gives_as_examples_it_can_do() -> None:
+    """Tasks are matched with them, so one that it cannot do would draw such tasks to it in vain."""
+    (spec,) = [one for one in load(SPECS) if one.id == "arithmetic"]
+
+    assert len(spec.examples) >= 8
+    assert [shown(evaluate(expression_in(text)))["value"] for text in spec.examples[:3]] == ["40.8", "576", "33"]
+    for text in spec.examples:
+        evaluate(expression_in(text))

@@ -67,6 +67,19 @@ timeout_s: 0
         (GOOD.replace(b"[arithmetic]", b"[a, a]"), "a.yaml:3: skills: name at least one, and none twice"),
         (GOOD.replace(b"[arithmetic]", b"[]"), "a.yaml:3: skills: name at least one, and none twice"),
         (GOOD.replace(b"adds two numbers", b"' '"), "a.yaml:2: description: say in a line what the agent is good for"),
+        (GOOD + b"examples: add 1 and 2\n", "a.yaml:6: examples: Expected `array`, got `str`"),
+        (GOOD + b"examples:\n  - 1 + 1\n  - ' '\n", "a.yaml:8: examples[1]: write a task as somebody would ask for it"),
+        (GOOD + b"examples:\n  - 1 + 1\n  - ''\n", "a.yaml:8: examples[1]: Expected `str` of length >= 1"),
+        (
+            GOOD + b"examples:\n  - 1 + 1 is\n  - 3 - 2\n  - 1 +  1 IS\n",
+            "a.yaml:9: examples[2]: it is there twice, first on line 7",
+        ),
+        (GOOD + b"examples: [Adds two numbers]\n", "a.yaml:6: examples[0]: it is the description"),
+        (GOOD + b"examples:\n  - " + b"x" * 301 + b"\n", "a.yaml:7: examples[0]: Expected `str` of length <= 300"),
+        (
+            GOOD + b"examples:\n" + b"".join(b"  - add %d\n" % n for n in range(17)),
+            "a.yaml:23: examples: at most 16, and there are 17",
+        ),
     ],
 )
 def test_what_is_no_plain_spec_is_refused(content: bytes, told: str) -> None:

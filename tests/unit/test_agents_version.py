@@ -124,4 +124,5 @@ def test_a_scaffold_is_sound_for_every_pipeline(pipeline: str) -> None:
     assert found.faults == ()
     assert found.spec
     assert (found.spec.id, found.spec.pipeline) == ("newcomer", pipeline)
+    assert len(found.spec.examples) == 1
     assert "--agent newcomer" in made.task

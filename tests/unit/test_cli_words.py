@@ -132,7 +132,7 @@ def test_a_choice_is_explained_in_words() -> None:
         "The runner-up was anna: score 0.3, probability 0.1",
         "ridge_igw version 1 (gain 20.0); it knew every example up to offset 41",
         "state abcdef012345",
-        "Not a candidate: carl has a description that does not fit the text (description and text are 0.05 alike)",
+        "Not a candidate: carl does not fit the text well enough (its description or an example is 0.05 like it at best)",
     ):
         assert part in told
 
@@ -182,7 +182,10 @@ def test_signals_and_their_weights_are_told() -> None:
         ", the learned score +0.1000 (weight 0.9), the agent's history +0.0200 (weight 0) and memory of like tasks +0.2000",
     ):
         assert part in told[0]
-    assert told[1:] == ["Its description and the text are 0.31 alike.", "By what like tasks earned, bert comes first (+0.2000)."]
+    assert told[1:] == [
+        "What it says of itself and the text are 0.31 alike.",
+        "By what like tasks earned, bert comes first (+0.2000).",
+    ]
 
 
 def test_signals_that_are_missing_are_told_to_be() -> None:
@@ -190,7 +193,7 @@ def test_signals_that_are_missing_are_told_to_be() -> None:
     weights = {"match": 0.3, "memory": 0.5}
     told = list(how_weighed("bert", signalled(memory=0.0, fit=None), weights))
 
-    assert "Its description was not compared with the text, so the other signals ranked." in told
+    assert "What it says of itself was not compared with the text, so the other signals ranked." in told
     assert "Memory held no like task at which anybody did better than the learned score expects." in told
     assert list(how_weighed("bert", signalled(), None)) == []
 

@@ -35,7 +35,7 @@ def test_the_newest_description_counts() -> None:
         told(builders.registered("bert", described=old), builders.paused("bert"), builders.agent_revised("bert", described=new))
     )
 
-    assert known == {(builders.TENANT, "bert"): new}
+    assert known == {(builders.TENANT, "bert"): (new,)}
 
 
 def test_a_log_without_cosines_gets_them_and_recorded_ones_stay() -> None:
@@ -44,8 +44,8 @@ def test_a_log_without_cosines_gets_them_and_recorded_ones_stay() -> None:
     made = choice(page, MAP, 3)
     first, second, third = made.candidates
     made = replace(made, candidates=(replace(first, fit=0.5), second, third))
-    known = {("default", name): features("answers questions") for name in ("bert", "clara")}
-    known["default", "dora"] = replace(features("answers questions"), version="another")
+    known = {("default", name): (features("answers questions"),) for name in ("bert", "clara")}
+    known["default", "dora"] = (replace(features("answers questions"), version="another"),)
     whole = compared(Log({("default", "default"): [(0, example(1, 1.0))]}, [made], 0), known)
 
     cosine = fit(made.context.features, known["default", "clara"])
@@ -58,7 +58,7 @@ def test_a_candidate_that_looks_at_descriptions_sees_them_in_a_replay() -> None:
     """On a log of another policy its match moves scores once it is told the cosines, and not before."""
     page = Page(PolicyKey.of("ridge_igw", {}).make(MAP.width))
     log = Log({("default", "default"): [(0, example(1, 1.0))]}, [choice(page, MAP, 3)], 0)
-    known = {("default", name): features(f"question {at}") for at, name in enumerate(("bert", "clara", "dora"))}
+    known = {("default", name): (features(f"question {at}"),) for at, name in enumerate(("bert", "clara", "dora"))}
     bare, told = (next(made_again(one, {MAP.digest: MAP}, THREE)).decision for one in (log, compared(log, known)))
 
     assert set(bare.parts["match"]) == {0.0}
