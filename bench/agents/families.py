@@ -15,12 +15,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from agents.errors import AgentFailed
-from agents.pipeline import Pipeline, Work
+from agents.pipeline import Effects, Result, Timer, Work
 from agents.team.advance import Start, advance, by_step
 from agents.team.conflict import answer_of, settle
 from agents.team.planner import plan
@@ -43,7 +43,17 @@ _REGIONS = ("north", "south", "east", "west")
 _MONTHS = ("January", "March", "May", "July", "October")
 
 Family = Literal["check", "reviews", "stock"]
-Member = tuple[AgentSpec, Pipeline]
+
+
+class Runs(Protocol):
+    """What does a task: a pipeline, or one that dies now and then."""
+
+    async def run(self, work: Work, effects: Effects, timer: Timer, /) -> Result:
+        """Do it; raises AgentFailed."""
+        ...
+
+
+Member = tuple[AgentSpec, Runs]
 
 
 class Job(Struct, frozen=True):
@@ -236,14 +246,14 @@ def _later() -> datetime:
 class Dying:
     """An agent that does its work, but fails in a share of its attempts."""
 
-    def __init__(self, pipeline: Pipeline, share: float, rng: random.Random) -> None:
-        self.name, self._pipeline, self._share, self._rng = pipeline.name, pipeline, share, rng
+    def __init__(self, pipeline: Runs, share: float, rng: random.Random) -> None:
+        self._pipeline, self._share, self._rng = pipeline, share, rng
 
-    async def run(self, *told: Any) -> Any:
+    async def run(self, work: Work, effects: Effects, timer: Timer, /) -> Result:
         """Fail, or work."""
         if self._rng.random() < self._share:
             raise AgentFailed("died", "it died in the middle")
-        return await self._pipeline.run(*told)
+        return await self._pipeline.run(work, effects, timer)
 
 
 class Asked(Struct, frozen=True):
@@ -286,7 +296,7 @@ async def _asked(rng: random.Random, sums: Member, wrong: Mapping[str, float], e
 async def measured(seed: int, count: int = TASKS) -> tuple[dict[str, list[bool]], list[Played], list[Played], list[Job]]:
     """Return what each agent solved alone, what the team did, and what it did where agents die."""
     tasks = jobs(seed, count)
-    agents = crew(KINDS, Shelf(tasks))
+    agents: dict[str, Member] = dict(crew(KINDS, Shelf(tasks)))
     single = {spec.id: [await alone(job, (spec, pipeline)) for job in tasks] for spec, pipeline in agents.values()}
     rng = random.Random(seed)
     sound = {kind: [member] for kind, member in agents.items()}
