@@ -26,7 +26,7 @@ async def test_settling_is_right_more_often_than_the_first_and_no_less_than_the_
 
 def share(asked: list[Asked], name: str) -> float:
     """Return how often an answer was right."""
-    return sum(getattr(one, name) for one in asked) / len(asked)
+    return sum(float(getattr(one, name)) for one in asked) / len(asked)
 
 
 async def test_a_difference_is_right_only_if_it_is_the_one_and_nothing_else_is_said() -> None:
