@@ -9,6 +9,7 @@ from msgspec import Struct
 from agents.errors import AgentFailed
 
 Role = Literal["system", "user", "assistant", "tool"]
+LOCAL = "local"  # the back end that is the model on this machine
 
 
 class Blobs(Protocol):

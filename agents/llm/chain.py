@@ -15,9 +15,8 @@ from agents.llm.client import Caller
 from agents.llm.member import Member, Standing
 from agents.llm.purse import OverBudget
 from agents.llm.turn import Backends, Desk, Means, Turn
-from agents.port import Ask, Said
+from agents.port import LOCAL, Ask, Said
 
-LOCAL = "local"
 _SLOW_S = 1.0  # of a remote call, after which the local model is loaded
 _NOBODY = "no language model is set up: SMOLIT_LOCAL_LLM is off and SMOLIT_LLM_URL is empty"
 

@@ -13,10 +13,14 @@ from agents.team.standing import Standing
 
 
 class SuperviseSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which shapes it knows by name (empty: all in agents/plans), and whether a language model may plan what none fits."""
+    """Which shapes it knows by name (empty: all in agents/plans), and whether a language model may plan what none fits.
+
+    `local`: the one on this machine, too, which planned none of 42 goals rightly (docs/teamwork.md).
+    """
 
     shapes: tuple[str, ...] = ()
     language: bool = True
+    local: bool = False
 
 
 class Supervise:
@@ -29,7 +33,7 @@ class Supervise:
         from agents.team.shape import load  # YAML, which workers do not need before
 
         self._toolbox = toolbox
-        self._language = settings.language
+        self._language, self._local = settings.language, settings.local
         self._shapes = tuple(shape for shape in load() if not settings.shapes or shape.name in settings.shapes)
 
     async def run(self, work: Work, _effects: Effects, timer: Timer) -> Result:
@@ -57,7 +61,7 @@ class Supervise:
         from agents.team import planner
 
         language = self._toolbox.language if self._language else None
-        planned = await planner.plan(work, self._shapes, await team.kinds(work.tenant), language)
+        planned = await planner.plan(work, self._shapes, await team.kinds(work.tenant), language, self._local)
         return Splitting(planned.plan, planned.made_by, planned.why, work.text)
 
     async def _merged(self, standing: Standing) -> dict[str, Any]:

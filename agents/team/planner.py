@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from agents.errors import AgentFailed
 from agents.pipeline import Work
-from agents.port import Ask, Language, Message
+from agents.port import LOCAL, Ask, Language, Message
 from agents.team import sketch
 from agents.team.check import faults
 from agents.team.fitting import TooMany, instantiated
@@ -26,8 +26,10 @@ class Planned(Struct, frozen=True):
     why: str
 
 
-async def plan(work: Work, shapes: Sequence[Shape], kinds: Collection[str], language: Language | None) -> Planned:
-    """Return the plan of a task.
+async def plan(
+    work: Work, shapes: Sequence[Shape], kinds: Collection[str], language: Language | None, local: bool = False
+) -> Planned:
+    """Return the plan of a task; `local`: one of the model on this machine is taken, too.
 
     Raises:
         AgentFailed: none fits, or what was given or said by a model is no plan.
@@ -39,7 +41,7 @@ async def plan(work: Work, shapes: Sequence[Shape], kinds: Collection[str], lang
     if fitting is not None:
         return fitting
     if language is not None:
-        return await _said(work, kinds, language)
+        return await _said(work, kinds, language, local)
     known = ", ".join(shape.name for shape in shapes) or "none"
     raise AgentFailed("no_plan", f"nothing that came with it fits a shape ({known}), and no language model is here to plan")
 
@@ -71,7 +73,7 @@ def _asked(asked: Any, work: Work, shapes: Sequence[Shape], kinds: Collection[st
     return _sound(Planned(given, "given", "whoever asked brought it along"), kinds)
 
 
-async def _said(work: Work, kinds: Collection[str], language: Language) -> Planned:
+async def _said(work: Work, kinds: Collection[str], language: Language, local: bool) -> Planned:
     """Ask a language model for a plan, and take it only if it is one."""
     ask = Ask(
         messages=(Message("system", sketch.told(kinds)), Message("user", sketch.asked(work))),
@@ -84,6 +86,10 @@ async def _said(work: Work, kinds: Collection[str], language: Language) -> Plann
         schema=sketch.schema(kinds),
     )
     said = await language.complete(ask)
+    if said.backend == LOCAL and not local:
+        raise AgentFailed(
+            "no_plan", f"nothing that came with it fits a shape, and {said.model}, the model here, plans nothing rightly"
+        )
     if said.data == {"steps": []}:
         raise AgentFailed("no_plan", f"{said.model} says that no agent here can do it")
     try:

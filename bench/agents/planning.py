@@ -103,7 +103,7 @@ async def planned(goal: Goal, shapes: Sequence[Shape], language: Language | None
     files = tuple(FileRef(name, guess_type(name)[0] or "application/octet-stream", "aa" * 32, 1) for name in goal.files)
     deadline = datetime.now(UTC) + timedelta(seconds=_PATIENCE_S)
     work = Work("bench", task, 1, "supervisor", "team", goal.text, goal.input, deadline, files=files)
-    return await plan(work, shapes, skills(), language)
+    return await plan(work, shapes, skills(), language, local=True)
 
 
 async def judged(goal: Goal, shapes: Sequence[Shape], language: Language | None, task: str = "goal") -> Judged:

@@ -38,6 +38,8 @@ MEASURES: tuple[Measure, ...] = (
     Measure("llm", ("llm",), "bench.agents.llm"),
     Measure("check", (), "bench.agents.check"),
     Measure("team", ("supervise",), "bench.agents.team"),
+    Measure("families", ("supervise", "compare"), "bench.agents.families"),
+    Measure("planning", ("supervise",), "bench.agents.planning"),
     Measure("conflict", (), "bench.agents.conflict"),
     Measure("shared", (), "bench.agents.shared"),
     Measure("front", (), "bench.agents.front"),

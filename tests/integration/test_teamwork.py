@@ -215,14 +215,32 @@ def test_splitting_that_runs_away_is_stopped(smolit: Smolit) -> None:
 
 def test_a_house_shape_is_found_by_what_came_with_the_task(smolit: Smolit) -> None:
     """Nobody names a plan: the input's fields say which shapes fit, and two of them run side by side."""
-    said = smolit(
-        "task", "submit", "Look at this.", "--kind", "team", "--wait", "--json",
-        "--input", json.dumps({"review": "I love it, thank you!", "sums": ["2 + 3", "4 * 5"]}),
-    )  # fmt: skip
+    told = split_by_shape(smolit, {"review": "I love it, thank you!", "sums": ["2 + 3", "4 * 5"]})
 
-    told = said.json["output"]
     assert (told["outcome"], told["made_by"]) == ("completed", "shapes:review/1,sums/1")
     assert {one["step"]: one["output"] for one in told["steps"]}["sums_total"]["value"] == "25"
+
+
+def test_each_entry_is_done_by_itself_and_then_all_of_them_together(smolit: Smolit) -> None:
+    """Two reviews: a tone of each side by side, and one summary that waits for nothing but the texts; the report tells."""
+    reviews = ["I love it, thank you!", "It broke at once, and nobody answered."]
+
+    told = split_by_shape(smolit, {"reviews": reviews})
+    items = json.dumps({"items": ["It is 40 km.", "It is 50 km."]})
+    compared = smolit("task", "submit", "Compare.", "--kind", "compare", "--wait", "--json", "--input", items)
+
+    by = {one["step"]: one["output"] for one in told["steps"]}
+    assert (told["outcome"], told["made_by"]) == ("completed", "shapes:reviews/1")
+    assert [by["reviews_1_sentiment"]["label"], by["reviews_2_sentiment"]["label"]] == ["positive", "negative"]
+    assert all(review in by["reviews_summary"]["summary"] for review in reviews)
+    assert "All 3 steps were done." in told["report"]
+    assert (compared.json["agent"], compared.json["output"]["same"]) == ("compare", False)
+
+
+def split_by_shape(smolit: Smolit, given: dict[str, Any]) -> Any:
+    """Have a task split by what comes with it, and return the output."""
+    said = smolit("task", "submit", "Look at this.", "--kind", "team", "--wait", "--json", "--input", json.dumps(given))
+    return said.json["output"]
 
 
 def test_cancelling_a_split_task_cancels_its_parts(smolit: Smolit) -> None:

@@ -2,15 +2,17 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any, ClassVar
 
 import pytest
@@ -65,6 +67,7 @@ PLAN = {
     ],
 }
 TASKS = 3
+_STORM, _SEED, _MOST_KILLS = 40, 7, 8  # plans at once, and how processes die meanwhile
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +147,44 @@ def test_whoever_dies_in_the_middle_no_finished_step_is_done_again(
     assert outcomes(smolit, tasks) == quiet
     assert len(Provider.effects) - before == TASKS * len(PLAN["steps"])
     done = Counter(list(Provider.effects.values())[before:])
+    assert set(done.values()) == {1}
+
+
+def killing(settings: Settings, over: Event, killed: Counter[str]) -> None:
+    """Kill one process after another, each a drawn time after the one before, until all is over."""
+    rng = random.Random(_SEED)
+    while killed.total() < _MOST_KILLS and not over.wait(rng.uniform(1.0, 4.0)):
+        victim = rng.choice(("dispatch", "worker", "intake"))
+        try:
+            kill(settings, victim)
+        except (ValueError, ProcessLookupError):
+            continue  # it is not there again yet
+        killed[victim] += 1
+
+
+def test_forty_plans_at_once_come_through_kills_at_drawn_moments(settings: Settings, smolit: Smolit, tmp_path: Path) -> None:
+    """As many effects as steps, each once, and every result as it has to be."""
+    deadline = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    lines = [{"text": f"item {at}", "kind": "team", "input": {"plan": PLAN}, "deadline": deadline} for at in range(_STORM)]
+    (tmp_path / "batch.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    before, over, killed = len(Provider.effects), Event(), Counter[str]()
+    thread = Thread(target=killing, args=(settings, over, killed))
+
+    tasks = smolit("task", "submit", "--batch", str(tmp_path / "batch.jsonl")).out.split()
+    thread.start()
+    try:
+        found = outcomes(smolit, tasks)
+    finally:
+        over.set()
+        thread.join()
+
+    assert killed.total() >= 2, killed
+    assert [one[0] for one in found] == ["completed"] * _STORM
+    assert [one[2][-1][2]["text"] for one in found] == [
+        f"item {at} too more and item {at} more more more more" for at in range(_STORM)
+    ]
+    done = Counter(list(Provider.effects.values())[before:])
+    assert done.total() == _STORM * len(PLAN["steps"])
     assert set(done.values()) == {1}
 
 

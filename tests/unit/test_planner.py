@@ -24,13 +24,13 @@ STEPS = [
 class Model(Whole):
     """A language model that says what it was made to say, and keeps what it was asked."""
 
-    def __init__(self, data: Any) -> None:
-        self.data, self.asked = data, list[Ask]()
+    def __init__(self, data: Any, backend: str = "here") -> None:
+        self.data, self.backend, self.asked = data, backend, list[Ask]()
 
     async def complete(self, ask: Ask) -> Said:
         """Say it."""
         self.asked.append(ask)
-        return Said("", "tiny", "here", False, 1, 1, None, 1, data=self.data)
+        return Said("", "tiny", self.backend, False, 1, 1, None, 1, data=self.data)
 
 
 async def planned(data: Any, **given: Any) -> tuple[Planned, Model]:
@@ -82,6 +82,18 @@ async def test_a_model_may_say_that_nobody_can_do_it() -> None:
         await planned({"steps": []})
 
     assert failure.value.reason == "no_plan"
+
+
+async def test_a_plan_of_the_model_on_this_machine_is_taken_only_where_that_is_set() -> None:
+    """It plans nothing rightly, and wrong work is worse than none."""
+    model = Model({"steps": STEPS}, backend="local")
+    work = Work("t", "task", 1, "supervisor", "team", "Split it.", {}, moment(9))
+
+    with pytest.raises(AgentFailed, match="tiny, the model here, plans nothing rightly") as failure:
+        await plan(work, (), KINDS, model)
+
+    assert failure.value.reason == "no_plan"
+    assert (await plan(work, (), KINDS, model, local=True)).made_by == "model:tiny"
 
 
 async def test_a_model_refers_to_what_came_along_and_sees_none_of_it() -> None:

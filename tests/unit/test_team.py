@@ -367,7 +367,7 @@ def test_a_fault_in_a_shape_is_told_with_file_and_line(content: str, said: str) 
 
 
 def test_a_report_names_who_did_what_what_is_missing_and_what_is_open() -> None:
-    """Sections in the plan's order; the same standing gives the same bytes; the three merge rules."""
+    """The same standing gives the same bytes; the three merge rules."""
     made = plan(step("far", ask=2, title="How far"), step("bad"), step("near"))
 
     def answer(name: str, ask: int) -> dict[str, Any]:
@@ -394,8 +394,14 @@ def test_a_report_names_who_did_what_what_is_missing_and_what_is_open() -> None:
         ({"entities": [{"label": "ORG", "text": "Acme"}], "counts": {"ORG": 1}}, "| ORG | Acme |"),
         ({"columns": ["month", "sum"], "rows": [["May", 3], ["June", 4]]}, "| June | 4 |"),
         ({"rows": [{"n": 1}]}, "| n |"),
+        ({"entities": [{"kind": "date", "text": "May 3", "start": 0, "end": 5}]}, "| date | May 3 |"),
         ({"label": "positive"}, "- label: positive"),
+        ({"label": "positive", "confidence": 0.94, "chances": {"positive": 0.94}}, "**positive** (94% sure)"),
         ({"answer": "40", "citations": [{"document": "map", "chunk": 3}]}, '> {"chunk":3,"document":"map"}'),
+        (
+            {"answer": "4", "citations": [{"quote": "It is 4.", "title": "Map", "version": 2, "chunk": 3, "domain": "d"}]},
+            '> "It is 4." (Map, version 2, passage 3)',
+        ),
         (["a | b"], "- a \\| b"),
         (3, "3"),
     ],
@@ -407,6 +413,24 @@ def test_outputs_of_any_form_are_shown(output: Any, line: str) -> None:
     report = merged(over, {part.task_id: part.output for part in over.parts["a"]})["report"]
 
     assert line in report.splitlines()
+
+
+def test_a_report_begins_with_what_was_asked_and_what_came_of_it_and_ends_with_who_and_why() -> None:
+    """What nothing was made of comes first; then what that was made of; a single candidate was the only one who can."""
+    over = drive(
+        plan(step("read", title="Text"), step("sum", title="Summary", text="${read.output}")),
+        lambda name, _ask: {"output": f"of {name}"},
+    )
+
+    told = merged(over, {part.task_id: part.output for parts in over.parts.values() for part in parts})["report"].splitlines()
+
+    assert told[2].startswith("> ")
+    assert told[4] == "All 2 steps were done."
+    assert told[5].startswith("It took ")
+    order = [line for line in told if line.startswith("#")]
+    assert order[1:] == ["## Summary [2]", "# What that was made of", "## Text [1]", "## Who did what, and why"]
+    assert told[-2].startswith("1. Text: ")
+    assert told[-1].startswith("2. Summary: ")
 
 
 def test_the_folder_of_shapes_lies_where_the_code_looks() -> None:
