@@ -80,7 +80,7 @@ class World:
         }
         search = house._search(self)
         own = [*arithmetic.TOOLS, *code.TOOLS, search, speaking("read_page", "tool output"), speaking("recall", "memory")]
-        own += [Tool("break_down", "Fails.", _TEXT, _ANY, fail), Tool("post", "Posts.", takes, _ANY, post, True, ("url",))]
+        own += [Tool("break_down", "Fails.", _TEXT, _ANY, fail), Tool("post", "Posts.", takes, _ANY, post, "outside", ("url",))]
         foreign = msgspec.structs.replace(
             speaking("partner/ask", "none"), description=self.said("agent description"), foreign=True
         )
