@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Table
 
 from projections.agent import AGENTS
+from projections.approval import APPROVALS
 from projections.attempt import ATTEMPTS
 from projections.calibration import CALIBRATION_COPIES, CALIBRATIONS
 from projections.conversation import CONTEXTS, MESSAGE_ENDS, MESSAGES, SENDER_KEYS
@@ -51,6 +52,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     KNOWLEDGE,
     PLANS,
     PLAN_STEPS,
+    APPROVALS,
     MESSAGES,
     MESSAGE_ENDS,
     CONTEXTS,

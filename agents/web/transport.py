@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Collection
 import httpx
 
 from agents.errors import AgentFailed
-from agents.web.address import Target, pinned
-from agents.web.client import Resolved, looked_up
+from agents.web.address import Resolved, Target, pinned
+from agents.web.client import looked_up
 
 _PORTS = {"http": 80, "https": 443}
 
