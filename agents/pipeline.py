@@ -121,6 +121,18 @@ class Toolbox(Struct, frozen=True):
     consent: Consent = Consent()
 
 
+def beneath(root: Path, path: str) -> Path:
+    """Return a path that a spec names, from the project's folder; whoever registers agents may name nothing outside of it.
+
+    Raises:
+        AgentFailed: it leads out of the folder, also by links.
+    """
+    found = root / path
+    if not found.resolve().is_relative_to(root.resolve()):
+        raise AgentFailed("agent_broken", "the spec names a file outside of the project's folder")
+    return found
+
+
 class Pipeline(Protocol):
     """Does attempts; made once per spec, used for many attempts at a time."""
 

@@ -36,8 +36,8 @@ def voucher_of(topic: str, headers: Iterable[tuple[str, bytes]], value: bytes | 
             found[lowered] = content.decode("utf-8", "replace")
     if len(found) < len(_COVERED) + 2:
         return None
-    covered = [found[name] for name in _COVERED]
-    return Voucher(found[_KEY], found[_SIGNATURE], signed_bytes(topic, *covered, value or b""))
+    kind, source, event_id, time = (found[name] for name in _COVERED)
+    return Voucher(found[_KEY], found[_SIGNATURE], signed_bytes(topic, kind, source, event_id, time, value or b""))
 
 
 def signed_bytes(topic: str, kind: str, source: str, event_id: str, time: str, value: bytes) -> bytes:

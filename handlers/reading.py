@@ -51,7 +51,7 @@ class Batch(Struct, frozen=True):
     def touched(self) -> list[str]:
         """Return the tasks whose state may change, sorted."""
         chosen = {event.fact.task_id for event in self.chosen}
-        told = {event.fact.task_id for event in (*self.cancels, *self.answers)}
+        told = {event.fact.task_id for event in self.cancels} | {event.fact.task_id for event in self.answers}
         return sorted(chosen | told | {event.fact.task_id for event in self.ended})
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Table
 
 from projections.agent import AGENTS
+from projections.approval import APPROVALS
 from projections.attempt import ATTEMPTS
 from projections.calibration import CALIBRATION_COPIES, CALIBRATIONS
 from projections.card import MODEL_CARDS, MODEL_CHOICES
@@ -54,6 +55,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     KNOWLEDGE,
     PLANS,
     PLAN_STEPS,
+    APPROVALS,
     MESSAGES,
     MESSAGE_ENDS,
     CONTEXTS,

@@ -25,6 +25,7 @@ from events.wire import Incoming
 from projections import (
     naive,
     naive_agent,
+    naive_approval,
     naive_calibration,
     naive_card,
     naive_conversation,
@@ -67,6 +68,7 @@ MODELS: Mapping[str, naive.Model] = {
     "trials": naive_search.trials,
     "plans": naive_plan.plans,
     "plan_steps": naive_plan.steps,
+    "approvals": naive_approval.approvals,
     "messages": naive_conversation.messages,
     "message_ends": naive_conversation.message_ends,
     "contexts": naive_conversation.contexts,

@@ -196,4 +196,5 @@ async def purge(connection: Connection, keep_days: int, limit: int) -> int:
 
 
 def _shown(row: tuple[Any, ...]) -> Approval:
-    return Approval(*row[:8], msgspec.json.decode(bytes(row[8])), *row[9:])
+    read: tuple[Any, ...] = (*row[:8], msgspec.json.decode(bytes(row[8])), *row[9:])
+    return Approval(*read)

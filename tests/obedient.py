@@ -70,7 +70,7 @@ def _inside(value: Any) -> Iterator[str]:
         with suppress(ValueError):
             yield from _inside(json.loads(value)) if value[:1] in "{[" else ()
     elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
+        for one in (*value, *value.values()) if isinstance(value, dict) else value:  # names of fields are texts, too
             yield from _inside(one)
 
 

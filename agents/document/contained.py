@@ -20,6 +20,8 @@ MEMORY = 4 << 30  # of addresses: onnxruntime and pdfium reserve far more than t
 _CPU_S = 240
 _AT_ONCE = (TEXT, MARKDOWN)  # nothing to take apart: read where they are
 _MOST_OUTPUT = 64 << 20
+# Keys and addresses of ours are none of its business: whoever takes its reader over finds none.
+_GIVEN = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "XDG_CACHE_HOME")
 
 
 class Told(Struct, frozen=True):
@@ -44,6 +46,7 @@ async def read(content: bytes, media_type: str, seconds: float = SECONDS) -> str
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
+        env={name: os.environ[name] for name in _GIVEN if name in os.environ},
     )
     try:
         async with asyncio.timeout(seconds):

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from agents.errors import AgentFailed, EffectRefused, EffectUnanswered, EffectUnreached
-from agents.pipeline import Effect, Effects, Result, Stopwatch, Timer, Toolbox, Work
+from agents.pipeline import Effect, Effects, Result, Stopwatch, Timer, Toolbox, Work, beneath
 from agents.tools.call import digest_of
 from agents.tools.schema import misfit
 from agents.web.api import Built, Key, Operation, built, key_of
@@ -80,7 +80,7 @@ class Http:
         self._toolbox = toolbox
         self._web = Web(toolbox.hosts)
         self._bucket = Bucket(settings.per_minute)
-        self._recorded = recorded(toolbox.root / settings.replies) if settings.replies else None
+        self._recorded = recorded(beneath(toolbox.root, settings.replies)) if settings.replies else None
 
     async def run(self, work: Work, effects: Effects, timer: Timer) -> Result:
         """Ask the service, or look up what it said.

@@ -5,7 +5,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from agents.errors import AgentFailed
-from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work
+from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work, beneath
 
 
 class RecordedSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,7 +26,7 @@ class Recorded:
 
     def __init__(self, settings: RecordedSettings, toolbox: Toolbox) -> None:
         self._model = settings.model
-        self._outcomes = toolbox.recordings(toolbox.root / settings.data)
+        self._outcomes = toolbox.recordings(beneath(toolbox.root, settings.data))
 
     async def run(self, work: Work, _effects: Effects, timer: Timer) -> Result:
         """Look the outcome up.

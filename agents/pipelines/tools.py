@@ -24,7 +24,8 @@ class ToolSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     `planner` auto: the rules where they know the shape of a task, else the language model. `targets` names, for each tool
     and each of its target arguments, the values that are allowed; one that ends in `*` stands for all that begin so.
-    `ask`: a person has to allow each call of these tools; true: of each that changes something.
+    `ask`: a person has to allow each call of these tools; true: of each that changes something. `ask_copied`: of each that
+    reaches outside with what a tool brought in its arguments.
     """
 
     planner: Who = "auto"
@@ -32,6 +33,7 @@ class ToolSettings(Struct, frozen=True, forbid_unknown_fields=True):
     seconds: Annotated[float, Meta(gt=0)] = 60.0
     targets: dict[str, dict[str, tuple[str, ...]]] = {}
     ask: bool | tuple[str, ...] = False
+    ask_copied: bool = True
 
 
 class Tools:
@@ -67,7 +69,9 @@ async def work_with(
     spec = work.spec
     limits = limits_of(settings.moves, settings.seconds, spec.budget if spec else None)
     asked = frozenset(settings.ask) if isinstance(settings.ask, tuple) else frozenset[str]()
-    grant = Grant(frozenset(spec.tools if spec else ()), settings.targets, limits.moves, asked, settings.ask is True)
+    grant = Grant(
+        frozenset(spec.tools if spec else ()), settings.targets, limits.moves, asked, settings.ask is True, settings.ask_copied
+    )
     caller = Caller(tools, grant, work, effects, timer)
     story = Story(work, caller.granted)
     planner = planner_for(settings.planner, language, story)

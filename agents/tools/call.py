@@ -13,6 +13,7 @@ from msgspec import Struct
 from agents.errors import AgentFailed, EffectUnknown
 from agents.pipeline import Effect, Effects, Timer, Work
 from agents.tool import Tool
+from agents.tools.copied import Strangers
 from agents.tools.schema import misfit, too_big
 from events.task import Step
 
@@ -26,7 +27,8 @@ class Grant(Struct, frozen=True):
     """What an agent may call: names of tools, for each target argument the values it may have, and how many calls.
 
     A value that ends in `*` allows every value that begins so. A target that is not named here may have no value at all.
-    `ask`: tools that a person has to allow each time; `ask_all`: whatever changes something.
+    `ask`: tools that a person has to allow each time; `ask_all`: whatever changes something; `ask_copied`: effects outside
+    whose arguments repeat what a tool brought.
     """
 
     tools: frozenset[str]
@@ -34,6 +36,7 @@ class Grant(Struct, frozen=True):
     calls: int = 8
     ask: frozenset[str] = frozenset()
     ask_all: bool = False
+    ask_copied: bool = True
 
     def asks(self, tool: Tool) -> bool:
         """Return whether a person has to allow a call."""
@@ -62,6 +65,7 @@ class Caller:
         self._steps: list[Step] = []
         self._made = 0
         self._changed = False
+        self._strangers = Strangers([work.text, work.input])
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -102,10 +106,14 @@ class Caller:
         assert isinstance(arguments, dict)
         self._made += 1
         try:
-            return observed(tool, await self._run(tool, arguments))
+            seen = observed(tool, await self._run(tool, arguments))
+            if tool.effect != "none":  # what is only computed says nothing that the arguments did not
+                self._strangers.hear(seen.data)
+            return seen
         except EffectUnknown:
             raise
         except AgentFailed as failure:
+            self._strangers.hear(failure.detail)
             return Observed(tool.name, refused=failure.reason, detail=failure.detail[:MOST_CHARS])
 
     def _refusal(self, tool: Tool, arguments: object) -> tuple[str, str] | None:
@@ -126,7 +134,7 @@ class Caller:
 
     async def _run(self, tool: Tool, arguments: dict[str, Any]) -> Any:
         """Run a tool; one that changes something goes through the ledger, so that no crash makes it happen twice."""
-        why = "grant" if self._grant.asks(tool) else None
+        why = self._why_ask(tool, arguments)
         if not tool.changes and why is None:
             return await tool.run(arguments, self._work)
         # Named by what is asked, not by when: after a crash the same wish finds its effect, wherever it comes in the story.
@@ -136,6 +144,12 @@ class Caller:
         result = await self._effects.once(effect, lambda _key: tool.run(arguments, self._work))
         self._changed = self._changed or tool.changes
         return result
+
+    def _why_ask(self, tool: Tool, arguments: dict[str, Any]) -> str | None:
+        """Return why a person has to allow a call; None: nobody need."""
+        if self._grant.asks(tool):
+            return "grant"
+        return "tainted" if self._grant.ask_copied and tool.effect == "outside" and self._strangers.copied(arguments) else None
 
     def _step(self, tool: Tool | None, arguments: object, seen: Observed, took_s: float) -> Step:
         """Return the record of a call; a name that was not granted is a stranger's text, and is not kept."""

@@ -34,6 +34,7 @@ def tools(blobs: Blobs) -> tuple[Tool, ...]:
             },
             {"type": "object", "required": ["columns", "rows", "cut"]},
             run,
+            effect="read",
         ),
     )
 

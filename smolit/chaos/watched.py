@@ -41,7 +41,7 @@ def watched_ports(bomb: Bomb) -> Ports:
         publisher=lambda kafka, client_id: WatchedPublisher(kafka, client_id, bomb.passed),
         connect=connect,
         fold=lambda consumer, connection: WatchedFold(consumer, connection, bomb.passed),
-        http=lambda: httpx.AsyncClient(transport=WatchedTransport(bomb.passed)),
+        http=lambda _hosts: httpx.AsyncClient(transport=WatchedTransport(bomb.passed)),
         processor=lambda processor: WatchedProcessor(processor, bomb.passed),
     )
 

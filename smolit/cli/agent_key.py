@@ -3,7 +3,7 @@
 import base64
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -49,7 +49,7 @@ def register_key(
 def list_keys(tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> None:
     """List the keys of sources of workers elsewhere, those that were replaced, too."""
     found = read(open_desk(), lambda connection: sender_key.keys_like(connection, tenant, WORKER))
-    told = [
+    told: list[dict[str, Any]] = [
         {"source": one.sender.removeprefix(WORKER), "key_id": one.key_id, "pools": one.scope.recipients,
          "public_key": one.public_key, "replaced_at": one.replaced_at}
         for one in found

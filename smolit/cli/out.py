@@ -1,5 +1,6 @@
 """How commands speak: results on standard output, for people or as JSON; everything else on standard error."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,11 +18,13 @@ from events.text import plain
 
 _WIDE = 240  # of what is not a terminal: whoever reads it later wants whole cells
 _CELL = 400
+_OBEYED = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def say(told: str) -> None:
-    """Say something on standard error."""
-    _console(sys.stderr).print(Text(told), soft_wrap=True)
+    """Say something on standard error; its lines are free of control characters, for it may repeat what a stranger wrote."""
+    clean = "\n".join(plain(line, 1_000_000) for line in told.split("\n"))
+    _console(sys.stderr).print(Text(clean), soft_wrap=True)
 
 
 def line(told: str) -> None:
@@ -41,12 +44,17 @@ def text(told: str) -> None:
 
 def json(content: Any) -> None:
     """Write a result as JSON."""
-    print(msgspec.json.format(msgspec.json.encode(content, order="sorted"), indent=2).decode())
+    print(_harmless(msgspec.json.format(msgspec.json.encode(content, order="sorted"), indent=2).decode()))
 
 
 def json_line(content: Any) -> None:
     """Write one result of many as one line of JSON, at once."""
-    print(msgspec.json.encode(content, order="sorted").decode(), flush=True)
+    print(_harmless(msgspec.json.encode(content, order="sorted").decode()), flush=True)
+
+
+def _harmless(written: str) -> str:
+    """Return JSON with what JSON leaves as it is and a terminal obeys, or shows in another order, as escapes."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:

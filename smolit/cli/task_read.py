@@ -126,7 +126,7 @@ def _show(found: dict[str, Any]) -> None:
         out.table(("approval", "state", "wanted to call", "answered by", "words"), asked)
     for one in found["approvals"]:
         if one.state == "open":
-            out.say(f"it waits for a person until {out.cell(one.expires_at)}: `smolit approval show {one.approval_id[:8]}`")
+            out.line(f"it waits for a person until {out.cell(one.expires_at)}: `smolit approval show {one.approval_id[:8]}`")
     if found["decisions"]:
         out.say(f"`smolit policy explain {row.task_id}` says why this agent")
 

@@ -140,7 +140,7 @@ async def _asked(ask: Callable[[Any], Awaitable[Any]]) -> Any:
     from smolit.process.ports import Ports
     from smolit.settings import load_settings
 
-    async with Ports().http() as http:
+    async with Ports().http(()) as http:
         return await ask(toolbox_of(load_settings(), Ports(), http))
 
 

@@ -1,6 +1,6 @@
 """What a process touches the world with. The chaos harness puts wrapped ones in their place; the product has no other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -22,11 +22,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def http_client() -> "httpx.AsyncClient":
-    """Return what calls services."""
+def http_client(hosts: Collection[str] = ()) -> "httpx.AsyncClient":
+    """Return what calls services, of which those that are not public have to be listed by their address."""
     import httpx
 
-    return httpx.AsyncClient(trust_env=False)
+    from agents.web.transport import PinnedTransport
+
+    return httpx.AsyncClient(trust_env=False, transport=PinnedTransport(hosts))
 
 
 def as_it_is(processor: Processor) -> Processor:
@@ -48,6 +50,6 @@ class Ports:
     reader: MakeReader = PartitionReader
     connect: Connect = connect
     fold: MakeFold = DurableFold
-    http: Callable[[], "httpx.AsyncClient"] = http_client
+    http: Callable[[Collection[str]], "httpx.AsyncClient"] = http_client
     processor: Callable[[Processor], Processor] = as_it_is
     texts: "Callable[[Callable[[], Reader]], Reader]" = opened

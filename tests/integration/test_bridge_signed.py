@@ -33,8 +33,8 @@ def signed(made: Bridge, said: Message, key: Key = FARM, request_id: str = "", a
     """Return what a worker of `farm` says, signed."""
     one = made.record(said, "farm", "default", request_id, ago_s)
     found = {name: content.decode() for name, content in one.headers}
-    covered = [found[name] for name in ("ce_type", "ce_source", "ce_id", "ce_time")]
-    signature = key.sign(signed_bytes(one.topic, *covered, one.value or b""))
+    kind, source, event_id, time = (found[name] for name in ("ce_type", "ce_source", "ce_id", "ce_time"))
+    signature = key.sign(signed_bytes(one.topic, kind, source, event_id, time, one.value or b""))
     return replace(one, headers=(*one.headers, ("ce_keyid", key.name.encode()), ("ce_signature", signature.encode())))
 
 

@@ -174,7 +174,9 @@ async def test_a_webhook_posts_the_task_under_its_key() -> None:
         "input": {"n": 1},
     }
     body = hashlib.sha256(seen[0].content).hexdigest()
-    assert effects.asked == [Effect("webhook", "https://hooks.test/do", body, True)]
+    (asked,) = effects.asked
+    assert asked == Effect("webhook", "https://hooks.test/do", body, True, arguments=asked.arguments)
+    assert hashlib.sha256(asked.arguments.encode()).hexdigest() == body  # a person who is asked sees what is sent
 
 
 @pytest.mark.parametrize(

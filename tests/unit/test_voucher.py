@@ -36,8 +36,8 @@ def record(said: Message = ANNOUNCED, at: float = 100.0, event_id: str = "r-1", 
 def signed(one: Incoming, key: Key = FARM) -> Incoming:
     """Return it with a signature."""
     found = {name: content.decode() for name, content in one.headers}
-    covered = [found[name] for name in ("ce_type", "ce_source", "ce_id", "ce_time")]
-    signature = key.sign(signed_bytes(one.topic, *covered, one.value or b""))
+    kind, source, event_id, time = (found[name] for name in ("ce_type", "ce_source", "ce_id", "ce_time"))
+    signature = key.sign(signed_bytes(one.topic, kind, source, event_id, time, one.value or b""))
     return replace(one, headers=(*one.headers, ("ce_keyid", key.name.encode()), ("ce_signature", signature.encode())))
 
 

@@ -57,7 +57,11 @@ def build(place: Place) -> Runnable:
         kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         roads = roads_of(place, "smolit/worker")
         connect = place.connect(f"{shift.worker}-language")
-        async with ports.http() as http, language(settings, shift.worker, connect, _tell) as chain, AsyncExitStack() as stack:
+        async with (
+            ports.http(settings.webhook_hosts) as http,
+            language(settings, shift.worker, connect, _tell) as chain,
+            AsyncExitStack() as stack,
+        ):
             encoders = Encoders(settings.cache / "encoder")
             shelf = PostgresShelf(place.connect("smolit-shelf"), place.names, encoders)
             stack.push_async_callback(shelf.close)
