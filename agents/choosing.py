@@ -198,4 +198,4 @@ def _fits_of(models: Sequence[KnownModel], seen: Situation) -> dict[str, float]:
     if seen.features is None:
         return {}
     version, task = seen.features.version, seen.features
-    return {one.card.label: fit(task, one.described) for one in models if one.described.version == version}
+    return {one.card.label: fit(task, [one.described]) for one in models if one.described.version == version}
