@@ -89,6 +89,8 @@ def _registered(
 ) -> AgentRegistered | AgentRevised:
     if not spec.id or not spec.skills or not spec.description or not 0 < spec.timeout_s <= 86_400:
         raise Refused("bad_spec", "spec: id, description and skills must not be empty; timeout_s must be in (0, 86400]")
+    if not all(text.strip() for text in spec.examples) or len(set(spec.examples)) < len(spec.examples):
+        raise Refused("bad_spec", "spec: an example must say something, and none be there twice")
     if is_remote(spec) and not fits_a_topic(spec.pool or ""):
         raise Refused("bad_spec", "spec: an agent that lives elsewhere has a pool of lower-case letters, digits and hyphens")
     known = control.agents.get((asked.tenant, spec.id))

@@ -330,6 +330,26 @@ START_CALIBRATION = StartCalibration(calibration_id="cal", tasks=(Planned(TASK, 
 END_CALIBRATION = EndCalibration(calibration_id="cal", why="tasks_done", copies=1, judged=1, cost_microusd=0, costed=0)
 
 
+@pytest.mark.parametrize("elsewhere", [{}, {"pipeline": "remote", "pool": "farm"}], ids=["here", "elsewhere"])
+def test_an_agent_that_registers_has_its_examples_read(elsewhere: dict[str, str]) -> None:
+    """Each has its features in the fact, in order, after a revision those of the new spec; the fold keeps them."""
+    texts = ("add 1 and 2", "zähle 3 und 4 zusammen")
+    first, second = (RegisterAgent(spec=spec("a", examples=some, **elsewhere)) for some in (texts, texts[1:]))
+
+    def registering(request: RegisterAgent, control: Control) -> AgentRegistered | AgentRevised:
+        made = control_fact(asked(request), control, RULES, lambda text: features(embedding=text.encode()))
+        assert isinstance(made, AgentRegistered | AgentRevised)
+        return made
+
+    before = registering(first, in_force())
+    after = registering(second, evolve(in_force(), before))
+
+    assert [one.embedding.decode() for one in before.examples] == list(texts)
+    assert [one.embedding.decode() for one in after.examples] == [texts[1]]
+    known = evolve(evolve(in_force(), before), after).agents[before.tenant, "a"]
+    assert (type(after), known.examples) == (AgentRevised, after.examples)
+
+
 @pytest.mark.parametrize(
     ("request_", "control", "kind"),
     [
@@ -383,6 +403,8 @@ def test_a_version_of_another_encoder_is_refused_when_it_is_to_serve(request_: R
         (ChangeAgent(agent_id="a", change="pause"), in_force(), "unknown_agent"),
         (ChangeAgent(agent_id="a", change="resume"), in_force(registered("a"), retired("a")), "unknown_agent"),
         (RegisterAgent(spec=spec("a", skills=())), in_force(), "bad_spec"),
+        (RegisterAgent(spec=spec("a", examples=("add 1 and 2", " "))), in_force(), "bad_spec"),
+        (RegisterAgent(spec=spec("a", examples=("add 1 and 2", "add 1 and 2"))), in_force(), "bad_spec"),
         (SetPolicy(policy="nonsense", reason="x"), in_force(), "bad_policy"),
         (SetPolicy(policy="ridge_igw", parameters={"ridge": -1}, reason="x"), in_force(), "bad_policy"),
         (

@@ -34,6 +34,14 @@ def test_what_differs_is_told_by_its_deepest_place() -> None:
     assert differences(before, before) == []
 
 
+def test_examples_that_differ_are_told() -> None:
+    """One that changed by its place, another number of them as a whole."""
+    before, after, more = (spec("a", examples=texts) for texts in (("x", "y"), ("x", "z"), ("x", "y", "z")))
+
+    assert [(one.field, one.before, one.after) for one in differences(before, after)] == [("examples[1]", "y", "z")]
+    assert [(one.field, one.after) for one in differences(before, more)] == [("examples", ["x", "y", "z"])]
+
+
 def test_history_numbers_versions_and_names_what_changed() -> None:
     """Every registration and revision is a version; a pause stands between them; other agents and tenants are passed over."""
     first, second = spec("a"), spec("a", description="better", version="two")
