@@ -26,10 +26,16 @@ settings:
       check: # what must be true of what it brings; else the task goes to another agent
         - one_of: {field: label, values: [positive, neutral, negative]}
 """
+_MODEL = """\
+settings:
+  any: {subtask: polarity} # which models may do it, by what their cards say of them; or `models: [NAME, ...]`
+"""
+_GIVEN = {"steps": _STEPS, "model": _MODEL}  # settings that cannot be made up from their types
 _TEXTS = ("text", "/text", "2025-01-01", "a" * 64)  # the first that is of the form which a setting asks for
 _SAMPLE = {
     "steps": "I love it",
     "sentiment": "I love it",
+    "model": "I love it",
     "arithmetic": "17 * 23",
     "clean": "some   text",
     "hashing": "some text",
@@ -52,7 +58,7 @@ examples: # up to {MOST_EXAMPLES} tasks as somebody would ask for them; tasks wi
 skills: [{name}]
 version: '1'
 pipeline: {pipeline}
-{pool}{_STEPS if pipeline == "steps" else _settings(wanted.Settings)}timeout_s: 30
+{pool}{_GIVEN.get(pipeline) or _settings(wanted.Settings)}timeout_s: 30
 """
     return Scaffold(content, f'smolit task submit "{_SAMPLE.get(pipeline, "a task")}" --agent {name} --wait')
 

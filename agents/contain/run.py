@@ -171,13 +171,13 @@ async def _piped(report: int, most: int, process: Process) -> bytes:
 
 
 async def _all(stream: asyncio.StreamReader, most: int, process: Process) -> bytes:
-    """Return what a stream brings; a process that writes more than `most` bytes is killed."""
+    """Return what a stream brings; a process that writes more than `most` bytes is killed, and the rest let go."""
     content = bytearray()
-    while chunk := await stream.read(65_536):
-        content += chunk
-        if len(content) > most:
-            _kill(process)
-            break
+    while chunk := await stream.read(65_536):  # to its end, also of one that was killed: only then is its pipe closed
+        if len(content) <= most:
+            content += chunk
+            if len(content) > most:
+                _kill(process)
     return bytes(content)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from agents import spec
+from agents import card_file, spec
 from bench.calibration import Calibration, calibration
 from bench.floor import PRODUCER, TRAVELLED, Fact, differences
 from bench.floor_part import Plan
@@ -32,7 +32,7 @@ from smolit.demo.stage import wait_live
 from smolit.errors import CheckFailed
 from smolit.folder import claim
 from smolit.process.ports import utc_now
-from smolit.process.prepare import SPECS, prepare
+from smolit.process.prepare import CARDS, SPECS, prepare
 from smolit.settings import Settings
 from smolit.stack import local
 from smolit.stack.local import Endpoints
@@ -128,7 +128,8 @@ def _recorded(where: Where, asked: Asked, outcomes: Outcomes) -> Recording:
     questions = [prompt.text for prompt in outcomes.prompts[: max(asked.tasks, asked.warm)]]
     if asked.features == "live":
         return record(questions[:TIMED_TEXTS], encoder)
-    return record([*questions, *(one.description for one in spec.load(SPECS))], encoder)
+    agents = (text for one in spec.load(SPECS) for text in (one.description, *one.examples))
+    return record([*questions, *agents, *(one.description for one in card_file.load(CARDS))], encoder)
 
 
 def _file(where: Where, asked: Asked, recording: Recording) -> Path | None:

@@ -12,7 +12,9 @@ from bench.agents.table import MEASURES, Measure
 from bench.spread import Range
 from smolit.errors import UsageInvalid
 from smolit.process.prepare import SPECS
+from smolit.settings import PROJECT
 
+EXAMPLES = PROJECT / "examples" / "models"
 LOW, MIDDLE, HIGH = Range(0.2, 0.1, 0.3), Range(0.35, 0.25, 0.45), Range(0.8, 0.7, 0.9)
 
 
@@ -24,7 +26,7 @@ def figure(value: Range, baseline: Range | None = LOW, better: str = "higher", a
 def test_every_measure_is_about_pipelines_and_agents_that_exist() -> None:
     """A name that nobody has would be a figure of nothing; what the page says of workers is what is listed."""
     names = {pipeline.name for pipeline in PIPELINES}
-    specs = load(SPECS)
+    specs = (*load(SPECS), *load(EXAMPLES))
     page = PAGE.read_text(encoding="utf-8")
 
     for one in MEASURES:

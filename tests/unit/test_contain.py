@@ -230,12 +230,14 @@ def test_no_attempt_changed_anything(planted: Planted) -> None:
 
 
 def left_over(since: float) -> list[psutil.Process]:
-    """Return contained processes of this checkout that began after a moment and live on."""
+    """Return contained processes that began after a moment and live on: ours and orphans, not those of tests beside this one."""
     found = []
+    beside = {one.pid for one in psutil.Process(os.getppid()).children()} - {os.getpid()}
     for process in psutil.process_iter():
         try:
             mine = str(PROJECT) in process.cmdline() and "agents.contain.jail" in " ".join(process.cmdline())
-            if mine and process.create_time() >= since and process.status() != psutil.STATUS_ZOMBIE:
+            theirs = beside & {one.pid for one in process.parents()}
+            if mine and not theirs and process.create_time() >= since and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except psutil.Error:
             continue

@@ -81,12 +81,19 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "memory.corrected": ("tenant", "user", "memory_id"),
     "memory.forgotten": ("tenant", "user", "memory_id"),
     "context.used": ("tenant", "conversation_id", "message_id"),
+    "model_card.registered": ("tenant", "name", "request_id"),
+    "model_card.changed": ("tenant", "name", "request_id"),
+    "model_card.retired": ("tenant", "name", "request_id"),
+    "approval.asked": ("tenant", "task_id", "approval_id"),
+    "approval.answered": ("tenant", "task_id", "approval_id", "request_id"),
+    "approval.settled": ("tenant", "task_id", "approval_id"),
     "dead_letter.recorded": ("stage", "origin_topic", "origin_partition", "origin_offset"),
     "dead_letter.settled": ("stage", "origin_topic", "origin_partition", "origin_offset"),
 }
 # One request changes an agent in one way, so these five share their slots on purpose; and a verdict is one of two.
 SHARED = {"agent.registered", "agent.revised", "agent.paused", "agent.resumed", "agent.retired"}
 SHARED |= {"model.validated", "model.rejected"}
+SHARED |= {"model_card.registered", "model_card.changed", "model_card.retired"}
 
 
 def drawn(cls: type[Fact], data: st.DataObject) -> Fact:
