@@ -107,16 +107,16 @@ def admit_task(
         reward=_terms(request, rules.reward[asked.tenant]),
         agent=request.agent,
         tried=request.avoid,
-        brings=_brings(submitted),
+        brings=_brings(request),
     )
     admitted = TaskAdmitted(tenant=asked.tenant, task_id=submitted.task_id, language=reading.language, context=context)
     return submitted, admitted
 
 
-def _brings(submitted: TaskSubmitted) -> tuple[str, ...] | None:
+def _brings(request: SubmitTask) -> tuple[str, ...] | None:
     """Return what a task comes with besides its text; None where that is too much to carry along with every choice."""
-    files = (f"file:{one.media_type}" for one in submitted.files)
-    found = tuple(sorted({*submitted.input, *files}))
+    files = (f"file:{one.media_type}" for one in request.files)
+    found = tuple(sorted({*request.input, *files}))
     return found if len(found) <= _MOST_NAMES and all(len(one) <= _LONGEST_NAME for one in found) else None
 
 

@@ -18,6 +18,7 @@ from events.request import (
     EndCalibration,
     ForgetTask,
     GiveFeedback,
+    GivenFile,
     JudgeModel,
     OtherAnswer,
     PromoteModel,
@@ -117,11 +118,12 @@ def test_a_submission_becomes_two_facts() -> None:
 def test_what_a_task_brings_goes_with_it() -> None:
     """Names of its input and kinds of its files, sorted; too many or too long ones are not carried along."""
     bare = admitted(SubmitTask(text="a"))[1]
-    full = admitted(SubmitTask(text="a", input={"unit": 1, "csv": "x"}))[1]
+    sheet = GivenFile(name="a.csv", media_type="text/csv", content=b"a")
+    full = admitted(SubmitTask(text="a", input={"unit": 1, "csv": "x"}, files=(sheet,)))[1]
     many = admitted(SubmitTask(text="a", input={f"n{number}": 1 for number in range(65)}))[1]
     long = admitted(SubmitTask(text="a", input={"n" * 101: 1}))[1]
 
-    assert [one.context.brings for one in (bare, full, many, long)] == [(), ("csv", "unit"), None, None]
+    assert [one.context.brings for one in (bare, full, many, long)] == [(), ("csv", "file:text/csv", "unit"), None, None]
 
 
 def test_one_request_is_one_task() -> None:
