@@ -7,12 +7,14 @@ from typing import NamedTuple
 import msgspec
 import yaml
 
-from agents.catalog import ELSEWHERE, pipeline_of
-from agents.errors import BadSpecs, PipelineUnknown
+from agents.catalog import ELSEWHERE
+from agents.errors import BadSpecs
 from agents.pipelines.model import Model
 from agents.plain_yaml import Fault, Unreadable, line, parse, plain, strange_keys, strange_values, values_of
-from agents.spec import SUFFIX, misfits
+from agents.spec import SUFFIX, misfits, wrong_settings
 from events.card import ModelCard
+
+_NO_MODELS = {Model.name, *(pipeline.name for pipeline in ELSEWHERE)}  # what cannot do a model's work
 
 
 class ReadCard(NamedTuple):
@@ -87,22 +89,12 @@ def _says_nothing(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
 
 
 def _wrong_settings(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
-    """Yield a pipeline that cannot do a model's work, and what it does not take."""
-    values = values_of(root)
-    wanted = values.get("pipeline")
-    if not isinstance(wanted, yaml.ScalarNode):
-        return
-    try:
-        pipeline = pipeline_of(wanted.value)
-    except PipelineUnknown as error:
-        yield Fault(name, line(wanted), f"pipeline: {error}")
-        return
-    if pipeline is Model or pipeline in ELSEWHERE:
+    """Yield a pipeline that cannot do a model's work, or what it does not take."""
+    wanted = values_of(root).get("pipeline")
+    if isinstance(wanted, yaml.ScalarNode) and wanted.value in _NO_MODELS:
         yield Fault(name, line(wanted), f"pipeline: {wanted.value!r} cannot do a model's work")
-        return
-    settings = values.get("settings", yaml.MappingNode("", [], root.start_mark, root.end_mark))
-    if isinstance(settings, yaml.MappingNode):
-        yield from misfits(name, settings, pipeline.Settings, "settings.")
+    else:
+        yield from wrong_settings(name, root)
 
 
 def _twins(reads: Mapping[str, ReadCard]) -> Iterator[Fault]:

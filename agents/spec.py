@@ -89,7 +89,7 @@ def _check(name: str, root: yaml.MappingNode, known: Known) -> Iterator[Fault]:
     if keys:
         return
     found = [*strange_values(name, root), *misfits(name, root, AgentSpec, ""), *_empty(name, root)]
-    found += [*_wrong_settings(name, root), *_wrong_schemas(name, root), *_unknown_names(name, root, known)]
+    found += [*wrong_settings(name, root), *_wrong_schemas(name, root), *_unknown_names(name, root, known)]
     said: set[int] = set()
     for fault in sorted(found, key=lambda fault: fault.line):
         if fault.line not in said or fault.what.endswith(_MISSING):
@@ -161,7 +161,7 @@ def _bare(node: yaml.ScalarNode) -> str:
     return " ".join(str(node.value).casefold().split())
 
 
-def _wrong_settings(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
+def wrong_settings(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
     """Yield what the pipeline does not take."""
     values = values_of(root)
     wanted = values.get("pipeline")
