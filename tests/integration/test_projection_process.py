@@ -168,8 +168,9 @@ def _wrong_sign() -> Projection:
         return [{**row, "duration_us": -row.get("duration_us", 0)} for row in performance.work_rows(logged)]
 
     def write(facts: Sequence[Logged]) -> list[Statement]:
-        work, duration = AGENT_PERFORMANCE.tables
-        return [*merging(work, rows)(facts), *merging(duration, performance.duration_rows)(facts)]
+        work, duration, use = AGENT_PERFORMANCE.tables
+        others = (merging(duration, performance.duration_rows), merging(use, performance.use_rows))
+        return [*merging(work, rows)(facts), *(statement for other in others for statement in other(facts))]
 
     fields = {name: getattr(AGENT_PERFORMANCE, name) for name in AGENT_PERFORMANCE.__struct_fields__}
     return Projection(**{**fields, "write": write})
