@@ -9,6 +9,7 @@ from events.event import Event, Fact
 from events.task import Against, Features, Step
 from events.wire import Incoming
 from tests import knowledge
+from tests.approvals import approval_life
 from tests.builders import (
     NAMES,
     Log,
@@ -76,6 +77,7 @@ def history(seed: int, tasks: int = 12) -> list[Incoming]:
     stories += [_models(rng, scope) for scope in ("default", "games")]
     stories += [conversation(rng, number) for number in range(3)]
     stories += [cards_life(rng, name) for name in ("small", "large")]
+    stories += [approval_life(rng, number) for number in range(4)]
     stories += [[dead_letter(), settled(dead_letter(), at=9)]]
     while stories := [story for story in stories if story]:
         story = rng.choice(stories)

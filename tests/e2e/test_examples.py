@@ -102,8 +102,8 @@ def fact_of(record: Incoming) -> Message | None:
 
 
 def test_every_example_is_run() -> None:
-    """No folder is left out."""
-    assert {folder.name for folder in EXAMPLES.iterdir() if folder.is_dir()} == set(PROGRAMS)
+    """No folder with a program is left out."""
+    assert {one.name for one in EXAMPLES.iterdir() if any(file.suffix != ".yaml" for file in one.iterdir())} == set(PROGRAMS)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

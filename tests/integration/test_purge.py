@@ -143,7 +143,7 @@ async def test_old_rows_of_the_inboxes_go(namespace: Namespace) -> None:
 
         purged = await Purge(hall.connection, time.monotonic, Keep(DAYS, every_s=0.0)).bite()
 
-        assert purged == {"tasks": 0, "inbox_rows": 1, "plans": 0}
+        assert purged == {"tasks": 0, "inbox_rows": 1, "plans": 0, "approvals": 0}
         assert await fold.fresh([old, young]) == {old}
 
 
