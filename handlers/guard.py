@@ -8,7 +8,9 @@ at once, after what it held is given back.
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from statistics import median
 
 from msgspec import Struct
 
@@ -16,6 +18,7 @@ from agents.errors import AgentFailed
 from store.claim import Hold
 
 MIB = 2**20
+_LOOKS = 600  # a minute of them tells under whom memory grows
 
 
 class Bounds(Struct, frozen=True):
@@ -35,25 +38,32 @@ class Bounds(Struct, frozen=True):
 class Growth:
     """Which attempt memory grows under: each growth is divided among those that were under way. Pure.
 
-    The one with the most growth a look is suspected: of two that see the same growth, the one that began later.
+    The one with the largest median growth of its last looks is suspected, since whoever comes first has once to load what all
+    of them use; of two that see the same growth, the one that began later.
     """
 
     def __init__(self) -> None:
         self._last: int | None = None
-        self._grown: dict[Hold, tuple[float, int]] = {}  # bytes, and in how many looks
+        self._begun = 0
+        self._grown: dict[Hold, tuple[int, deque[float]]] = {}  # the how manieth it is, and bytes of each look
 
     def note(self, used: int, under_way: Sequence[Hold]) -> None:
-        """Take in a reading."""
+        """Take in a reading; attempts come in the order in which they began."""
         grown = max(0, used - self._last) if self._last is not None else 0
         self._last = used
-        share = grown / len(under_way) if under_way else 0.0
-        known = {hold: self._grown.get(hold, (0.0, 0)) for hold in under_way}
-        self._grown = {hold: (much + share, looks + 1) for hold, (much, looks) in known.items()}
+        self._grown = {hold: self._grown.get(hold) or self._new() for hold in under_way}
+        for _, shares in self._grown.values():
+            shares.append(grown / len(under_way))
+
+    def _new(self) -> tuple[int, deque[float]]:
+        """Return an attempt that is seen for the first time."""
+        self._begun += 1
+        return self._begun, deque(maxlen=_LOOKS)
 
     def suspect(self) -> Hold | None:
         """Return the attempt that memory grows under most; None: nothing is under way."""
-        rates = {hold: much / looks for hold, (much, looks) in self._grown.items()}
-        return max(sorted(rates, key=_key), key=lambda hold: rates[hold], default=None)
+        rates = {hold: (median(shares), place) for hold, (place, shares) in self._grown.items()}
+        return max(rates, key=lambda hold: rates[hold], default=None)
 
 
 class Guarded(Struct, frozen=True):
@@ -142,7 +152,3 @@ class Guard:
     def _error(self, used: int) -> AgentFailed:
         limit = self._bounds.soft // MIB
         return AgentFailed("out_of_memory", f"the worker used {used // MIB} MiB while it ran, and may use {limit}")
-
-
-def _key(hold: Hold) -> tuple[str, int, int]:
-    return hold.task_id, hold.attempt, hold.epoch

@@ -53,7 +53,7 @@ def looked(process: Process, times: int) -> Process:
 def test_the_attempt_that_memory_grew_under_is_suspected() -> None:
     """Growth before the other one began is its own; of what both see the later one is suspected; who is gone is not."""
     growth = Growth()
-    for used, under_way in ((10, [ONE]), (50, [ONE]), (60, [ONE, TWO]), (61, [ONE, TWO])):
+    for used, under_way in ((10, [ONE]), (50, [ONE]), (90, [ONE]), (100, [ONE, TWO]), (101, [ONE, TWO])):
         growth.note(used, under_way)
     first = growth.suspect()
     for used in (200, 300, 400):
@@ -64,6 +64,20 @@ def test_the_attempt_that_memory_grew_under_is_suspected() -> None:
     assert (first, second, growth.suspect()) == (ONE, TWO, ONE)
     growth.note(71, [])
     assert growth.suspect() is None
+
+
+def test_who_loads_once_what_all_use_is_not_suspected_for_it() -> None:
+    """One leap at the beginning is no running away; of two seen at the same look the later one is."""
+    growth = Growth()
+    for used in (10, 500, 505, 510, 515):
+        growth.note(used, [ONE])
+    for used in (535, 555, 575):
+        growth.note(used, [ONE, TWO])
+    both = Growth()
+    for used in (10, 20, 30):
+        both.note(used, [TWO, ONE])
+
+    assert (growth.suspect(), both.suspect()) == (TWO, ONE)
 
 
 def test_within_the_limit_nothing_is_done() -> None:
