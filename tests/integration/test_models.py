@@ -142,6 +142,12 @@ def test_a_retired_model_gets_nothing_and_a_new_version_starts_anew(smolit: Smol
         lambda said: bool(said.json[0]["models"]) and said.json[0]["models"][0]["left_out"] != [],
     ).json[0]["models"][0]
 
+    assert smolit("card", "register", str(written(tmp_path, "yi")), str(written(tmp_path, "phi"))).code == 0  # as they were
+    until(
+        lambda: smolit("policy", "explain", done(smolit, next(numbers)), "--json"),
+        lambda said: {one["model"] for one in said.json[0]["models"][0]["candidates"]} == {"yi/1", "phi/1"},
+    )
+    until(lambda: card(smolit, "phi"), lambda said: said.code == 0 and said.json["model"]["state"] == "active")
     assert shown.json["model"]["reason"] == "too small"
     assert (choice["model"], choice["probability"]) == ("yi/2", 1.0)
     assert choice["left_out"] == [{"model": "phi/1", "reason": "retired"}]
