@@ -30,7 +30,7 @@ QUERIES: tuple[tuple[str, str], ...] = (
     (
         "What did one task go through?",
         "select task_id, state, agent, attempts, submitted_at, chosen_at, ended_at\n"
-        "from tasks where scope = '{scope}' order by ended_at desc limit 3",
+        "from tasks where scope = '{scope}' order by ended_at desc nulls last limit 3",
     ),
 )
 
