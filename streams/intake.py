@@ -62,13 +62,15 @@ from streams.positions import Positions
 from streams.speech import key_fact, speech_fact
 
 SOURCE = "smolit/intake"
+# An encoder's thread is always ready to run: with one, a core that others leave idle for a moment stays idle (058).
+READERS = 2
 # They may come with the next request: each way costs all who follow.
 NOBODY_WAITS = (GiveFeedback, ReviseFeedback, ForgetTask, *OF_WORKERS)
 Feel = Callable[[str], Sentiment | None]  # what a comment sounds like, if that can be told; as slow
 
 
 class Foreseen(NamedTuple):
-    """What a record is, and what the thread was given to read for it."""
+    """What a record is, and what a thread was given to read for it."""
 
     judged: Healthy | Sick
     reading: "asyncio.Future[Reading] | None" = None
@@ -110,7 +112,7 @@ class Intake:
         self._connect, self._publisher, self._make_fold = connect, publisher, fold
         self._chooser, self._control = chooser, chooser.control
         self._admitting = Admitting(chooser, reader, rules, clock)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")  # in order: the first of a batch is ready first
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reading")  # begun in order: who came first is ready first
         self._seen: dict[str, Foreseen] = {}  # by origin, until its turn
         self._turn = asyncio.Lock()  # of a batch: to claim, to choose, to hand over
         self._failed = False
@@ -132,7 +134,7 @@ class Intake:
         await self._publisher.stop()
         await self._moving.close()
         await self._connection.close()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._readers.shutdown(wait=False, cancel_futures=True)
 
     def assigned(self) -> None:
         """Read positions anew: another process may have moved them. Of records that came before, some may never have a turn."""
@@ -140,7 +142,7 @@ class Intake:
         self._seen.clear()
 
     def foresee(self, record: Incoming) -> bool:
-        """Look at a record, and let the thread read a text that takes long: it is done when those before it are published."""
+        """Look at a record, and let a thread read a text that takes long: it is done when those before it are published."""
         one = inspect(record, self._names.tenant_of(record.topic), self._inline_limit)
         self._seen[record.origin] = self._begun(one)
         return isinstance(one, Sick) or not isinstance(one.asked.request, NOBODY_WAITS)
@@ -184,15 +186,15 @@ class Intake:
         return self._seen.pop(record.origin)
 
     def _begun(self, one: Healthy | Sick) -> Foreseen:
-        """Let the thread read the text of a submission, and a comment that only a model can make a number of."""
+        """Let a thread read the text of a submission, and a comment that only a model can make a number of."""
         if isinstance(one, Sick):
             return Foreseen(one)
         loop = asyncio.get_running_loop()
         match one.asked.request:
             case SubmitTask(text=text) if not self._reader.quick(text):
-                return Foreseen(one, reading=loop.run_in_executor(self._thread, self._reader.read, text))
+                return Foreseen(one, reading=loop.run_in_executor(self._readers, self._reader.read, text))
             case GiveFeedback() | ReviseFeedback() as request if (comment := wants_sentiment(request)) is not None:
-                return Foreseen(one, sentiment=loop.run_in_executor(self._thread, self._feel, comment))
+                return Foreseen(one, sentiment=loop.run_in_executor(self._readers, self._feel, comment))
             case _:
                 return Foreseen(one)
 

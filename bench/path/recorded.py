@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from learning.encoding import TextEncoder, Vector
 from learning.errors import LearningError
 from learning.language import LanguageTagger
 from streams.admission import Reading
+from streams.intake import READERS
 from streams.reading import TextReader
 
 
@@ -50,32 +52,36 @@ class Recorded:
 
 
 class Timed:
-    """An encoder that knows how much processor time it took."""
+    """An encoder that knows how much processor time each text took."""
 
     def __init__(self, inner: TextEncoder) -> None:
         self.name, self.width, self.quick, self.digest = inner.name, inner.width, inner.quick, inner.digest
         self._inner = inner
-        self.seconds, self.texts = 0.0, 0
+        self.seconds: list[float] = []
 
     def encode(self, text: str) -> Vector:
         """Return the unit vector of one text."""
-        began = time.process_time()
+        began = time.thread_time()
         vector = self._inner.encode(text)
-        self.seconds += time.process_time() - began
-        self.texts += 1
+        self.seconds.append(time.thread_time() - began)
         return vector
 
 
 def record(texts: Iterable[str], encoder: TextEncoder) -> Recording:
-    """Read texts, each once; the first does not count into the speed, as it warms the encoder up."""
+    """Read texts, each once, in as many threads as intake does; the first warms the encoder up and is not timed."""
     timed = Timed(encoder)
     reader = TextReader(timed, LanguageTagger.load())
-    readings: dict[str, Reading] = {}
-    for text in dict.fromkeys(texts):
-        readings[_name(text)] = reader.read(text)
-        if timed.texts == 1:
-            timed.seconds = 0.0
-    return Recording(readings, (timed.texts - 1) / timed.seconds)
+    first, *others = dict.fromkeys(texts)
+    readings = {_name(first): reader.read(first)}
+    timed.seconds.clear()
+    with ThreadPoolExecutor(threads_of(encoder)) as pool:
+        readings |= zip(map(_name, others), pool.map(reader.read, others), strict=True)
+    return Recording(readings, len(timed.seconds) / sum(timed.seconds))
+
+
+def threads_of(encoder: TextEncoder) -> int:
+    """Return how many threads intake reads texts in; where that is quick, it has none for it."""
+    return 1 if encoder.quick else READERS
 
 
 def store(recording: Recording, path: Path) -> None:

@@ -11,6 +11,7 @@ from bench.path.cpu import Spent
 from bench.path.phase import Phase
 from smolit.demo.report import percentile
 from smolit.process.roster import PROCESSES
+from streams.intake import READERS
 
 QUIET_CORES = 0.1  # that others may keep busy before tasks/s and waiting times say more about them than about us
 RATIO, SHARE, CHOICE_P50_MS, CHOICE_P99_MS, EFFECT_P95_MS = 0.25, 0.8, 10.0, 60.0, 500.0
@@ -129,9 +130,9 @@ def report(seen: Measured) -> Report:
 
 
 def cores_left(full: Phase, cores: int) -> float:
-    """Return the cores that the rest, ours and others', left to the encoder; it has one thread, so one is the most."""
+    """Return the cores that the rest, ours and others', left to the encoder; more than it has threads it cannot use."""
     rest = (full.spent.total - full.encoder_s) / full.spent.seconds + full.spent.others_cores
-    return max(0.0, min(1.0, cores - rest))
+    return max(0.0, min(float(READERS), cores - rest))
 
 
 def _per_task(spent: Spent, tasks: int) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from bench.path.note import Notebook, noted_ports, read_notes
 from bench.path.phase import Landed, Phase
 from bench.path.recorded import Recorded, TextNotRecorded, record, store
 from bench.path.report import Measured, cores_left, figures, report
+from learning.encoding import Vector
 from learning.hashed import HashedEncoder
 from learning.language import LanguageTagger
 from learning.outcomes import Prompt
 from smolit.cli import app
 from smolit.demo.course import Course
+from streams.intake import READERS
 from streams.reading import TextReader
 
 TEXTS = ("What is 2 + 2?", "Was ist 2 + 2?", "What is 2 + 2?", "\ud800 alone")
@@ -61,6 +64,28 @@ def test_where_texts_are_encoded_the_thread_is_noted_and_its_time_known(tmp_path
         seconds = thread_seconds(os.getpid(), note.thread)
 
     assert seconds > 0
+
+
+@pytest.mark.parametrize(("quick", "threads"), [(True, 1), (False, READERS)])
+def test_the_encoder_is_timed_in_as_many_threads_as_intake_has(quick: bool, threads: int) -> None:
+    """What it does by itself is timed as intake uses it, and without the first text."""
+    encoder, seen = HashedEncoder(), set[int]()
+    barrier = threading.Barrier(threads, timeout=30)
+
+    class Slow:
+        name, width, digest = encoder.name, encoder.width, encoder.digest
+        quick = False
+
+        def encode(self, text: str) -> Vector:
+            if text != TEXTS[0]:
+                barrier.wait()
+                seen.add(threading.get_ident())
+            return encoder.encode(text)
+
+    slow = Slow()
+    slow.quick = quick
+    record([TEXTS[0], "one more text", "and another one"], slow)
+    assert len(seen) == threads
 
 
 def test_recorded_features_take_the_place_of_the_encoder(tmp_path: Path) -> None:
@@ -148,10 +173,10 @@ def test_a_run_beside_others_says_so(others: float, quiet: bool) -> None:
 
 @pytest.mark.parametrize(
     ("cpu_s", "encoder_s", "others", "left"),
-    [(15.0, 6.0, 0.0, 1.0), (20.0, 6.0, 0.0, 0.6), (20.0, 6.0, 0.5, 0.1), (30.0, 1.0, 0.0, 0.0)],
+    [(15.0, 6.0, 0.0, 1.1), (20.0, 6.0, 0.0, 0.6), (20.0, 6.0, 0.5, 0.1), (30.0, 1.0, 0.0, 0.0)],
 )
 def test_the_encoder_has_the_cores_that_the_rest_leaves(cpu_s: float, encoder_s: float, others: float, left: float) -> None:
-    """Of two cores, what neither the rest of ours nor others use; one at most, as it has one thread."""
+    """Of two cores, what neither the rest of ours nor others use; it has two threads, so it can use both."""
     assert cores_left(phase(cpu_s, encoder_s, others=others), 2) == pytest.approx(left)
 
 
