@@ -1,4 +1,4 @@
-"""What the README says that the code knows better: `python -m tests.docs_kit` writes it anew."""
+"""What the docs say that the code knows better: `python -m tests.docs_kit` writes it anew."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ from pydantic_core import PydanticUndefined
 
 from smolit.settings import PREFIX, PROJECT, Settings
 
-README = PROJECT / "README.md"
-_BLOCK = re.compile(r"(<!-- settings: [^>]*-->\n)(.*?)(\n\n## |\Z)", re.S)
+README, SETTINGS = PROJECT / "README.md", PROJECT / "docs" / "settings.md"
+_BLOCK = re.compile(r"(<!-- settings: [^>]*-->\n)(.*)\Z", re.S)
 
 
 def settings_table() -> str:
@@ -21,7 +21,7 @@ def settings_table() -> str:
 
 
 def documented_table(text: str) -> str:
-    """Return the table that the README holds."""
+    """Return the table that a page holds."""
     found = _BLOCK.search(text)
     return found[2].strip() if found else ""
 
@@ -37,9 +37,9 @@ def _default(name: str) -> str:
 
 
 def main() -> None:
-    """Put the current table into the README."""
-    text = README.read_text(encoding="utf-8")
-    README.write_text(_BLOCK.sub(lambda found: f"{found[1]}{settings_table()}{found[3]}", text), encoding="utf-8")
+    """Put the current table into the page of settings."""
+    text = SETTINGS.read_text(encoding="utf-8")
+    SETTINGS.write_text(_BLOCK.sub(lambda found: f"{found[1]}{settings_table()}\n", text), encoding="utf-8")
 
 
 if __name__ == "__main__":
