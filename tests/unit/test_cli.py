@@ -10,11 +10,11 @@ import pytest
 from bus.errors import KafkaUnreachable
 from events.request import OtherAnswer
 from smolit.cli import app
+from smolit.cli.batch import batch
 from smolit.cli.catalog import COMMANDS
 from smolit.cli.experiment import variants
 from smolit.cli.option import moment, task_named
 from smolit.cli.out import cell
-from smolit.cli.task import batch
 from smolit.cli.task_change import compared, judgement
 from smolit.errors import UsageInvalid
 
