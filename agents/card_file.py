@@ -1,77 +1,29 @@
-"""Model cards: YAML files, one model each, checked as a whole; every fault is told with its file and line."""
+"""Model cards: what is wrong with one beyond its fields; how files are read and told of is `agents.spec_file`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import msgspec
 import yaml
 
 from agents.catalog import ELSEWHERE
-from agents.errors import BadSpecs
 from agents.pipelines.model import Model
-from agents.plain_yaml import Fault, Unreadable, line, parse, plain, strange_keys, strange_values, values_of
-from agents.spec import SUFFIX, misfits, wrong_settings
+from agents.plain_yaml import Fault, line, values_of
+from agents.spec import wrong_settings
+from agents.spec_file import Sort
 from events.card import ModelCard
 
 _NO_MODELS = {Model.name, *(pipeline.name for pipeline in ELSEWHERE)}  # what cannot do a model's work
 
 
-class ReadCard(NamedTuple):
-    """What a file holds: a card, or faults; and the line that its name is on."""
-
-    card: ModelCard | None
-    faults: tuple[Fault, ...]
-    name_line: int = 1
-
-
 def load(folder: Path) -> tuple[ModelCard, ...]:
-    """Return every card in a folder, by file name.
-
-    Raises:
-        BadSpecs: with every fault of every file, one a line.
-    """
-    cards, faults = lint(folder)
-    if faults:
-        raise BadSpecs("\n".join(str(fault) for fault in faults))
-    return cards
+    """Return every card in a folder, by file name; raises BadSpecs with every fault of every file."""
+    return CARDS.load(folder)
 
 
-def lint(folder: Path) -> tuple[tuple[ModelCard, ...], tuple[Fault, ...]]:
-    """Return the good cards in a folder, and every fault of the others."""
-    files = sorted(folder.glob(f"*{SUFFIX}"))
-    if not files:
-        return (), (Fault(str(folder), 1, f"there is no model card (*{SUFFIX})"),)
-    reads = {file.name: read(file.name, file.read_bytes()) for file in files}
-    faults = [fault for one in reads.values() for fault in one.faults]
-    return tuple(one.card for one in reads.values() if one.card), (*faults, *_twins(reads))
-
-
-def read(name: str, content: bytes) -> ReadCard:
-    """Return the card in a file's content, or everything that is wrong with it."""
-    try:
-        root = parse(name, content)
-        faults = tuple(_check(name, root))
-        if faults:
-            return ReadCard(None, faults)
-        return ReadCard(msgspec.convert(plain(root), ModelCard), (), line(values_of(root)["name"]))
-    except Unreadable as error:
-        return ReadCard(None, error.faults)
-
-
-def _check(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
-    """Yield everything that is wrong with a card; one fault a line."""
-    keys = list(strange_keys(name, root))
-    yield from keys
-    if keys:
-        return
-    found = [*strange_values(name, root), *misfits(name, root, ModelCard, ""), *_says_nothing(name, root)]
-    found += _wrong_settings(name, root)
-    said: set[int] = set()
-    for fault in sorted(found, key=lambda fault: fault.line):
-        if fault.line not in said or fault.what.endswith("is missing"):
-            yield fault
-        said.add(fault.line)
+def _more_faults(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
+    """Yield what is wrong with a card beyond its fields."""
+    yield from _says_nothing(name, root)
+    yield from _wrong_settings(name, root)
 
 
 def _says_nothing(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
@@ -97,9 +49,4 @@ def _wrong_settings(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
         yield from wrong_settings(name, root)
 
 
-def _twins(reads: Mapping[str, ReadCard]) -> Iterator[Fault]:
-    """Yield names that two files claim."""
-    first: dict[str, str] = {}
-    for name, one in reads.items():
-        if one.card and first.setdefault(one.card.name, name) != name:
-            yield Fault(name, one.name_line, f"name: {one.card.name!r} is also in {first[one.card.name]}")
+CARDS = Sort("model card", ModelCard, "name", _more_faults)

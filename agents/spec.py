@@ -1,40 +1,24 @@
-"""Agent specs: YAML files, checked as a whole; every fault is told with its file and line, all at once.
-
-Only plain YAML is read: no tags, no anchors, no two keys of one name. So a file says what it seems to say.
-"""
+"""Agent specs: what is wrong with one beyond its fields; how files are read and told of is `agents.spec_file`."""
 
 import difflib
-import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import yaml
-from msgspec import Struct
 
 from agents.catalog import ELSEWHERE, pipeline_of
-from agents.errors import BadSpecs, PipelineUnknown
+from agents.errors import PipelineUnknown
 from agents.pipelines.model import Model
 from agents.pipelines.steps import Steps
-from agents.plain_yaml import Fault, Unreadable, at, line, parse, plain, strange_keys, strange_values, values_of
+from agents.plain_yaml import Fault, at, line, plain, values_of
 from agents.schema import faults_of
+from agents.spec_file import Read, Sort, misfits
 from agents.tools.catalog import NAMES
 from events.agent import MOST_EXAMPLES, AgentSpec
 from events.pool import fits_a_topic
 from learning.policies import POLICIES
-
-SUFFIX = ".yaml"
-_MISSING = "is missing"
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
-
-
-class Read(NamedTuple):
-    """What a file holds: a spec, or faults; and the line that its id is on."""
-
-    spec: AgentSpec | None
-    faults: tuple[Fault, ...]
-    id_line: int = 1
 
 
 class Known(NamedTuple):
@@ -44,84 +28,27 @@ class Known(NamedTuple):
     domains: Collection[str] | None = None
 
 
-# What a house has; its domains of knowledge come and go, so they are looked at where a caller knows them.
-_HOUSE = Known(tools=NAMES)
+def agents_that(known: Known) -> Sort[AgentSpec]:
+    """Return agents as a sort of spec, where so much is known."""
+    return Sort("agent spec", AgentSpec, "id", partial(_more_faults, known=known))
 
 
-def load(folder: Path, known: Known = _HOUSE) -> tuple[AgentSpec, ...]:
-    """Return every spec in a folder, by file name.
-
-    Raises:
-        BadSpecs: with every fault of every file, one a line.
-    """
-    specs, faults = lint(folder, known)
-    if faults:
-        raise BadSpecs("\n".join(str(fault) for fault in faults))
-    return specs
+def load(folder: Path) -> tuple[AgentSpec, ...]:
+    """Return every spec in a folder, by file name; raises BadSpecs with every fault of every file."""
+    return AGENTS.load(folder)
 
 
-def lint(folder: Path, known: Known = _HOUSE) -> tuple[tuple[AgentSpec, ...], tuple[Fault, ...]]:
-    """Return the good specs in a folder, and every fault of the others."""
-    files = sorted(folder.glob(f"*{SUFFIX}"))
-    if not files:
-        return (), (Fault(str(folder), 1, f"there is no agent spec (*{SUFFIX})"),)
-    reads = {file.name: read(file.name, file.read_bytes(), known) for file in files}
-    faults = [fault for one in reads.values() for fault in one.faults]
-    return tuple(one.spec for one in reads.values() if one.spec), (*faults, *_twins(reads))
-
-
-def read(name: str, content: bytes, known: Known = _HOUSE) -> Read:
+def read(name: str, content: bytes) -> Read[AgentSpec]:
     """Return the spec in a file's content, or everything that is wrong with it."""
-    try:
-        root = parse(name, content)
-        faults = tuple(_check(name, root, known))
-        if faults:
-            return Read(None, faults)
-        return Read(msgspec.convert(plain(root), AgentSpec), (), line(values_of(root)["id"]))
-    except Unreadable as error:
-        return Read(None, error.faults)
+    return AGENTS.read(name, content)
 
 
-def _check(name: str, root: yaml.MappingNode, known: Known) -> Iterator[Fault]:
-    """Yield everything that is wrong with a spec."""
-    keys = list(strange_keys(name, root))
-    yield from keys
-    if keys:
-        return
-    found = [*strange_values(name, root), *misfits(name, root, AgentSpec, ""), *_empty(name, root)]
-    found += [*wrong_settings(name, root), *_wrong_schemas(name, root), *_unknown_names(name, root, known)]
-    said: set[int] = set()
-    for fault in sorted(found, key=lambda fault: fault.line):
-        if fault.line not in said or fault.what.endswith(_MISSING):
-            yield fault  # one a line: what follows from it would only repeat it
-        said.add(fault.line)
-
-
-def misfits(name: str, node: yaml.MappingNode, cls: type[Struct], prefix: str) -> Iterator[Fault]:
-    """Yield fields that are unknown, missing, or do not fit their type."""
-    fields = {field.name: field for field in msgspec.structs.fields(cls)}
-    for key, value in node.value:
-        if key.value not in fields:
-            near = difflib.get_close_matches(key.value, fields, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(fields) or 'none'}"
-            yield Fault(name, line(key), f"{prefix}{key.value} is not a field{hint}")
-        else:
-            yield from _misfit(name, value, fields[key.value].type, prefix + key.value)
-    given = {key.value for key, _ in node.value}
-    for missing in (field.name for field in fields.values() if field.required and field.name not in given):
-        yield Fault(name, line(node), f"{prefix}{missing} {_MISSING}")
-
-
-def _misfit(name: str, node: yaml.Node, kind: Any, field: str) -> Iterator[Fault]:
-    """Yield how a value does not fit its type, on the line where it does not."""
-    try:
-        msgspec.convert(plain(node), kind)
-    except msgspec.ValidationError as error:
-        found = _PLACE.match(str(error))
-        what, path = (found["what"], found["path"] or "") if found else (str(error), "")
-        yield Fault(name, line(at(node, path)), f"{field}{path}: {what}")
-    except ValueError as error:  # a number of thousands of digits
-        yield Fault(name, line(node), f"{field}: {error}")
+def _more_faults(name: str, root: yaml.MappingNode, known: Known) -> Iterator[Fault]:
+    """Yield what is wrong with a spec beyond its fields."""
+    yield from _empty(name, root)
+    yield from wrong_settings(name, root)
+    yield from _wrong_schemas(name, root)
+    yield from _unknown_names(name, root, known)
 
 
 def _empty(name: str, root: yaml.MappingNode) -> Iterator[Fault]:
@@ -254,9 +181,5 @@ def _unknown_names(name: str, root: yaml.MappingNode, known: Known) -> Iterator[
             seen.add(str(item.value))
 
 
-def _twins(reads: Mapping[str, Read]) -> Iterator[Fault]:
-    """Yield ids that two files claim."""
-    first: dict[str, str] = {}
-    for name, one in reads.items():
-        if one.spec and first.setdefault(one.spec.id, name) != name:
-            yield Fault(name, one.id_line, f"id: {one.spec.id!r} is also in {first[one.spec.id]}")
+# What a house has; its domains of knowledge come and go, so they are looked at where a caller knows them.
+AGENTS = agents_that(Known(tools=NAMES))

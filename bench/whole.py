@@ -16,7 +16,7 @@ from bench.cpu import rss_bytes
 from bench.floor import PRODUCER
 from bench.growth import MIB, Plan, Point, Say
 from bench.path.command import own
-from bench.path.crew import Children, pids, running
+from bench.path.crew import Children, pids, running, while_alive
 from bench.path.load import closed_loop
 from bench.path.phase import Phase, Scene, run_phase
 from bench.path.run import servers
@@ -47,7 +47,7 @@ def whole(sizes: Sequence[int], plan: Plan, say: Say) -> list[Point]:
         claim(settings.data_dir)
         asyncio.run(prepare(settings, endpoints, say))
         with running(settings, settings.data_dir / "notes", None, say) as children:
-            return asyncio.run(_measured(settings, endpoints, children, sizes, plan, say))
+            return asyncio.run(while_alive(children, _measured(settings, endpoints, children, sizes, plan, say)))
     finally:
         local.down(settings, wipe=True, progress=say)
 

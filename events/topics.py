@@ -97,6 +97,10 @@ class Names(Struct, frozen=True):
         """Return `<prefix>.<entity>.v<major>`."""
         return f"{self.prefix}.{topic.entity}.{MAJOR}"
 
+    def places(self, *topics: Topic) -> list[tuple[str, int]]:
+        """Return every partition of some topics: name and number."""
+        return [(self.of(topic), number) for topic in topics for number in range(topic.partitions)]
+
     def requests_of(self, tenant: str) -> str:
         """Return the request topic of one tenant; the default tenant has the plain name."""
         middle = REQUESTS.entity if tenant == DEFAULT_TENANT else f"{REQUESTS.entity}.{tenant}"

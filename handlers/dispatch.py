@@ -181,7 +181,7 @@ async def take_turn(connection: Connection, names: Names, stopped: Flag, poll_s:
 
 def places(names: Names) -> list[tuple[str, int]]:
     """Return every partition that dispatch reads."""
-    return [(names.of(topic), part) for topic in (AGENTS, TASKS) for part in range(topic.partitions)]
+    return names.places(AGENTS, TASKS)
 
 
 async def run(

@@ -137,7 +137,7 @@ def settled(
 
 def places(names: Names) -> Iterable[tuple[str, int]]:
     """Return every partition that the postman reads."""
-    return [(names.of(CONVERSATIONS), number) for number in range(CONVERSATIONS.partitions)]
+    return names.places(CONVERSATIONS)
 
 
 async def run(

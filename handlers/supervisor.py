@@ -173,7 +173,7 @@ def _by_plan(told: Sequence[Told], plans: dict[str, list[Plan]]) -> dict[Plan, l
 
 def places(names: Names) -> list[tuple[str, int]]:
     """Return every partition that the supervisor reads."""
-    return [(names.of(topic), part) for topic in (TASKS, ANSWERS) for part in range(topic.partitions)]
+    return names.places(TASKS, ANSWERS)
 
 
 class _Gathering:

@@ -6,7 +6,6 @@ what is read then is JSON and raw float64: nothing that could execute.
 """
 
 import hashlib
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from events.model import Origin
+from learning.disk import put, sync
 from learning.errors import ArtefactMissing, ArtefactUnusable, PolicyError
 from learning.network import Networks, none_here
 from learning.policies import load as load_policy
@@ -45,11 +45,11 @@ def write(folder: Path, manifest: Manifest, state: bytes) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     try:
-        _store(draft / STATE, state)
-        _store(draft / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=1) + b"\n")
-        _sync(draft)
+        put(draft / STATE, state)
+        put(draft / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=1) + b"\n")
+        sync(draft)
         _into_place(folder, draft, manifest)
-        _sync(folder)
+        sync(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder / manifest.model_id
@@ -149,19 +149,3 @@ def _into_place(folder: Path, draft: Path, manifest: Manifest) -> None:
         except ArtefactUnusable:
             remove(folder, manifest.model_id)
             draft.rename(here)
-
-
-def _store(path: Path, content: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    """Force the names in a folder to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,7 +6,6 @@ the graph is looked into, its size and sha256 must be those of the manifest and 
 """
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from learning.disk import put, sync
 from learning.errors import ArtefactMissing, ArtefactUnusable
 from learning.onnx_check import check_graph
 
@@ -161,9 +161,11 @@ def write(folder: Path, graph: bytes) -> str:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     try:
-        _store(draft / GRAPH, graph)
-        _store(draft / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=1) + b"\n")
+        put(draft / GRAPH, graph)
+        put(draft / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=1) + b"\n")
+        sync(draft)
         _into_place(folder, draft, digest)
+        sync(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return digest
@@ -236,10 +238,3 @@ def _session(graph: bytes):  # type: ignore[no-untyped-def]  # onnxruntime has n
     if found != ({"context", "agents"}, set(OUTPUTS)):
         raise ArtefactUnusable("the graph has other inputs or outputs than a network of ours")
     return session
-
-
-def _store(path: Path, content: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

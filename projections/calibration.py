@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from events.calibration import CalibrationEnded, CalibrationStarted
 from events.task import TaskSubmitted
 from projections.column import TIME, key, metadata, once
+from projections.interval import INTERVAL_COLUMNS, interval
 from projections.merge import Row, told
-from projections.performance import INTERVAL_COLUMNS, interval
 from projections.projection import Logged, Projection, compared, fetch, merging
 from projections.view import View, view_of
 from store.postgres import Connection

@@ -16,8 +16,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from events.card import CardChanged, CardRegistered, CardRetired
 from events.task import AttemptEnded, ModelChoice, Step
 from projections.column import TIME, earliest, highest, key, latest, metadata, once, summed
+from projections.interval import INTERVAL_COLUMNS, interval
 from projections.merge import Row, told
-from projections.performance import INTERVAL_COLUMNS, interval
 from projections.projection import Logged, Projection, compared, fetch, merging
 from projections.view import View, view_of
 from store.postgres import Connection

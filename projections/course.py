@@ -9,7 +9,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from projections.performance import Z
+from projections.interval import Z
 from projections.projection import fetch
 from store.postgres import Connection
 

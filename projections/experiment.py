@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from events.experiment import ExperimentConcluded, ExperimentStarted
 from projections.column import TIME, key, metadata, once
+from projections.interval import INTERVAL_COLUMNS, interval
 from projections.merge import Row, told
-from projections.performance import INTERVAL_COLUMNS, interval
 from projections.projection import Logged, Projection, compared, fetch, merging
 from projections.view import View, view_of
 from store.postgres import Connection

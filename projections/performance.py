@@ -13,13 +13,13 @@ from sqlalchemy import BigInteger, Table, Text
 from events.task import AgentChosen, AttemptEnded
 from projections.column import TIME, key, metadata, summed
 from projections.example import AGENT_REWARD
+from projections.interval import INTERVAL_COLUMNS, interval
 from projections.merge import Merge, Row, hour_of, micro
 from projections.projection import Logged, Projection, compared, fetch
 from projections.statement import Statement
 from projections.view import View, view_of
 from store.postgres import Connection
 
-Z = 1.959964  # the two-sided 95 % quantile of the normal distribution
 # Upper bounds in microseconds: twelve a decade (the E12 series), so a percentile is at most 25 % too high.
 _E12 = (10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82)
 BOUNDS_US = (*(step * 10**decade for decade in range(10) for step in _E12), 10**11)
@@ -77,22 +77,6 @@ _SUMS = ("public.agent_work", "public.agent_reward", "public.agent_duration", "p
 _MERGE_WORK = Merge(_WORK)
 _MERGE_DURATION = Merge(_DURATION)
 _MERGE_USE = Merge(_USE)
-
-INTERVAL_COLUMNS = {
-    "rewarded": "how many of them have a reward",
-    "mean_reward": "mean of the rewards, 0 to 1",
-    "reward_low": "lower end of the 95 % interval of the mean (normal approximation; null below two rewards)",
-    "reward_high": "upper end of the 95 % interval of the mean",
-}
-
-
-def interval(count: str, total: str, squares: str) -> str:
-    """Return SQL for count, mean and 95 % interval of rewards, from exact sums in millionths."""
-    mean = f"{total}::numeric / nullif({count}, 0)"
-    spread = f"{squares} - {total}::numeric ^ 2 / {count}"
-    half = f"case when {count} > 1 then {Z} * sqrt(greatest({spread}, 0) / ({count} - 1) / {count}) end"
-    ends = (mean, f"({mean} - {half})", f"({mean} + {half})")
-    return f"{count}, " + ", ".join(f"({end} / 1000000)::float8" for end in ends)
 
 
 def _performance_sql(keys: str, where: str = "", sums: tuple[str, str, str, str] = _TABLES) -> str:

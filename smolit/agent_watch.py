@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from agents import spec as specs
 from agents.plain_yaml import Fault
+from agents.spec_file import SUFFIX
 from events.agent import AgentSpec
 from events.ids import derived_id
 from events.request import RegisterAgent
@@ -44,7 +45,7 @@ class Folders:
 def stamps(folder: Path) -> list[tuple[Path, Stamp]]:
     """Return every spec in a folder with its stamp; a folder that is not there holds none."""
     found = []
-    for path in folder.glob(f"*{specs.SUFFIX}"):
+    for path in folder.glob(f"*{SUFFIX}"):
         try:
             told = path.stat()
         except OSError:  # it went away, or is not for us to look at

@@ -154,7 +154,7 @@ async def ends(kafka: str, places: Iterable[Place]) -> dict[Place, int]:
 
 def places_of(names: Names, topics: Iterable[Topic]) -> list[Place]:
     """Return every partition of topics."""
-    return [(names.of(topic), number) for topic in topics for number in range(topic.partitions)]
+    return names.places(*topics)
 
 
 @asynccontextmanager

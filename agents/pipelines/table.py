@@ -12,7 +12,7 @@ from agents.port import Ask, Message
 from agents.sheet import sheets
 from agents.table.asking import ask
 from agents.table.cell import Reply
-from agents.table.question import Sheet
+from agents.table.marked import Sheet
 from agents.table.reading import TableRefused
 
 _TASK = (

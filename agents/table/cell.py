@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 import msgspec
 
 from agents.table.cabinet import Answer, Cabinet, opened
-from agents.table.question import Sheet, sql_of
+from agents.table.marked import Sheet
+from agents.table.question import sql_of
 from agents.table.reading import TableRefused
 
 MOST_VALUES = 200  # of a text column, for questions that name one

@@ -10,7 +10,8 @@ from typing import Any
 
 from agents.table.cabinet import Cabinet, opened
 from agents.table.cell import MOST_VALUES
-from agents.table.question import Sheet, sql_of
+from agents.table.marked import Sheet
+from agents.table.question import sql_of
 from agents.table.reading import TableRefused
 from bench.agents.figure import Figure
 from bench.agents.real import SOURCE, folder

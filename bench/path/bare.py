@@ -24,6 +24,7 @@ from events.request import GiveFeedback, SubmitTask
 from events.topics import Names
 from smolit.errors import CheckFailed
 from smolit.process.roster import BESIDE, Slot, slots
+from smolit.process.start import how_ended
 
 PATIENCE_S = 120.0
 HEARING = frozenset(process for name in {hop.by for hop in HOPS} | {one for hop in HOPS for one in hop.hands}
@@ -140,7 +141,7 @@ async def _measured(ground: Ground, parts: Mapping[Slot, Process], asker: Asker)
     before = used(groups, ground.cores)
     await asker.drive(range(ground.warm, ground.plan.tasks), ground.in_flight)
     await asker.wait_learned(ground.plan.tasks)
-    await asyncio.gather(*(_heard(part, "done") for slot, part in parts.items() if awaited(slot.name)))
+    await asyncio.gather(*(_heard(slot, part, "done") for slot, part in parts.items() if awaited(slot.name)))
     after = used(groups, ground.cores)
     await _require_passed(parts, ground.plan.tasks)
     return Floor(asker.examples - ground.warm, spent(before, after))
@@ -165,7 +166,7 @@ async def _processes(ground: Ground) -> AsyncIterator[dict[Slot, Process]]:
     try:
         for slot in wanted:
             parts[slot] = await _start(slot, path, log, pipes)
-        await asyncio.gather(*(_heard(part, "ready") for part in parts.values()))
+        await asyncio.gather(*(_heard(slot, part, "ready") for slot, part in parts.items()))
         yield parts
     finally:
         for pipe in (end for both in pipes.values() for end in both):
@@ -186,11 +187,14 @@ async def _start(slot: Slot, plan: Path, log: Path, pipes: Mapping[Slot, tuple[i
         return await asyncio.create_subprocess_exec(*argv, stdin=PIPE, stdout=PIPE, stderr=said, pass_fds=ends, process_group=0)
 
 
-async def _heard(part: Process, word: str) -> None:
+async def _heard(slot: Slot, part: Process, word: str) -> None:
     """Wait until a process says something; raises CheckFailed if it ends or says something else."""
     line = await part.stdout.readline() if part.stdout else b""
+    if not line:
+        how = how_ended(await part.wait())
+        raise CheckFailed(f"{slot.identity} of the floor {how} before it was {word}, so it measured nothing; floor.log says why")
     if line.decode().strip() != word:
-        raise CheckFailed(f"a process of the floor said {line.decode()!r} instead of {word!r}")
+        raise CheckFailed(f"{slot.identity} of the floor said {line.decode()!r} instead of {word!r}")
 
 
 async def _require_passed(parts: Mapping[Slot, Process], tasks: int) -> None:

@@ -1,19 +1,24 @@
 """All processes of smolit, started for one run without a runner: none is started again, since a run in which one died is void."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from smolit.errors import CheckFailed
 from smolit.process.background import LOG, Progress, wait_ready
 from smolit.process.roster import STOP_STAGES, Slot, environment, slots
+from smolit.process.start import how_ended
 from smolit.settings import PREFIX, Settings
 
 Children = Mapping[Slot, "subprocess.Popen[bytes]"]
+T = TypeVar("T")
+_LOOK_S = 0.25
 
 
 @contextmanager
@@ -21,6 +26,7 @@ def running(settings: Settings, notes: Path, recorded: Path | None, say: Progres
     """Yield all processes, ready; at the end they are stopped in the order of the runner. They die with us, however we end.
 
     Raises:
+        CheckFailed: one ended before it took work in.
         ProcessesNotReady: one does not take work in.
     """
     notes.mkdir(parents=True, exist_ok=True)
@@ -33,7 +39,7 @@ def running(settings: Settings, notes: Path, recorded: Path | None, say: Progres
             for slot in slots(settings.workers):
                 argv = _argv(slot, notes, recorded)
                 children[slot] = subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=file, env=given, process_group=0)
-        wait_ready(settings, say)
+        wait_ready(settings, say, lambda: require_alive(children))
         yield children
     finally:
         _stop(children, settings.stop_timeout_s)
@@ -49,8 +55,26 @@ def pids(children: Children) -> dict[str, list[int]]:
 
 def require_alive(children: Children) -> None:
     """Raise CheckFailed if a process has ended."""
-    if ended := [slot.identity for slot, child in children.items() if child.poll() is not None]:
-        raise CheckFailed(f"{', '.join(ended)} ended in the middle of the run, so it measured nothing; {LOG.name} says why")
+    codes = {slot.identity: child.poll() for slot, child in children.items()}
+    if ended := [f"{identity} {how_ended(code)}" for identity, code in codes.items() if code is not None]:
+        raise CheckFailed(f"{', '.join(ended)} in the middle of the run, so it measured nothing; {LOG.name} says why")
+
+
+async def while_alive(children: Children, doing: Coroutine[Any, Any, T]) -> T:
+    """Return what the work returns; as soon as a process ends, it is broken off: nobody waits for answers that cannot come.
+
+    Raises:
+        CheckFailed: a process ended.
+    """
+    work = asyncio.ensure_future(doing)
+    try:
+        while not work.done():
+            require_alive(children)
+            await asyncio.wait((work,), timeout=_LOOK_S)
+        return work.result()
+    finally:
+        work.cancel()
+        await asyncio.wait((work,))
 
 
 def _argv(slot: Slot, notes: Path, recorded: Path | None) -> list[str]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from bench.floor import PRODUCER
 from bench.path.cpu import Spent, spent, used
-from bench.path.crew import Children, pids, require_alive
+from bench.path.crew import Children, pids
 from bench.path.tally import log_ends
 from bus.reader import Place
 from events.topics import Names
@@ -87,7 +87,7 @@ async def run_phase(
     """Put a load on the system and return what it showed once all of it has landed.
 
     Raises:
-        CheckFailed: tasks were lost or failed, or a process ended.
+        CheckFailed: tasks were lost or failed.
     """
     course = Course()
     watch = Watch(scene.kafka, scene.names, course, time.monotonic)
@@ -116,7 +116,6 @@ async def _wait_landed(scene: Scene, before: Landed, course: Course) -> None:
     """Wait until every task has all its rows."""
     wanted, end = len(course.runs), time.monotonic() + PATIENCE_S
     while True:
-        require_alive(scene.children)
         rows = await _landed(scene) - before
         if min(rows.choices, rows.answers, rows.examples) >= wanted:
             return

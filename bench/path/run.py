@@ -16,7 +16,7 @@ from bench.floor import PRODUCER, TRAVELLED, Fact, differences
 from bench.floor_part import Plan
 from bench.path.bare import Floor, Ground, run_floor
 from bench.path.cpu import thread_seconds
-from bench.path.crew import Children, running
+from bench.path.crew import Children, running, while_alive
 from bench.path.load import closed_loop, open_loop
 from bench.path.note import read_notes, traffic_of
 from bench.path.phase import Phase, Scene, run_phase
@@ -94,7 +94,7 @@ def run(where: Where, asked: Asked, say: Say) -> Report:
     recording = _recorded(where, asked, outcomes)
     loops = {"before the run": calibration()}
     with running(where.settings, where.folder / "notes", _file(where, asked, recording), say) as children:
-        under = asyncio.run(_under_load(where, asked, outcomes, children, say))
+        under = asyncio.run(while_alive(children, _under_load(where, asked, outcomes, children, say)))
     _require_same_hops(where, asked, under)
     loops["before the floor"] = calibration()
     say("the floor")

@@ -33,7 +33,7 @@ class Gauge:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._tasks = [(world.names.of(TASKS), number) for number in range(TASKS.partitions)]
+        self._tasks = world.names.places(TASKS)
         self._asked = [(world.names.requests_of(DEFAULT_TENANT), number) for number in range(8)]
         self._agents = [(world.names.of(AGENTS), 0)]
         self._projected = projected(world.names, world.settings.tenants)

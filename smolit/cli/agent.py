@@ -5,17 +5,16 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from events.agent import AgentSpec
 from events.request import ChangeAgent, RegisterAgent
 from events.topics import DEFAULT_TENANT
 from projections.agent import agents
 from projections.performance import Performance, performance
 from projections.use import Use, use
-from smolit.cli import out
+from smolit.cli import out, spec_file
 from smolit.cli.desk import ask_for, open_desk, read
 from smolit.cli.option import DryRun, Json, Tenant
 from smolit.cli.task_change import Reason
-from smolit.errors import CheckFailed, NothingFound, UsageInvalid
+from smolit.errors import NothingFound
 from store.postgres import Connection
 
 Change = Literal["pause", "resume", "retire"]
@@ -66,20 +65,16 @@ def show(agent_id: AgentId, tenant: Tenant = DEFAULT_TENANT, as_json: Json = Fal
 
 def lint(specs: Specs) -> None:
     """Check agent specs; every fault is told with its file and line."""
-    found, faults = _read(specs)
-    for fault in faults:
-        out.line(fault)
-    if faults:
-        raise CheckFailed(f"{len(faults)} fault(s) in agent specs")
-    out.say(f"{len(found)} agent spec(s) are sound")
+    from agents.spec import AGENTS  # YAML and every pipeline: only these two commands need them
+
+    spec_file.lint(specs, AGENTS)
 
 
 def register(specs: Specs, tenant: Tenant = DEFAULT_TENANT, dry_run: DryRun = False) -> None:
     """Register agents, or revise those that are known; nothing is sent while a spec has a fault."""
-    found, faults = _read(specs)
-    if faults:
-        raise UsageInvalid("\n".join(faults))
-    for spec in found:
+    from agents.spec import AGENTS
+
+    for spec in spec_file.sound(specs, AGENTS):
         ask_for(tenant, RegisterAgent(spec=spec), dry_run, f"{spec.id} is registered")
 
 
@@ -121,22 +116,3 @@ def _mean(did: list[dict[str, Any]]) -> float | None:
     """Return the mean reward over all scopes."""
     rewarded = sum(part["rewarded"] for part in did)
     return sum((part["mean_reward"] or 0.0) * part["rewarded"] for part in did) / rewarded if rewarded else None
-
-
-def _read(paths: list[Path]) -> tuple[list[AgentSpec], list[str]]:
-    """Return the specs in files and folders, and every fault; raises UsageInvalid for a path that is not there."""
-    from agents import spec  # YAML and every pipeline: only these two commands need them
-
-    found: list[AgentSpec] = []
-    faults: list[str] = []
-    for path in paths:
-        if path.is_dir():
-            good, bad = spec.lint(path)
-        elif path.is_file():
-            one = spec.read(path.name, path.read_bytes())
-            good, bad = ((one.spec,) if one.spec else ()), one.faults
-        else:
-            raise UsageInvalid(f"{path} is neither a file nor a folder")
-        found += good
-        faults += [str(fault) for fault in bad]
-    return found, faults

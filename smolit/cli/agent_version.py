@@ -13,11 +13,11 @@ from events.agent import AgentSpec
 from events.request import RegisterAgent
 from events.topics import DEFAULT_TENANT
 from smolit.agent_history import Version, agent_events, history, picked, versions
-from smolit.cli import out
+from smolit.cli import out, spec_file
 from smolit.cli.agent import AgentId
 from smolit.cli.desk import Desk, open_desk, put_in_force
 from smolit.cli.option import Json, Tenant
-from smolit.errors import CheckFailed, NothingFound, UsageInvalid
+from smolit.errors import NothingFound, UsageInvalid
 
 Target = Annotated[str, typer.Argument(metavar="FILE|AGENT", help="A spec, or the id of an agent.")]
 At = Annotated[str, typer.Option("--at", help="Version to compare with: its number, its label, or the beginning of its digest.")]
@@ -135,14 +135,9 @@ def _pair(known: Sequence[Version], spec: AgentSpec | None, at: str) -> tuple[Ve
 
 
 def _spec(path: Path) -> AgentSpec:
-    from agents.spec import read
+    from agents.spec import AGENTS
 
-    if not path.is_file():
-        raise UsageInvalid(f"{path} is no file")
-    found = read(path.name, path.read_bytes())
-    if found.spec is None:
-        raise CheckFailed("\n".join(map(str, found.faults)))
-    return found.spec
+    return spec_file.only(path, AGENTS)
 
 
 def _told(one: Difference) -> str:

@@ -5,15 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from events.card import ModelCard, RegisterCard, RetireCard
+from events.card import RegisterCard, RetireCard
 from events.topics import DEFAULT_TENANT
 from projections.card import CardRow, ScoreRow, cards
 from projections.card import scores as read_scores
-from smolit.cli import out
+from smolit.cli import out, spec_file
 from smolit.cli.desk import ask_for, open_desk, read
 from smolit.cli.option import DryRun, Json, Tenant
 from smolit.cli.task_change import Reason
-from smolit.errors import CheckFailed, NothingFound, UsageInvalid
+from smolit.errors import NothingFound
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model.")]
 Cards = Annotated[list[Path], typer.Argument(metavar="CARD...", help="YAML files, or folders of them.")]
@@ -56,20 +56,16 @@ def scores(subtask: Subtask = None, tenant: Tenant = DEFAULT_TENANT, as_json: Js
 
 def lint(files: Cards) -> None:
     """Check model cards; every fault is told with its file and line."""
-    found, faults = _read(files)
-    for fault in faults:
-        out.line(fault)
-    if faults:
-        raise CheckFailed(f"{len(faults)} fault(s) in model cards")
-    out.say(f"{len(found)} model card(s) are sound")
+    from agents.card_file import CARDS  # YAML and every pipeline: only these two commands need them
+
+    spec_file.lint(files, CARDS)
 
 
 def register(files: Cards, tenant: Tenant = DEFAULT_TENANT, dry_run: DryRun = False) -> None:
     """Let agents use models, or change the cards of those that are known; nothing is sent while a card has a fault."""
-    found, faults = _read(files)
-    if faults:
-        raise UsageInvalid("\n".join(faults))
-    for card in found:
+    from agents.card_file import CARDS
+
+    for card in spec_file.sound(files, CARDS):
         ask_for(tenant, RegisterCard(card=card), dry_run, f"model {card.label} may be used")
 
 
@@ -88,22 +84,3 @@ def _said(row: CardRow, *names: str) -> list[Any]:
     """Return what a card says, lists in words."""
     card = row.card or {}
     return [", ".join(value) if isinstance(value := card.get(name), list) else value for name in names]
-
-
-def _read(paths: list[Path]) -> tuple[list[ModelCard], list[str]]:
-    """Return the cards in files and folders, and every fault; raises UsageInvalid for a path that is not there."""
-    from agents import card_file  # YAML and every pipeline: only these commands need them
-
-    found: list[ModelCard] = []
-    faults: list[str] = []
-    for path in paths:
-        if path.is_dir():
-            good, bad = card_file.lint(path)
-        elif path.is_file():
-            one = card_file.read(path.name, path.read_bytes())
-            good, bad = ((one.card,) if one.card else ()), one.faults
-        else:
-            raise UsageInvalid(f"{path} is neither a file nor a folder")
-        found += good
-        faults += [str(fault) for fault in bad]
-    return found, faults

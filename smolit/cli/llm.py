@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
 
-import msgspec
 import typer
 
 from agents.errors import AgentFailed
@@ -17,7 +16,7 @@ from events.text import plain
 from events.topics import DEFAULT_TENANT
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk, read
-from smolit.cli.option import DryRun, Json, Tenant
+from smolit.cli.option import DryRun, Json, Tenant, json_object
 from smolit.errors import CheckFailed, UsageInvalid
 from smolit.process.language import language
 from smolit.process.llm import Looked, Noted, look, notes
@@ -157,9 +156,4 @@ def _state(known: Noted) -> str:
 
 def _schema(text: str | None) -> dict[str, object] | None:
     """Return a schema as it was typed; raises UsageInvalid."""
-    if text is None:
-        return None
-    try:
-        return msgspec.json.decode(text, type=dict[str, object])
-    except msgspec.DecodeError as error:
-        raise UsageInvalid(f"--schema must be a JSON object: {error}") from error
+    return None if text is None else json_object(text, "--schema")

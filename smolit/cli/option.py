@@ -56,9 +56,14 @@ def task_named(text: str) -> str:
     return text
 
 
+def json_object(text: str, option: str) -> dict[str, Any]:
+    """Return the object that was typed after an option; raises UsageInvalid, which names the option."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise UsageInvalid(f"{option} must be a JSON object: {error}") from error
+
+
 def settings_of(parameters: str) -> dict[str, Any]:
     """Return the parameters of a policy as they were typed; raises UsageInvalid."""
-    try:
-        return msgspec.json.decode(parameters, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise UsageInvalid(f"--parameters must be a JSON object: {error}") from error
+    return json_object(parameters, "--parameters")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -15,6 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from events.text import plain
+
+if TYPE_CHECKING:
+    from learning.statistics import Interval  # numpy: most commands need none
 
 _WIDE = 240  # of what is not a terminal: whoever reads it later wants whole cells
 _CELL = 400
@@ -72,6 +75,11 @@ def facts(pairs: Mapping[str, object]) -> None:
         if content is not None:
             made.add_row(Text(name, style="bold"), Text(cell(content)))
     _console(sys.stdout).print(made)
+
+
+def interval(found: "Interval | None") -> str | None:
+    """Return a value with both ends of its interval."""
+    return None if found is None else f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
 
 
 def cell(content: object) -> str:

@@ -11,7 +11,7 @@ from events.event import Event, Fact
 from events.task import AttemptEnded
 from events.topics import ANSWERS, DEFAULT_TENANT, TASKS
 from projections.plan import PlanRow, StepRow, plans, plans_of, steps_of
-from smolit.cli import out
+from smolit.cli import out, spec_file
 from smolit.cli.desk import Desk, open_desk, read
 from smolit.cli.option import Json, Limit, TaskIdArgument, Tenant
 from smolit.client import ends, events_in, places_of, reading
@@ -53,17 +53,10 @@ def lint(files: Files) -> None:
     from agents.team.shape import SUFFIX
     from agents.team.shape import read as read_shape  # YAML: only this command needs it
 
-    faults: list[str] = []
     paths = [one for path in files for one in (sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path])]
-    for path in paths:
-        if not path.is_file():
-            raise UsageInvalid(f"{path} is neither a file nor a folder")
-        faults += [str(fault) for fault in read_shape(path.name, path.read_bytes()).faults]
-    for fault in faults:
-        out.line(fault)
-    if faults:
-        raise CheckFailed(f"{len(faults)} fault(s) in plans")
-    out.say(f"{len(paths)} plan(s) are sound")
+    if missing := [path for path in paths if not path.is_file()]:
+        raise UsageInvalid(f"{missing[0]} is neither a file nor a folder")
+    spec_file.tell([fault for path in paths for fault in read_shape(path.name, path.read_bytes()).faults], "plan", len(paths))
 
 
 def verify(tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> None:

@@ -8,18 +8,18 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from events.registry import Model
 from events.topics import DEFAULT_TENANT
 from learning.book import PolicyKey
 from learning.errors import PolicyError
 from learning.policies import create
-from smolit.cli import out
-from smolit.cli.desk import now, open_desk
+from smolit.cli import out, retrained
+from smolit.cli.desk import Desk, now, open_desk
 from smolit.cli.option import DryRun, Json, Parameters, Scope, Tenant, moment, settings_of
 from smolit.errors import UsageInvalid
 from smolit.model import registry
 from smolit.model.fold import Scope as Place
 from smolit.retrain.child import Epoch
-from smolit.retrain.judge import Judged
 from smolit.retrain.retrain import Asked, Retrained, done, keep
 from smolit.retrain.retrain import retrain as train_again
 from smolit.retrain.split import Bound, Range
@@ -87,20 +87,24 @@ def retrain(
     desk = open_desk()
     with _epochs(epochs) as told:
         found = asyncio.run(train_again(desk, asked, out.say, told))
-    model = None
-    if not dry_run:
-        keep(desk, found)
-        model = asyncio.run(registry.register(desk, asked.scope, found.version, found.request))
-        done(found)
+    model = None if dry_run else _registered(desk, asked, found)
     if as_json:
-        out.json(_as_json(found, None if model is None else model.id, None if model is None else model.number))
+        out.json(retrained.as_json(found, model))
         return
-    _tell(found)
+    retrained.tell(found)
     if model is None:
         out.say("nothing was registered: this was a dry run")
     else:
         out.say(f"version {model.number} of scope {scope}; `smolit model validate {model.number}` is what comes next")
         out.line(model.id)
+
+
+def _registered(desk: Desk, asked: Asked, found: Retrained) -> Model:
+    """Keep a network and register its version; what it was trained with is needed no more."""
+    keep(desk, found)
+    model = asyncio.run(registry.register(desk, asked.scope, found.version, found.request))
+    done(found)
+    return model
 
 
 def _bound(text: str | None) -> Bound:
@@ -134,65 +138,3 @@ def _epochs(total: int) -> Iterator[Any]:
                 out.say(f"epoch {epoch.number}: loss {epoch.training:.4f}, on rows it is not fitted on {epoch.validation:.4f}")
 
         yield told
-
-
-def _as_json(found: Retrained, model: str | None, number: int | None) -> dict[str, Any]:
-    return {
-        "model": model,
-        "number": number,
-        "origin": found.version.origin,
-        "judged": found.judged,
-        "training": found.result,
-    }
-
-
-def _tell(found: Retrained) -> None:
-    """Write what was trained, and what it is worth."""
-    origin, result, judged = found.version.origin, found.result, found.judged
-    assert origin.trained is not None
-    out.facts(
-        {
-            "network": f"{origin.trained.kind}, {result.numbers:,} numbers, {origin.parameters['model'][:12]}",
-            "trained on": f"{origin.trained.rows:,} attempts, up to offset {origin.trained.cut}",
-            "epochs": f"{result.epochs}, the best was {result.best_epoch}",
-            "judged by": f"{judged.choices:,} later choices, {judged.rewarded:,} of them with a reward",
-        }
-    )
-    _tell_rivals(judged)
-    _tell_foretold(judged)
-
-
-def _tell_rivals(judged: Judged) -> None:
-    own = judged.earned
-    rows: list[tuple[object, ...]] = [
-        ("this network", "as it would serve, learning on", *((own.value, own.low, own.high) if own else ("", "", "")), "", "", "")
-    ]
-    for one in judged.rivals:
-        earned = (one.earned.value, one.earned.low, one.earned.high) if one.earned else ("", "", "")
-        more = one.network_more
-        rows.append((one.name, one.policy, *earned, *((more.value, more.low, more.high) if more else ("", "", ""))))
-    columns = ("", "policy", "reward", "low", "high", "network more by", "low", "high")
-    out.table(columns, rows, title="mean reward on later choices, doubly robust, 95 % intervals")
-    for one in judged.rivals:
-        if one.refused:
-            out.line(f"There is no estimate of {one.name}: {one.refused}.")
-    if judged.refused:
-        out.line(f"There is no estimate of the network: {judged.refused}.")
-
-
-def _tell_foretold(judged: Judged) -> None:
-    told = judged.foretold
-    if told.cases:
-        rows = [(f"{one.told:.2f}", f"{one.came:.2f}", one.count) for one in told.groups]
-        out.table(("told", "came", "attempts"), rows, title="chance of success, on later attempts")
-        out.line(
-            f"Calibration error {told.calibration_error:.3f}; Brier score {told.brier:.4f}, of each agent's mean "
-            f"{told.brier_of_means:.4f}."
-        )
-    if told.timed:
-        out.line(f"Time is off by {told.time_error:.3f} (log), each agent's mean by {told.time_error_of_means:.3f}.")
-    if told.covered is not None and told.spanned is not None:
-        out.line(
-            f"The span told for times should hold {told.spanned:.0%} and held {told.covered:.1%} of {told.timed} later attempts; "
-            f"its upper end is {told.widest:.3g} times the lower one."
-        )

@@ -7,11 +7,11 @@ import typer
 
 from events.topics import DEFAULT_TENANT
 from learning.rating import AgentReward, Ratings, agent_rewards
-from learning.statistics import Interval
 from smolit.cli import out
 from smolit.cli.desk import open_desk
 from smolit.cli.log import whole_log
 from smolit.cli.option import Json, Tenant
+from smolit.cli.out import interval
 from smolit.errors import NothingFound
 from smolit.recompute import sort_log
 from smolit.replay import ratings_of
@@ -36,8 +36,5 @@ def rewards(scope: OneScope = None, tenant: Tenant = DEFAULT_TENANT, as_json: Js
 
 def _row(one: AgentReward) -> tuple[object, ...]:
     share = "" if one.judged_share is None else f"{one.judged} ({one.judged_share:.1%})"
-    return one.agent, one.completed, one.failed, share, _told(one.judged_mean), _told(one.weighted_mean), f"{one.unheard:.1%}"
-
-
-def _told(found: Interval | None) -> str | None:
-    return None if found is None else f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+    means = interval(one.judged_mean), interval(one.weighted_mean)
+    return one.agent, one.completed, one.failed, share, *means, f"{one.unheard:.1%}"

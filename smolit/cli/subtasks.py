@@ -9,12 +9,12 @@ from events.learning import ExampleRecorded, ExampleSuperseded
 from events.task import AttemptEnded, TaskSubmitted
 from events.topics import DEFAULT_TENANT
 from events.wire import decode, event_type
-from learning.statistics import Interval
 from learning.subtask import Cell, cells, tried
 from smolit.cli import out
 from smolit.cli.desk import open_desk
 from smolit.cli.log import whole_log
 from smolit.cli.option import Json, Tenant
+from smolit.cli.out import interval
 from smolit.errors import NothingFound
 
 Kind = Annotated[str | None, typer.Option("--kind", help="Only tasks of this kind; else of every one.")]
@@ -40,8 +40,4 @@ def _row(cell: Cell, least: int) -> tuple[object, ...]:
     rank = f"too few (< {least})" if cell.rank is None else f"{cell.rank}{' (clear)' if cell.clear else ''}"
     cost = None if cell.mean_cost_microusd is None else f"{cell.mean_cost_microusd / 1_000_000:.6f} $"
     time = f"{cell.mean_duration_us / 1000:.1f}"
-    return cell.subtask, rank, cell.agent, cell.judged, _told(cell.reward), cell.attempts, _told(cell.success), time, cost
-
-
-def _told(found: Interval | None) -> str | None:
-    return None if found is None else f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+    return cell.subtask, rank, cell.agent, cell.judged, interval(cell.reward), cell.attempts, interval(cell.success), time, cost

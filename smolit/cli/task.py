@@ -4,62 +4,67 @@ import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from events.answer import AnswerGiven
 from events.request import SubmitTask
 from events.topics import ANSWERS, DEFAULT_TENANT
 from smolit.cli import answer, attach, out
+from smolit.cli.batch import batch
 from smolit.cli.desk import Desk, now, open_desk
-from smolit.cli.option import Json, Scope, Tenant, moment
+from smolit.cli.option import Json, Scope, Tenant, json_object, moment
 from smolit.client import Ask, Sent, from_here
 from smolit.errors import UsageInvalid
 from smolit.settings import load_settings
 
 _CHUNK = 500  # requests sent together
 
-
-class Line(SubmitTask, frozen=True, kw_only=True):
-    """One line of a batch: the fields of a submission, and a request id if it must have one."""
-
-    request_id: str | None = None
+Text = Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What is to be done; `-` reads standard input.")]
+Kind = Annotated[str | None, typer.Option(help="Skill that the agent must have; without it examples are matched.")]
+Given = Annotated[str, typer.Option("--input", metavar="JSON", help="Object for the agent; no policy sees it.")]
+Unit = Annotated[str | None, typer.Option(help="What an experiment assigns by, such as a user.")]
+Priority = Annotated[int, typer.Option(min=0, max=9, help="0 can wait, 9 goes first.")]
+Deadline = Annotated[str | None, typer.Option(help="Until when: a time (RFC 3339) or a span such as 30s, 5m, 2h.")]
+Attempts = Annotated[int | None, typer.Option(min=1, max=10, help="Agents that may try before it has failed.")]
+Costs = Annotated[float | None, typer.Option(min=0, max=1, help="Weight of cost in the reward; else as the operator set it.")]
+Latency = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Weight of latency in the reward; else as the operator set it.")
+]
+ReplyTo = Annotated[str | None, typer.Option(help="Topic that the answer also goes to; it must be allowed.")]
+Who = Annotated[str | None, typer.Option("--agent", help="Who is to do it, and nobody else; else a policy chooses.")]
+RequestId = Annotated[str | None, typer.Option(help="Id of the request: sent twice under one id, it counts once.")]
+Files = Annotated[list[Path] | None, typer.Option("--file", metavar="PATH", help="File for the agent; may be repeated.")]
+Stored = Annotated[
+    list[str] | None, typer.Option("--stored", metavar="NAME=SHA256", help="File from `blob put`; may be repeated.")
+]
+Lines = Annotated[Path | None, typer.Option("--batch", metavar="BATCH.jsonl", help="Submit every line of a file instead.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for the answer and print it.")]
 
 
 def submit(
-    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What is to be done; `-` reads standard input.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Skill that the agent must have; without it examples are matched.")] = None,
+    text: Text = None,
+    kind: Kind = None,
     scope: Scope = "default",
-    given: Annotated[str, typer.Option("--input", metavar="JSON", help="Object for the agent; no policy sees it.")] = "{}",
-    unit: Annotated[str | None, typer.Option(help="What an experiment assigns by, such as a user.")] = None,
-    priority: Annotated[int, typer.Option(min=0, max=9, help="0 can wait, 9 goes first.")] = 5,
-    deadline: Annotated[str | None, typer.Option(help="Until when: a time (RFC 3339) or a span such as 30s, 5m, 2h.")] = None,
-    max_attempts: Annotated[int | None, typer.Option(min=1, max=10, help="Agents that may try before it has failed.")] = None,
-    costs: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Weight of cost in the reward; else as the operator set it.")
-    ] = None,
-    latency: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Weight of latency in the reward; else as the operator set it.")
-    ] = None,
-    reply_to: Annotated[str | None, typer.Option(help="Topic that the answer also goes to; it must be allowed.")] = None,
-    agent: Annotated[str | None, typer.Option(help="Who is to do it, and nobody else; else a policy chooses.")] = None,
-    request_id: Annotated[str | None, typer.Option(help="Id of the request: sent twice under one id, it counts once.")] = None,
-    files: Annotated[
-        list[Path] | None, typer.Option("--file", metavar="PATH", help="File for the agent; may be repeated.")
-    ] = None,
-    stored: Annotated[
-        list[str] | None, typer.Option("--stored", metavar="NAME=SHA256", help="File from `blob put`; may be repeated.")
-    ] = None,
-    lines: Annotated[
-        Path | None, typer.Option("--batch", metavar="BATCH.jsonl", help="Submit every line of a file instead.")
-    ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer and print it.")] = False,
+    given: Given = "{}",
+    unit: Unit = None,
+    priority: Priority = 5,
+    deadline: Deadline = None,
+    max_attempts: Attempts = None,
+    costs: Costs = None,
+    latency: Latency = None,
+    reply_to: ReplyTo = None,
+    agent: Who = None,
+    request_id: RequestId = None,
+    files: Files = None,
+    stored: Stored = None,
+    lines: Lines = None,
+    wait: Wait = False,
     tenant: Tenant = DEFAULT_TENANT,
     as_json: Json = False,
 ) -> None:
     """Submit a task, or a file of tasks, and print its id, or its answer with --wait."""
-    given_files = attach.given(files or (), stored or ())
-    if (text is None and not given_files) == (lines is None):
+    attached = attach.given(files or (), stored or ())
+    if (text is None and not attached) == (lines is None):
         raise UsageInvalid("say what is to be done: TEXT, a --file or both, or else a --batch")
     if (costs or 0.0) + (latency or 0.0) > 1.0:
         raise UsageInvalid("--costs and --latency weigh more than 1 together; quality has what they leave")
@@ -67,50 +72,15 @@ def submit(
         asks = batch(lines)
     else:
         request = SubmitTask(
-            text=typer.get_text_stream("stdin").read() if text == "-" else text or attach.named(given_files),
-            kind=kind,
-            scope=scope,
-            input=_object(given),
-            unit=unit,
-            priority=priority,
-            deadline=moment(deadline, now(), 1) if deadline else None,
-            max_attempts=max_attempts,
-            reply_to=reply_to,
-            costs=costs,
-            latency=latency,
-            agent=agent,
-            files=given_files,
-        )
+            text=typer.get_text_stream("stdin").read() if text == "-" else text or attach.named(attached),
+            kind=kind, scope=scope, input=json_object(given, "--input"), unit=unit, priority=priority,
+            deadline=moment(deadline, now(), 1) if deadline else None, max_attempts=max_attempts,
+            reply_to=reply_to, costs=costs, latency=latency, agent=agent, files=attached,
+        )  # fmt: skip
         attach.check_size(request, load_settings().inline_limit_bytes)
         asks = [Ask(request, request_id)]
-    desk = open_desk()
-    done = asyncio.run(_submit_and_wait(desk, tenant, asks, as_json) if wait else _submit(desk, tenant, asks, as_json))
-    raise typer.Exit(0 if done else 1)
-
-
-def batch(path: Path) -> list[Ask]:
-    """Return the requests in a file of JSON lines; raises UsageInvalid, which names the line."""
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise UsageInvalid(f"{path} cannot be read: {error.strerror}") from error
-    return [_line(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
-
-
-def _line(path: Path, number: int, line: bytes) -> Ask:
-    try:
-        read = msgspec.json.decode(line, type=Line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageInvalid(f"{path}, line {number}: {error}") from error
-    fields = {name: getattr(read, name) for name in SubmitTask.__struct_fields__}
-    return Ask(SubmitTask(**fields), read.request_id)
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise UsageInvalid(f"--input must be a JSON object: {error}") from error
+    desk, ask = open_desk(), _submit_and_wait if wait else _submit
+    raise typer.Exit(0 if asyncio.run(ask(desk, tenant, asks, as_json)) else 1)
 
 
 async def _submit(desk: Desk, tenant: str, asks: list[Ask], as_json: bool) -> bool:

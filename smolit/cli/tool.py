@@ -10,8 +10,8 @@ import msgspec
 import typer
 
 from smolit import tool_servers
-from smolit.cli import out
-from smolit.cli.option import DryRun, Json
+from smolit.cli import out, spec_file
+from smolit.cli.option import DryRun, Json, json_object
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
 
 ToolName = Annotated[str, typer.Argument(metavar="NAME", help="Name of a tool.")]
@@ -66,10 +66,7 @@ def pin(name: ServerName, dry_run: DryRun = False, as_json: Json = False) -> Non
 
 def call(name: ToolName, arguments: Arguments = "{}", agent: SpecFile = None, as_json: Json = False) -> None:
     """Call a tool here, under the checks that agents have; without --agent you allow what you type."""
-    try:
-        given = msgspec.json.decode(arguments)
-    except msgspec.DecodeError as error:
-        raise UsageInvalid(f"--arguments must be a JSON object: {error}") from error
+    given = json_object(arguments, "--arguments")
     seen, step = _with_tools(lambda toolbox: _call(toolbox, name, given, agent))
     if as_json:
         out.json({"call": seen, "step": step})
@@ -118,16 +115,10 @@ class _ByHand:
 
 
 def _spec(path: Path) -> Any:
-    """Return the spec in a file; raises UsageInvalid."""
-    from agents import spec
+    """Return the spec in a file; raises CheckFailed with every fault."""
+    from agents.spec import AGENTS
 
-    try:
-        read = spec.read(path.name, path.read_bytes())
-    except OSError as error:
-        raise UsageInvalid(f"{path} cannot be read: {error.strerror}") from error
-    if read.spec is None:
-        raise UsageInvalid("\n".join(str(fault) for fault in read.faults))
-    return read.spec
+    return spec_file.only(path, AGENTS)
 
 
 def _with_tools(ask: Callable[[Any], Awaitable[Any]]) -> Any:

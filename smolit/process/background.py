@@ -72,8 +72,8 @@ def _start(settings: Settings) -> IO[bytes]:
     return shell.stdin
 
 
-def wait_ready(settings: Settings, progress: Progress) -> list[Standing]:
-    """Wait until every process takes work in, and return how they are.
+def wait_ready(settings: Settings, progress: Progress, require: Callable[[], None] = lambda: None) -> list[Standing]:
+    """Wait until every process takes work in, and return how they are; what `require` raises at a look ends the wait.
 
     Raises:
         ProcessesNotReady: some do not in time, or the runner ended; the message names the log.
@@ -83,6 +83,7 @@ def wait_ready(settings: Settings, progress: Progress) -> list[Standing]:
     told: set[str] = set()
     seen_runner = False
     while True:
+        require()
         standings = census(settings.data_dir)
         ready = {one.identity for one in standings if one.ready}
         if ready - told:

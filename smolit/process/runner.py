@@ -19,7 +19,7 @@ from smolit.process.log import Who
 from smolit.process.record import ProcessRecord
 from smolit.process.roster import STOP_STAGES, Slot, extras, slots
 from smolit.process.shell import alone
-from smolit.process.start import Child, Starter
+from smolit.process.start import Child, Starter, how_ended
 from smolit.settings import Settings
 from smolit.stack import process
 
@@ -159,7 +159,7 @@ class Runner:
             lived_s = time.monotonic() - began
             delay_s = next_delay(delay_s, lived_s)
             restarts += 1
-            self._log.warning(f"{slot.identity} {_ended(code)} after {lived_s:.1f} s; starting it again in {delay_s:.1f} s")
+            self._log.warning(f"{slot.identity} {how_ended(code)} after {lived_s:.1f} s; starting it again in {delay_s:.1f} s")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), delay_s)
 
@@ -235,10 +235,3 @@ def _started_at(pid: int) -> float:
         return psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
         return 0.0
-
-
-def _ended(code: int | None) -> str:
-    """Say how a process ended."""
-    if code is None:
-        return "went with its nursery"
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"

@@ -1,6 +1,7 @@
 """The two ways to start a process for the runner: forked by a nursery, or a new interpreter that loads everything itself."""
 
 import asyncio
+import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,7 @@ class Child(Protocol):
     def pid(self) -> int:
         """The system process."""
 
-    def send_signal(self, signal: int, /) -> None:
+    def send_signal(self, how: int, /) -> None:
         """Send a signal; raises ProcessLookupError if the process has ended."""
 
     async def wait(self) -> int | None:
@@ -200,3 +201,10 @@ def _process(pid: int) -> psutil.Process | None:
         return psutil.Process(pid)
     except psutil.NoSuchProcess:
         return None
+
+
+def how_ended(code: int | None) -> str:
+    """Say how a process ended: by its exit code, or minus the signal; None: it went with its nursery."""
+    if code is None:
+        return "went with its nursery"
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"

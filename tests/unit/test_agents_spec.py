@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.errors import BadSpecs
-from agents.spec import Known, lint, load, read
+from agents.spec import AGENTS, Known, agents_that, load, read
 from events.agent import AgentSpec
 
 GOOD = b"""\
@@ -111,7 +111,7 @@ def test_one_bad_file_does_not_hide_the_others(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_bytes(b"id: b\n")
     (tmp_path / "c.yaml").write_bytes(b"[")
 
-    specs, told = lint(tmp_path)
+    specs, told = AGENTS.lint(tmp_path)
 
     assert [spec.id for spec in specs] == ["adder"]
     assert {fault.file for fault in told} == {"b.yaml", "c.yaml"}
@@ -149,7 +149,7 @@ settings:
 
 def test_what_stands_deep_inside_is_told_with_its_line() -> None:
     """Schemas, settings of steps and of what is tried instead, tools and domains: each fault on its line."""
-    told = [str(fault) for fault in read("a.yaml", STEPS, Known(tools=("search",), domains=())).faults]
+    told = [str(fault) for fault in agents_that(Known(tools=("search",), domains=())).read("a.yaml", STEPS).faults]
 
     assert [fault.split(":")[1] for fault in told] == ["8", "9", "10", "14", "15", "20"]
     assert "'amount'" in told[0]
@@ -165,11 +165,12 @@ def test_names_that_nobody_can_know_here_are_not_looked_at() -> None:
     good = STEPS.replace(b"amount", b"number").replace(b"most_char:", b"most_chars:").replace(b"do: nobody", b"do: arithmetic")
     good = good.replace(b"http://x/}", b"http://x/, idempotent: true}")
 
-    assert [str(fault) for fault in read("a.yaml", good, Known()).faults] == ["a.yaml:9: tools: 'search' is named twice"]
+    unlooked = agents_that(Known())
+    assert [str(fault) for fault in unlooked.read("a.yaml", good).faults] == ["a.yaml:9: tools: 'search' is named twice"]
     good = good.replace(b", search]", b"]")
-    assert read("a.yaml", good, Known()).faults == ()
+    assert unlooked.read("a.yaml", good).faults == ()
     unknown = good.replace(b"plausible_date", b"plausible")
-    assert "a.yaml:17: settings.steps[1].check[0]" in str(read("a.yaml", unknown, Known()).faults[0])
+    assert "a.yaml:17: settings.steps[1].check[0]" in str(unlooked.read("a.yaml", unknown).faults[0])
 
 
 def test_an_agent_that_lives_elsewhere_names_its_pool() -> None:

@@ -1,11 +1,14 @@
 """The table of contents: what is listed, and how old versions reach the newest."""
 
 import re
+from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
 
+import events.request
+import events.task
 from events.catalog import CATALOG, FACTS, NOTICES, REQUESTS, UPCASTS, Catalog
 from events.errors import MalformedPayload, MissingUpcaster, UnknownEventType, UnknownEventVersion
 from events.event import Envelope, Event, Fact, Message, Payload, event, upcast
@@ -146,6 +149,16 @@ def test_every_declared_event_is_listed() -> None:
     declared = _leaves(Message) - {Sampled}
 
     assert {cls for cls in declared if cls.__module__.startswith("events.")} == set(CLASSES)
+
+
+@pytest.mark.parametrize("door", [events.request, events.task], ids=lambda door: door.__name__)
+def test_a_door_shows_every_event_behind_it(door: ModuleType) -> None:
+    """Whoever imports from the package need not know which module of it an event is in, and nothing stands there in vain."""
+    behind = {cls.__name__ for cls in CLASSES if cls.__module__.startswith(f"{door.__name__}.")}
+
+    assert behind
+    assert behind <= set(door.__all__)
+    assert [name for name in door.__all__ if not hasattr(door, name)] == []
 
 
 def _leaves(cls: type[Message]) -> set[type[Message]]:

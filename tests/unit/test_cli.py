@@ -10,11 +10,11 @@ import pytest
 from bus.errors import KafkaUnreachable
 from events.request import OtherAnswer
 from smolit.cli import app
+from smolit.cli.batch import batch
 from smolit.cli.catalog import COMMANDS
 from smolit.cli.experiment import variants
 from smolit.cli.option import moment, task_named
 from smolit.cli.out import cell
-from smolit.cli.task import batch
 from smolit.cli.task_change import compared, judgement
 from smolit.errors import UsageInvalid
 
@@ -269,3 +269,21 @@ def test_only_the_modules_of_what_was_typed_are_imported() -> None:
     assert [command.words for command in app.needed(["policy", "show", "x"], COMMANDS)] == ["policy show"]
     assert [command.words for command in app.needed(["status"], COMMANDS)] == ["status"]
     assert {command.noun for command in app.needed(["--help"], COMMANDS)} == {None}
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["tool", "call", "calculator", "--arguments"], "--arguments"),
+        (["llm", "ask", "hello", "--schema"], "--schema"),
+        (["task", "submit", "2 + 2", "--input"], "--input"),
+        (["policy", "set", "uniform", "--reason", "why", "--parameters"], "--parameters"),
+    ],
+)
+@pytest.mark.parametrize("typed", ["[1]", "{", "1"])
+def test_what_must_be_an_object_is_refused_by_the_name_of_its_option(
+    words: list[str], option: str, typed: str, lone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is opened: no stack runs here."""
+    assert app.run([*words, typed]) == app.USAGE
+    assert f"{option} must be a JSON object" in capsys.readouterr().err

@@ -12,8 +12,9 @@ from agents.llm import fit, pii, prompt, weights
 from agents.llm.allowance import Retries
 from agents.llm.backend import BackendFailed
 from agents.llm.breaker import MOST_CALLS, MOST_FAILURES, Breaker
-from agents.llm.client import read, retry_after_s
+from agents.llm.completion import read
 from agents.llm.price import BadPrices, Price, load
+from agents.llm.trouble import retry_after_s
 from agents.port import Ask, Message
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from agents.card_file import CARDS
 from agents.card_file import load as load_cards
-from agents.card_file import read as read_card
 from agents.catalog import build
 from agents.choosing import KnownModel
 from agents.errors import AgentFailed
@@ -147,9 +147,9 @@ def test_a_fault_of_a_card_is_told_with_its_line(changed: str, line: int, what: 
     rows = [changed if row.startswith(f"{field}:") else row for row in rows]
     rows += [] if changed in rows else [changed]
 
-    found = read_card("small.yaml", "\n".join(rows).encode())
+    found = CARDS.read("small.yaml", "\n".join(rows).encode())
 
-    assert found.card is None
+    assert found.spec is None
     assert [(fault.file, fault.line) for fault in found.faults] == [("small.yaml", line)]
     assert what in found.faults[0].what
 

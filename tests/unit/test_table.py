@@ -18,7 +18,8 @@ from agents.sheet import sheets, table_name
 from agents.table.asking import ask
 from agents.table.cabinet import MOST_ROWS, Cabinet, opened
 from agents.table.column import Column
-from agents.table.question import Sheet, sql_of
+from agents.table.marked import Sheet
+from agents.table.question import sql_of
 from agents.table.reading import TableRefused, written
 from agents.tools.table import tools
 from events.task import FileRef
