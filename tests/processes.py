@@ -17,9 +17,8 @@ from smolit.process.prepare import prepare
 from smolit.process.roster import environment
 from smolit.settings import Settings, load_settings
 from smolit.stack import local
+from tests.said import PATIENCE_S
 from tests.stacks import namespace_on
-
-PATIENCE_S = 60.0
 
 
 @contextmanager

@@ -29,10 +29,9 @@ from smolit.process.census import census
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
+from tests.said import PATIENCE_S
 from tests.service import served
 
-pytestmark = pytest.mark.timeout(300)
-PATIENCE_S = 90.0
 POLISH = "Please polish this verse: {}"
 
 

@@ -31,7 +31,6 @@ from tests.said import Said, Smolit, redirected, until
 
 AGENTS = ("adder", "sums")
 SWITCHES = ("promoted", "rolled_back", "set", "given_back")
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from smolit.stack import local
 from tests.processes import all_running
 from tests.said import Smolit, command_line, until
 
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 CSV = "region;amount\nnorth;1,5\nsouth;2\nnorth;3\n"
 WAVE = [round(10 + place / 10 + (3, 1, -2, 0)[place % 4], 3) for place in range(48)]
 TASKS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -14,10 +14,8 @@ from smolit.cli import app
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
-from tests.said import Smolit, command_line, until
+from tests.said import Smolit, caught_up, command_line, until
 from tests.service import served
-
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 
 
 class Desk(BaseHTTPRequestHandler):
@@ -127,7 +125,9 @@ def test_what_followed_from_what_is_one_tree_over_all_parts(smolit: Smolit) -> N
     task = split(smolit, DIAMOND)["task_id"]
 
     shown = until(lambda: smolit("plan", "show", task, "--json"), lambda said: said.code == 0 and ended(said.json)).json
-    tree = until(lambda: smolit("events", "trace", task), lambda said: said.out.count("task.ended") == 5).out
+    until(lambda: smolit("events", "trace", task), lambda said: said.out.count("task.ended") == 5)
+    caught_up(smolit)
+    tree = smolit("events", "trace", task).out
     from_log = smolit("events", "trace", task, "--from-log").out
 
     assert {one["step"]: one["outcome"] for one in shown["steps"]} == dict.fromkeys(("loud", "words", "mood", "sum"), "completed")

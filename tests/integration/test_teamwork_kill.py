@@ -25,8 +25,6 @@ from tests.processes import all_running
 from tests.said import PATIENCE_S, Smolit, redirected, until
 from tests.service import served
 
-pytestmark = pytest.mark.timeout(300)
-
 
 class Provider(BaseHTTPRequestHandler):
     """Does a thing once for each key, however often it is asked, and takes its time over it."""

@@ -23,7 +23,6 @@ from tests.said import Smolit, command_line, until
 from tests.service import served
 
 KEY = "CANARY-key-2718281828"
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 
 
 class Shop(BaseHTTPRequestHandler):

@@ -21,7 +21,6 @@ from training import checkpoint  # noqa: E402  # only where torch is there
 
 ROOT = Path(__file__).parent.parent.parent
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-pytestmark = pytest.mark.timeout(300)
 
 
 def start(folder: Path, *more: str, run: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
