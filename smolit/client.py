@@ -28,7 +28,7 @@ Clock = Callable[[], datetime]
 Entropy = Callable[[int], bytes]
 Answer = AnswerGiven | RequestRefused
 
-EFFECT_S = 15.0  # how long a request may take to come into force before we stop waiting for it
+EFFECT_S = 30.0  # how long a request may take to come into force before we stop waiting for it
 _CLIENT_ID = "smolit-client"
 
 

@@ -162,7 +162,7 @@ def _is_end(fact: object, request: Request) -> bool:
     return isinstance(fact, OUTCOMES)
 
 
-async def known_by(desk: Desk, offset: int, patience_s: float = 15.0) -> bool:
+async def known_by(desk: Desk, offset: int, patience_s: float = 60.0) -> bool:
     """Wait until the read models know an offset; false if that takes too long."""
     connection = await connect(desk.endpoints.postgres, "smolit-cli")
     try:

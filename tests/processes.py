@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +15,13 @@ import pytest
 
 from smolit.folder import claim
 from smolit.process.background import wait_ready
+from smolit.process.census import census
 from smolit.process.prepare import prepare
 from smolit.process.roster import environment
 from smolit.settings import Settings, load_settings
 from smolit.stack import local
+from tests.said import PATIENCE_S
 from tests.stacks import namespace_on
-
-PATIENCE_S = 60.0
 
 
 @contextmanager
@@ -27,7 +29,7 @@ def all_running(stack: local.Endpoints, folder: Path, **more: Any) -> Iterator[S
     """Yield the settings under which everything runs; this process has them in its environment meanwhile."""
     with namespace_on(stack, folder / "data") as mine, pytest.MonkeyPatch.context() as patch:
         given = {"topic_prefix": mine.topic_prefix, "kafka": mine.kafka, "postgres": mine.postgres, **more}
-        settings = load_settings(data_dir=folder / "data", encoder="hashed", workers=1, start_timeout_s=200.0, **given)
+        settings = load_settings(data_dir=folder / "data", encoder="hashed", workers=1, start_timeout_s=300.0, **given)
         for name, value in environment(settings, {}).items():
             patch.setenv(name, value)
         claim(settings.data_dir)
@@ -36,6 +38,15 @@ def all_running(stack: local.Endpoints, folder: Path, **more: Any) -> Iterator[S
             begin()
             wait_ready(settings, lambda _said: None)
             yield settings
+
+
+def kill(settings: Settings, name: str) -> None:
+    """Kill a process as it is, without a word; one that was just killed is there again first."""
+    end = time.monotonic() + PATIENCE_S
+    while not (pids := [one.pid for one in census(settings.data_dir) if one.identity == f"{name}-1" and one.pid]):
+        assert time.monotonic() < end, f"{name} did not come back"
+        time.sleep(0.05)
+    os.kill(pids[0], signal.SIGKILL)
 
 
 @contextmanager

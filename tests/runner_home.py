@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 
 from smolit.process.census import Standing, census
+from tests.said import PATIENCE_S
 
 KIT = Path(__file__).with_name("runner_kit.py")
 PROCESSES = 9  # with one worker, and the local language model
-PATIENCE_S = 60.0
 
 
 class Home:

@@ -1,4 +1,7 @@
-"""Facts of several scopes for tests of the tracker; run as a program it tracks them, one line for each scope that is done."""
+"""Facts of several scopes for tests of the tracker; run as a program it tracks them.
+
+It writes one line for each scope that is done, and goes on when it is told to by one.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -26,4 +29,4 @@ def facts(scopes: Sequence[str] = ("one", "two", "three", "four"), versions: int
 
 
 if __name__ == "__main__":
-    catch_up(sys.argv[1], facts(), lambda said: print(said, flush=True))
+    catch_up(sys.argv[1], facts(), lambda said: print(said, flush=True) or sys.stdin.readline())

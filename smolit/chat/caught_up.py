@@ -9,7 +9,7 @@ from smolit.errors import CheckFailed
 from smolit.process.lag import positions
 from store.postgres import Connection
 
-_PATIENCE_S, _LOOK_S = 30.0, 0.05
+_PATIENCE_S, _LOOK_S = 60.0, 0.05
 
 
 async def caught_up(desk: Desk, connection: Connection) -> None:

@@ -18,7 +18,7 @@ from smolit.cli.explain import explained
 from smolit.client import Ask
 from smolit.errors import NothingFound, UsageInvalid
 
-_LAG_S = 5.0
+_LAG_S = 30.0
 Answer = list[str]  # lines for people
 HELP = (
     ("/help", "what can be typed"),

@@ -18,7 +18,7 @@ from smolit.process.keys import keyring
 from store import approval
 from store.approval import Approval, State
 
-_SETTLED_S = 10.0
+_SETTLED_S = 30.0
 _POLL_S = 0.1
 Which = Annotated[str, typer.Argument(metavar="APPROVAL", help="Id of the question, or how it begins.")]
 All = Annotated[bool, typer.Option("--all", help="Those that are settled, too.")]

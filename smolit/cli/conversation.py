@@ -18,7 +18,7 @@ from smolit.cli.option import Json, Limit, Tenant, moment
 from smolit.errors import CheckFailed, UsageInvalid
 from store.postgres import Connection
 
-_DOOR_S = 10.0
+_DOOR_S = 30.0
 Which = Annotated[str, typer.Argument(metavar="CONVERSATION", help="Id of a conversation.")]
 Text = Annotated[str, typer.Argument(metavar="TEXT", help="What is said.")]
 OfUser = Annotated[str | None, typer.Option("--user", help="Only those that this user began.")]

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from bench.command_start import Figures
 from smolit.cli.app import OK, run
 
 
-@pytest.mark.timeout(900)
 def test_a_warm_start_ends_in_an_answer_and_tells_its_steps(tmp_path: Path) -> None:
     """The stack is started, asked, stopped and started again; the steps are told in order, the answer comes last."""
     written = tmp_path / "figures.json"

@@ -19,6 +19,7 @@ from bus.errors import KafkaUnreachable
 from bus.producer import Publisher
 from bus.reader import PartitionReader
 from events.wire import Outgoing
+from tests.said import PATIENCE_S
 
 
 def name() -> str:
@@ -28,7 +29,7 @@ def name() -> str:
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something to become true in the broker, or in a task; a broker that just woke may not answer at once."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not await _holds(condition):  # noqa: ASYNC110  # nothing there could set an event of ours
             await asyncio.sleep(0.02)
 
@@ -144,7 +145,7 @@ async def produce_raw(
 async def read(source: PartitionReader, count: int) -> list[int]:
     """Read until `count` records have come; return their numbers."""
     found: list[int] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while len(found) < count:
             found += [int(record.value or b"-1") for record in await source.fetch()]
     return found
@@ -152,7 +153,7 @@ async def read(source: PartitionReader, count: int) -> list[int]:
 
 async def drain(source: PartitionReader) -> None:
     """Read until something is wrong; a minute of peace is an error."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             await source.fetch()
 

@@ -82,7 +82,7 @@ def _memory(over_mb: int) -> Memory | None:
     """Return a guard that is content with what the process uses now and so much more."""
     used = gauge(os.getpid())
     now = used() or 0
-    return Memory(Bounds(now + over_mb * MIB, now + 2 * over_mb * MIB, grace_s=0.5), used, _end) if over_mb else None
+    return Memory(Bounds(now + over_mb * MIB, now + 2 * over_mb * MIB, grace_s=10.0), used, _end) if over_mb else None
 
 
 async def work(orders: Orders) -> None:

@@ -13,6 +13,7 @@ from projections.catalog import PROJECTIONS
 from projections.projection import Projection
 from projections.runner import Projector
 from tests.builders import life
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
 
 TENANTS = ("default",)
@@ -29,7 +30,7 @@ class Process:
 
     async def reaches(self, condition: Callable[[int | None], bool]) -> None:
         """Wait until its lag is as wanted."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition(await self.projector.lag()):  # noqa: ASYNC110 the lag is asked for, nobody announces it
                 await asyncio.sleep(0.05)
 

@@ -20,8 +20,6 @@ from tests.processes import all_running
 from tests.said import Said, Smolit, command_line, until
 from tests.toolchain import cache, fetched, npm_folder, tool
 
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -244,7 +242,7 @@ def elsewhere(
     given = {**os.environ, "SMOLIT_KAFKA": settings.kafka, "SMOLIT_TOPIC_PREFIX": settings.topic_prefix}
     given["SMOLIT_WORKER_KEY"] = str(key) if key else ""
 
-    for _ in range(30):  # it ends where its pool has no topic yet, and whoever runs it starts it again
+    for _ in range(120):  # it ends where its pool has no topic yet, and whoever runs it starts it again
         nice = ["nice", "-n", "19"]  # it takes what processors there are, and what it speaks to needs some
         process = subprocess.Popen(
             [*nice, *program, pool, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=given
@@ -269,6 +267,12 @@ def at_work(settings: Settings, name: str) -> int:
     with psycopg.connect(settings.postgres.get_secret_value()) as connection:
         row = connection.execute(query, (f"%#{name}",)).fetchone()
     return int(row[0]) if row else 0
+
+
+def busy(smolit: Smolit, pool: str) -> Said:
+    """Return as JSON how many attempts each worker of a pool says that it is at."""
+    listed = [one for one in smolit("agent", "workers", "--json").json if one["pool"].endswith(f"/{pool}")]
+    return Said(0, json.dumps({one["worker"]: one["busy"] for one in listed}), "")
 
 
 @pytest.mark.parametrize(
@@ -318,8 +322,7 @@ def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
     assert row
     assert row[0] >= 1
     assert [(task["task"]["outcome"], len(task["attempts"])) for task in shown] == [("completed", 1)] * len(numbers)
-    listed = [one for one in smolit("agent", "workers", "--json").json if one["pool"].endswith(f"/{language}")]
-    assert {one["worker"]: one["busy"] for one in listed} == {"victim": 0, "heir": 0}
+    until(lambda: busy(smolit, language), lambda said: said.json == {"victim": 0, "heir": 0})
     refused = until(
         partial(smolit, "dlq", "list", "--limit", "100", "--json"),
         lambda said: {"unsigned", "unknown_key"} <= {one["reason"] for one in said.json},

@@ -23,7 +23,6 @@ KEYS = {
 }  # fmt: skip
 
 
-@pytest.mark.timeout(600)  # two sets of processes start one after the other
 def test_a_small_run_measures_the_path_and_its_floor(
     stack: local.Endpoints, stack_settings: Settings, namespace: Namespace
 ) -> None:

@@ -16,9 +16,9 @@ from events.topics import TASKS, Names
 from events.wire import TYPE_HEADER, Incoming, Outgoing
 from streams.app import Brain
 from streams.errors import StreamCrashed
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
 
-WAIT_S = 60
 NOBODY = b"nobody waits for it"
 
 
@@ -95,7 +95,7 @@ async def publish(namespace: Namespace, topic: str, values: Sequence[bytes], kin
 
 async def until(true: Callable[[], bool]) -> None:
     """Wait until something is true."""
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not true():  # noqa: ASYNC110 a condition with a deadline
             await asyncio.sleep(0.05)
 
@@ -118,7 +118,7 @@ async def acknowledged(namespace: Namespace) -> int:
 
 async def until_acknowledged(namespace: Namespace, end: int) -> None:
     """Wait until the group has committed this offset."""
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while await acknowledged(namespace) < end:  # noqa: ASYNC110 a condition with a deadline
             await asyncio.sleep(0.2)
 
@@ -137,7 +137,7 @@ async def test_a_batch_that_failed_is_read_again(namespace: Namespace, tmp_path:
     failing = brain_of(Noting(topic, fails=True), namespace, tmp_path)
     await failing.start()
     with pytest.raises(ValueError, match="planted"):
-        await asyncio.wait_for(failing.wait_failed(), WAIT_S)
+        await asyncio.wait_for(failing.wait_failed(), PATIENCE_S)
     await failing.stop()
     working = Noting(topic)
     brain = brain_of(working, namespace, tmp_path)
@@ -216,7 +216,7 @@ async def test_a_record_is_foreseen_while_those_before_it_are_at_work(namespace:
 async def test_what_gathered_comes_at_once(namespace: Namespace, tmp_path: Path) -> None:
     """Between two deliveries nothing is read ahead: what came in the meantime is one batch, not its first record alone."""
     topic = await topic_for(namespace)
-    processor = Noting(topic, gather_s=3.0)
+    processor = Noting(topic, gather_s=6.0)
     brain = brain_of(processor, namespace, tmp_path)
     await brain.start()
     try:
@@ -244,7 +244,7 @@ async def test_a_part_of_faust_that_died_ends_the_stream(namespace: Namespace, t
         await until_seen(processor, [b"one"])
         await brain._app._fetcher.crash(RuntimeError("planted"))
         with pytest.raises(StreamCrashed, match="planted"):
-            await asyncio.wait_for(brain.wait_failed(), WAIT_S)
+            await asyncio.wait_for(brain.wait_failed(), PATIENCE_S)
     finally:
         await brain.stop()
 
@@ -253,7 +253,7 @@ async def test_what_nobody_waits_for_comes_with_the_next(
     namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It lets others join it for a moment, and comes by itself if there are none."""
-    monkeypatch.setattr("streams.app.LULL_S", 2.0)
+    monkeypatch.setattr("streams.app.LULL_S", 4.0)
     topic = await topic_for(namespace)
     processor = Noting(topic)
     brain = brain_of(processor, namespace, tmp_path)

@@ -15,11 +15,10 @@ from smolit.process.roster import environment
 from smolit.process.shell import FAILED
 from smolit.settings import load_settings
 from streams.app import SESSION_S
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
 
 PROGRAM = Path(__file__).with_name("brain_endless.py")
-PATIENCE_S = 60.0
-SOON_S = 15.0
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -48,7 +47,7 @@ def test_who_slept_too_long_ends_at_once_and_says_why(namespace: Namespace) -> N
         process.send_signal(signal.SIGSTOP)
         time.sleep(SESSION_S + 1)  # there is nothing to wait for: standing still is what is tried
         process.send_signal(signal.SIGCONT)
-        _, said = process.communicate(timeout=SOON_S)
+        _, said = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
         process.communicate()

@@ -10,6 +10,7 @@ from bus.broadcast import Broadcast
 from bus.errors import LogChanged, WrongTopics
 from events.wire import Incoming
 from tests.integration import bus_kit as kit
+from tests.said import PATIENCE_S
 
 
 @asynccontextmanager
@@ -103,7 +104,7 @@ async def test_a_failure_while_following_surfaces(kafka: str) -> None:
         async with following(kafka, [topic], lambda record: print(1 // (1 - record.offset))) as broadcast:
             broadcast.check()
             await kit.publish(kafka, kit.records(topic, 1, first=1))
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 with pytest.raises(ZeroDivisionError):
                     await broadcast.failed()
 
@@ -140,7 +141,7 @@ async def test_a_topic_that_disappears_ends_the_following(kafka: str) -> None:
         await kit.until(lambda: reached(broadcast, topic, 1))
         await kit.delete(kafka, topic)
 
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(LogChanged):
                 await broadcast.failed()
 

@@ -14,6 +14,7 @@ from bus.producer import Published, Publisher
 from bus.reader import PartitionReader
 from events.topics import AGENTS, MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
 from tests.integration import bus_kit as kit
+from tests.said import PATIENCE_S
 
 
 async def test_what_was_published_is_in_the_log(kafka: str) -> None:
@@ -44,7 +45,7 @@ async def test_nothing_to_publish_is_no_error(kafka: str) -> None:
 
 async def test_what_waits_behind_a_call_that_failed_is_not_sent(kafka: str) -> None:
     """Calls may overlap, and what comes later may follow from what did not come about; the next call is free again."""
-    async with kit.a_topic(kafka) as topic, kit.publisher(kafka, patience_s=1.0) as publisher:
+    async with kit.a_topic(kafka) as topic, kit.publisher(kafka, patience_s=3.0) as publisher:
         lost, behind = await asyncio.gather(
             publisher.publish(kit.records(f"{topic}.missing", 1)),
             publisher.publish(kit.records(topic, 1)),
@@ -92,7 +93,7 @@ async def test_a_missing_topic_is_named(kafka: str) -> None:
 
 async def test_a_broker_that_falls_silent_is_unreachable_and_comes_back(kafka: str) -> None:
     """A publisher waits no longer than it was told to, and works again afterwards; repeats are the price."""
-    async with kit.a_topic(kafka) as topic, kit.publisher(kafka, patience_s=1.0) as publisher:
+    async with kit.a_topic(kafka) as topic, kit.publisher(kafka, patience_s=3.0) as publisher:
         await publisher.publish(kit.records(topic, 1))
         with kit.frozen(kafka), pytest.raises(KafkaUnreachable):
             await publisher.publish(kit.records(topic, 1, first=1))
@@ -122,7 +123,7 @@ async def test_a_publisher_stops_although_the_broker_is_silent(kafka: str) -> No
         with kit.frozen(kafka):
             with pytest.raises(KafkaUnreachable):
                 await publisher.publish(kit.records(topic, 1))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await publisher.stop()
 
         assert asyncio.all_tasks() == before
@@ -142,7 +143,7 @@ async def test_nobody_waits_long_for_a_kafka_that_is_not_there(outage: str) -> N
     """Every way in gives the same named error within seconds and leaves nothing open."""
     async with kit.silent_broker(hang_up=outage == "hangs up") as address:
         kafka = "127.0.0.1:1" if outage == "refused" else address
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             outcomes = await asyncio.gather(
                 look(kafka),
                 provision(kafka, {"t": AGENTS}),

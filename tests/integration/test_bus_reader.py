@@ -13,6 +13,7 @@ from bus.reader import PartitionReader, by_place
 from events.topics import TASKS
 from events.wire import Incoming
 from tests.integration import bus_kit as kit
+from tests.said import PATIENCE_S
 
 
 async def truncate(kafka: str, topic: str, before: int) -> None:
@@ -38,7 +39,7 @@ async def test_a_record_keeps_its_place_key_and_headers(kafka: str) -> None:
         await kit.publish(kafka, kit.records(topic, 1, key=b"task"))
 
         async with kit.reader(kafka, {(topic, 0): 0}) as source:
-            (record,) = (await source.fetch(wait_ms=5_000))[:1]
+            (record,) = (await source.fetch(wait_ms=60_000))[:1]
 
     assert (record.origin, record.key, record.headers, record.value) == (f"{topic}/0/0", b"task", (("ce_id", b"0"),), b"0")
 
@@ -58,7 +59,7 @@ async def test_what_gathers_while_a_reader_rests_comes_at_once(kafka: str) -> No
     ):
         await publisher.publish(kit.records(topic, 1))
         await kit.read(source, 1)
-        resting = asyncio.create_task(source.rest(2.5))
+        resting = asyncio.create_task(source.rest(6.0))
         await asyncio.sleep(0.3)
         await publisher.publish(kit.records(topic, 1))
         await asyncio.sleep(0.3)
@@ -66,7 +67,7 @@ async def test_what_gathers_while_a_reader_rests_comes_at_once(kafka: str) -> No
         assert not resting.done()
         await resting
 
-        assert len(await source.fetch(wait_ms=5_000)) == 3
+        assert len(await source.fetch(wait_ms=60_000)) == 3
 
 
 async def test_a_reader_turned_back_reads_again_and_a_resting_partition_is_silent(kafka: str) -> None:
@@ -136,7 +137,7 @@ async def test_records_deleted_before_we_read_them_stop_the_reader(kafka: str) -
         large = [replace(record, value=b"x" * 1_000_000) for record in kit.records(topic, 15)]
         await kit.publish(kafka, large)
         async with kit.reader(kafka, {(topic, 0): 0}) as source:
-            await source.fetch(limit=1, wait_ms=5_000)
+            await source.fetch(limit=1, wait_ms=60_000)
             await truncate(kafka, topic, before=15)
             await kit.publish(kafka, kit.records(topic, 1))
 
@@ -195,7 +196,7 @@ async def test_records_are_grouped_by_partition_in_order(kafka: str) -> None:
         await kit.publish(kafka, [*kit.records(topic, 5, key=b"a"), *kit.records(topic, 5, key=b"b")])
         async with kit.reader(kafka, {(topic, 0): 0, (topic, 1): 0}) as source:
             found = []
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 while len(found) < 10:
                     found += await source.fetch()
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -25,14 +23,12 @@ from smolit.chat.session import Chat, Reply
 from smolit.cli import app
 from smolit.cli.desk import open_desk
 from smolit.client import ends, events_in, places_of, reading
-from smolit.process.census import census
 from smolit.settings import Settings
 from smolit.stack import local
-from tests.processes import all_running
+from tests.processes import all_running, kill
+from tests.said import PATIENCE_S
 from tests.service import served
 
-pytestmark = pytest.mark.timeout(300)
-PATIENCE_S = 90.0
 POLISH = "Please polish this verse: {}"
 
 
@@ -84,15 +80,6 @@ def _fresh() -> None:
     """Let nobody hang on what an earlier test left."""
     Polisher.asked.clear()
     Polisher.free.clear()
-
-
-def kill(settings: Settings, name: str) -> None:
-    """Kill a process as it is, without a word; one that was just killed is there again first."""
-    end = time.monotonic() + PATIENCE_S
-    while not (pids := [one.pid for one in census(settings.data_dir) if one.identity == f"{name}-1" and one.pid]):
-        assert time.monotonic() < end, f"{name} did not come back"
-        time.sleep(0.05)
-    os.kill(pids[0], signal.SIGKILL)
 
 
 async def reply_to(chat: Chat, text: str) -> Reply:

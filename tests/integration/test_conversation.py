@@ -41,11 +41,9 @@ from smolit.settings import Settings
 from smolit.stack import local
 from store.mailbox import Taken
 from tests.processes import all_running
-from tests.said import Smolit, redirected, until
+from tests.said import PATIENCE_S, Said, Smolit, redirected, until
 from tests.talk import letter, sent
 
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
-PATIENCE_S = 60.0
 ROOM = 5  # messages of a mailbox
 
 
@@ -141,7 +139,7 @@ def test_what_is_forgotten_is_nowhere(smolit: Smolit, settings: Settings) -> Non
     until(lambda: smolit("memory", "show", "--user", "eve", "--json"), lambda said: said.json == [])
     after = chat_here("What is my cat called?", user="eve")
     assert not any(canary in one["text"] for one in after + other)
-    assert where(settings, canary) == {"event_log_v1"}
+    until(lambda: Said(0, repr(where(settings, canary)), ""), lambda said: said.out == repr({"event_log_v1"}))
     assert smolit("projection", "rebuild", "--all").code == 0
     assert where(settings, canary) == {"event_log_v1"}
     assert smolit("memory", "show", "--user", "eve", "--history", "--json").json[0]["state"] == "forgotten"

@@ -18,6 +18,7 @@ from store.errors import Fenced
 from tests.builders import Log, admitted, cancel_requested, ended, given, paused, started
 from tests.integration.hands_kit import Floor, asked, chose, floor, now, spec, task_id
 from tests.integration.hands_kit import joined as registered_as
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
 
 
@@ -37,7 +38,7 @@ def begin(hall: Floor, kafka: str, stopped: asyncio.Event) -> "asyncio.Task[None
 
 async def queued(hall: Floor, count: int) -> None:
     """Wait until so many attempts are in the queue."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             if await hall.value("select count(*) from ops.work_attempt") == count:
                 return
@@ -79,7 +80,7 @@ async def test_a_dispatch_whose_position_was_moved_stops(namespace: Namespace) -
         await publish(namespace.kafka, hall.names, asked(2), chose(2))
 
         with pytest.raises(Fenced):
-            await asyncio.wait_for(running, 30)
+            await asyncio.wait_for(running, PATIENCE_S)
 
         assert (await hall.state(2))[0] is None
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from events.task import TaskEnded
 from tests.integration.hands_kit import Floor, asked, chose, task_id
 from tests.integration.test_work_processes import orders, shop, until, worker
+from tests.said import PATIENCE_S
 from tests.service import served
 from tests.stacks import Namespace
 
@@ -31,7 +32,7 @@ class Provider(BaseHTTPRequestHandler):
         key = f"{self.path} {order['item']}" if self.path == "/plain" else self.headers["idempotency-key"]
         self.calls[key] += 1
         self.done.setdefault(key, order)
-        self.slow.wait(20)
+        self.slow.wait(PATIENCE_S)
         body = json.dumps({"done": order}).encode()
         try:
             self.send_response(200)
@@ -48,7 +49,7 @@ class Provider(BaseHTTPRequestHandler):
 def settings_of(url: str, path: str, idempotent: bool) -> dict[str, Any]:
     """Return the settings of an agent that orders."""
     operation = {"path": path, "method": "POST", "idempotent": idempotent, "parameters": {"type": "object"}}
-    return {"base": url.rstrip("/"), "operations": {"order": operation}, "timeout_s": 30.0}
+    return {"base": url.rstrip("/"), "operations": {"order": operation}, "timeout_s": 2 * PATIENCE_S}
 
 
 async def killed_in_the_middle(hall: Floor, namespace: Namespace, first: int, path: str) -> None:
@@ -59,7 +60,7 @@ async def killed_in_the_middle(hall: Floor, namespace: Namespace, first: int, pa
     Provider.slow.clear()
     before = sum(Provider.calls.values())
     with worker(orders(namespace, f"victim{first}", capacity=COUNT)) as victim:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while sum(Provider.calls.values()) < before + COUNT:  # noqa: ASYNC110 the provider lives in threads
                 await asyncio.sleep(0.05)
         os.kill(victim.pid, signal.SIGKILL)

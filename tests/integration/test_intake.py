@@ -28,6 +28,7 @@ from streams.errors import BatchBefore
 from streams.intake import Intake
 from tests.builders import spec
 from tests.integration import bus_kit as kit
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
 
 SUMS = spec("sums", skills=("sums",))
@@ -66,7 +67,7 @@ class Desk:
         places = {(self.names.of(topic), partition): 0 for partition in range(topic.partitions)}
         async with kit.reader(self._kafka, places) as reader:
             records: list[Incoming] = []
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 while len(records) < count:
                     records += await reader.fetch()
         return [decode(record.headers, record.value) for record in records]

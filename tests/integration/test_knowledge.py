@@ -4,22 +4,25 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psycopg
 import pytest
 
+from handlers.reindex import NAME as REINDEX
 from smolit.process.endpoints import locate
 from smolit.process.record import read as read_record
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
-from tests.said import Smolit, command_line, until
+from tests.said import PATIENCE_S, Smolit, command_line, until
 
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 CANARY = "xylocopa7731"
+TAKEN_IN = "select count(*) from ops.knowledge_document where domain = 'batch'"
 LACKING = """
 select count(*) from public.knowledge_chunks c join public.knowledge_documents d using (tenant, document_id, version)
 where d.state = 'live' and not exists (
@@ -150,20 +153,45 @@ def test_another_encoder_takes_over_at_once(smolit: Smolit, tmp_path: Path) -> N
     assert smolit("knowledge", "reindex", "--encoder", other).code == 1, "they serve already"
 
 
-def killed_while_building(settings: Settings) -> int:
-    """Return the id of a child that kills ingest as soon as vectors of another encoder are being made, and nothing else."""
-    pid = os.fork()
-    if pid:
-        return pid
-    with psycopg.connect(locate(settings).postgres, autocommit=True) as connection:
-        for _ in range(20_000):
-            if connection.execute("select from ops.knowledge_encoder where state = 'building'").fetchone() is not None:
-                record = read_record(settings.data_dir, "ingest", "1")
-                if record is not None:
-                    os.kill(record.pid, signal.SIGKILL)
-                os._exit(int(record is None))
-            time.sleep(0.005)
-    os._exit(1)
+MAKING = "select from pg_stat_activity where datname = current_database() and application_name = %s and wait_event_type = 'Lock'"
+
+
+@contextmanager
+def killed_while_building(settings: Settings) -> Iterator[list[int]]:
+    """Kill ingest as soon as it makes vectors of another encoder, and no later: what it asks for is locked until then.
+
+    Yields who was killed.
+    """
+    killed: list[int] = []
+    with psycopg.connect(locate(settings).postgres) as connection:
+        connection.execute("set local idle_in_transaction_session_timeout = 0")
+        connection.execute("lock table ops.knowledge_document in access exclusive mode")
+        thread = Thread(target=_kill_and_let_go, args=(settings, connection, killed))
+        thread.start()
+        try:
+            yield killed
+        finally:
+            thread.join()
+
+
+def _kill_and_let_go(settings: Settings, connection: psycopg.Connection[Any], killed: list[int]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    with psycopg.connect(locate(settings).postgres, autocommit=True) as looking:
+        while looking.execute(MAKING, (REINDEX,)).fetchone() is None and time.monotonic() < end:
+            time.sleep(0.05)
+        found = looking.execute(MAKING, (REINDEX,)).fetchone() is not None
+    killed += [kill_ingest(settings)] if found else []
+    connection.rollback()
+
+
+def kill_ingest(settings: Settings, before: Sequence[int] = ()) -> int:
+    """Kill ingest as it is, without a word, once it is not one of those before."""
+    end = time.monotonic() + PATIENCE_S
+    while (record := read_record(settings.data_dir, "ingest", "1")) is None or record.pid in before:
+        assert time.monotonic() < end, "ingest did not come back"
+        time.sleep(0.05)
+    os.kill(record.pid, signal.SIGKILL)
+    return record.pid
 
 
 def test_ingest_killed_in_the_middle_of_a_reindex_switches_once_and_whole(
@@ -176,11 +204,10 @@ def test_ingest_killed_in_the_middle_of_a_reindex_switches_once_and_whole(
     assert smolit("knowledge", "add", path, "--domain", "three").code == 0
     before = smolit("knowledge", "search", "valley 77", "--domain", "three", "--json").json
     other = other_encoder(smolit)
-    child = killed_while_building(settings)
+    with killed_while_building(settings) as killed:
+        assert smolit("knowledge", "reindex", "--encoder", other).code == 0
 
-    assert smolit("knowledge", "reindex", "--encoder", other).code == 0
-
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "ingest was not killed while it made vectors"
+    assert len(killed) == 1, "ingest was not killed while it made vectors"
     figures = smolit("knowledge", "stats", "--json").json
     with psycopg.connect(locate(settings).postgres, autocommit=True) as connection:
         switches = connection.execute(
@@ -195,26 +222,29 @@ def test_ingest_killed_in_the_middle_of_a_reindex_switches_once_and_whole(
     )
 
 
+def killed_in_the_batch(settings: Settings, killed: list[int]) -> None:
+    """Kill ingest once it has taken in two documents of the batch, and again after two more."""
+    end = time.monotonic() + PATIENCE_S
+    with psycopg.connect(locate(settings).postgres, autocommit=True) as looking:
+        for most in (2, 4):
+            while (row := looking.execute(TAKEN_IN).fetchone()) is not None and row[0] < most and time.monotonic() < end:
+                time.sleep(0.01)
+            killed.append(kill_ingest(settings, killed))
+
+
 def test_a_batch_goes_on_past_a_bad_file_and_two_kills(smolit: Smolit, settings: Settings, tmp_path: Path) -> None:
     """Ingest is killed twice in the middle of a batch; every document is taken in once, and the damaged one is refused."""
     for number in range(12):
         (tmp_path / f"part{number:02}.md").write_text(f"# Part {number}\n\n" + f"Part {number} weighs {number} grams. " * 40)
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
-    pid = os.fork()
-    if pid == 0:  # kills ingest beside the command, and nothing else
-        for _ in range(2):
-            time.sleep(0.7)
-            record = read_record(settings.data_dir, "ingest", "1")
-            if record is not None:
-                os.kill(record.pid, signal.SIGKILL)
-                time.sleep(1.0)
-        os._exit(0)
+    killer = Thread(target=killed_in_the_batch, args=(settings, killed := list[int]()))
+    killer.start()
 
     said = smolit("knowledge", "add", str(tmp_path), "--domain", "batch", "--json")
-    os.waitpid(pid, 0)
+    killer.join()
 
     states = {one["name"]: (one["state"], one.get("version"), one.get("reason")) for one in said.json}
-    assert said.code == 1
+    assert (said.code, len(set(killed))) == (1, 2)
     assert states.pop("broken.pdf") == ("refused", None, "damaged")
     assert len(states) == 12
     assert set(states.values()) == {("added", 1, None)}

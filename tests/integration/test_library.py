@@ -16,6 +16,7 @@ from learning.policies import DEFAULT
 from streams.library import Library
 from tests.builders import SCOPE, TENANT, example
 from tests.integration import bus_kit as kit
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
 
 OTHER = PolicyKey.of("uniform", {})
@@ -55,7 +56,7 @@ async def test_a_policy_that_comes_into_use_misses_no_example(namespace: Namespa
             """Record examples up to this number, and wait until the default policy knows them."""
             known = library.pages[TENANT, SCOPE][PolicyKey.of(DEFAULT, {})].sequence if library.pages else 0
             await record(publisher, topic, range(known + 1, upto + 1))
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 while not library.pages or library.pages[TENANT, SCOPE][PolicyKey.of(DEFAULT, {})].sequence < upto:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)  # nobody announces it
 

@@ -23,6 +23,7 @@ from store.llm_spend import Account
 from store.migrate import upgrade
 from store.postgres import Connection, connect
 from tests.resp import served as resp_server
+from tests.said import PATIENCE_S
 from tests.stacks import namespace_on
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -100,7 +101,7 @@ def test_two_workers_that_race_do_not_pass_the_limit(dsn: str) -> None:
         subprocess.Popen([sys.executable, "-c", RACER, dsn, name], stdout=subprocess.PIPE, cwd=PROJECT, text=True)
         for name in ("one", "other")
     ]
-    spent = sum(int(racer.communicate(timeout=60)[0]) for racer in racers)
+    spent = sum(int(racer.communicate(timeout=PATIENCE_S)[0]) for racer in racers)
 
     assert spent <= LIMIT
     assert spent > LIMIT - 2 * CALL

@@ -9,10 +9,10 @@ import pytest
 from bus.reader import PartitionReader
 from events.answer import AnswerGiven
 from events.event import Message
+from events.heartbeat import WorkerSeen
 from events.ids import task_id
 from events.request import SetPolicy, SubmitTask
-from events.task import AgentChosen
-from events.topics import ANSWERS, DEFAULT_TENANT, TASKS, Names
+from events.topics import AGENTS_LIVE, ANSWERS, DEFAULT_TENANT, TASKS, Names
 from events.wire import Incoming, decode
 from smolit.cli.agent import register
 from smolit.client import Ask, Client, Origin, ends, from_here, places_of, reading
@@ -20,13 +20,12 @@ from smolit.process.ports import utc_now
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
+from tests.said import PATIENCE_S
 
 TASKS_ASKED = 12
 AGENTS = ("ann", "bob", "cid")
 SOURCE = "test"
 Step = tuple[str, str, str | None]
-
-pytestmark = pytest.mark.timeout(600)  # at most two runs of everything, one after the other
 
 
 def spec(folder: Path, name: str) -> Path:
@@ -46,10 +45,8 @@ async def one_at_a_time(settings: Settings) -> None:
     async with client(settings) as asking:
         await asking.effect(Ask(SetPolicy(policy="uniform", reason="test")), timeout_s=60)
         async with from_here(settings.kafka, Names(settings.topic_prefix), (ANSWERS,)) as reader:
-            warm = 0
-            while not await everybody_is_live(settings):
-                await ask(asking, reader, f"warm-{warm}")
-                warm += 1
+            await everybody_is_live(settings)
+            await ask(asking, reader, "warm")  # who chooses has heard of it by then
             for number in range(TASKS_ASKED):
                 await ask(asking, reader, f"request-{number}")
 
@@ -61,10 +58,14 @@ async def ask(asking: Client, reader: PartitionReader, request_id: str) -> None:
         assert isinstance(event.fact, AnswerGiven)
 
 
-async def everybody_is_live(settings: Settings) -> bool:
-    """Say whether some choice had every agent as a candidate: a worker serves a new one from its next heartbeat on."""
-    choices = [fact for fact in await facts(settings) if isinstance(fact, AgentChosen)]
-    return any(len(choice.candidates) == len(AGENTS) for choice in choices)
+async def everybody_is_live(settings: Settings) -> None:
+    """Wait until a worker says that it serves every agent: it does so from its next heartbeat on."""
+    place = (Names(settings.topic_prefix).of(AGENTS_LIVE), 0)
+    async with reading(settings.kafka, {place: 0}) as reader, asyncio.timeout(PATIENCE_S):
+        seen: frozenset[str] = frozenset()
+        while not seen >= set(AGENTS):
+            said = [decode(record.headers, record.value).fact for record in await reader.fetch() if record.value is not None]
+            seen = frozenset(agent for fact in said if isinstance(fact, WorkerSeen) for agent in fact.agents)
 
 
 async def facts(settings: Settings) -> list[Message]:

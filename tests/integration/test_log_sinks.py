@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.said import PATIENCE_S
+
 LINES = 12_000  # the queue takes 10,000, a pipe some hundreds
 # Does something, logs more than any queue or pipe holds, and says on standard output what it did.
 PROGRAM = f"""
@@ -51,7 +53,7 @@ def test_a_bad_log_file_changes_nothing(sink: str, tmp_path: Path) -> None:
         env=environment(SMOLIT_LOG_FILE=str(paths[sink])),
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -68,7 +70,7 @@ def test_a_standard_error_that_nobody_reads_changes_nothing() -> None:
             stdout=subprocess.PIPE,
             stderr=writing,
             text=True,
-            timeout=90,
+            timeout=PATIENCE_S,
             check=False,
         )
     finally:
@@ -89,7 +91,7 @@ def test_a_closed_standard_error_is_not_mistaken_for_a_file(tmp_path: Path) -> N
         env=environment(),
         stdout=subprocess.PIPE,
         text=True,
-        timeout=90,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -106,7 +108,7 @@ def test_a_good_log_file_gets_every_line(tmp_path: Path) -> None:
         env=environment(SMOLIT_LOG_FILE=str(path)),
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -123,7 +125,7 @@ def test_importing_logs_and_configures_nothing() -> None:
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -31,7 +31,6 @@ from tests.said import Said, Smolit, redirected, until
 
 AGENTS = ("adder", "sums")
 SWITCHES = ("promoted", "rolled_back", "set", "given_back")
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 
 
 @pytest.fixture(scope="module")
@@ -363,7 +362,7 @@ def test_the_tracker_is_followed(smolit: Smolit) -> None:
 
 def in_a_child(*words: str) -> int:
     """Run a command in a process of its own, and return how it ended."""
-    return subprocess.run([sys.executable, "-m", "smolit", *words], check=False, timeout=120).returncode
+    return subprocess.run([sys.executable, "-m", "smolit", *words], check=False, timeout=400).returncode
 
 
 def test_everything_is_in_the_read_models_and_true(smolit: Smolit, story: Story) -> None:

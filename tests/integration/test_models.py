@@ -14,7 +14,6 @@ from smolit.stack import local
 from tests.processes import all_running
 from tests.said import Said, Smolit, command_line, until
 
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 CARD = """name: {name}
 version: "{version}"
 kind: rule

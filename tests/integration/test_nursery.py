@@ -20,7 +20,8 @@ from smolit.process.nurse import Nurse
 from smolit.process.nursery import require_alone
 from smolit.process.start import FORKS
 from smolit.settings import load_settings
-from tests.runner_home import KIT, PATIENCE_S, PROCESSES, Home, gone, until
+from tests.runner_home import KIT, PROCESSES, Home, gone, until
+from tests.said import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="this platform does not fork")
 

@@ -19,6 +19,7 @@ from store.doorbell import Doorbell
 from store.errors import Fenced
 from store.postgres import Connection, connect
 from tests.integration.hands_kit import Floor, floor
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
 
 
@@ -153,7 +154,7 @@ async def test_a_commit_rings_the_doorbell(namespace: Namespace) -> None:
         async with hall.connection.transaction():
             await outbox.put(hall.connection, records([1]))
             before = await doorbell.wait(0.05)
-        after = await doorbell.wait(10.0)
+        after = await doorbell.wait(PATIENCE_S)
         await doorbell.close()
 
         assert (before, after) == (False, True)
@@ -170,7 +171,7 @@ async def read(kafka: str, topic: str, count: int) -> list[int]:
     reader = PartitionReader(kafka, "test")
     await reader.start({(topic, part): 0 for part in range(TASKS.partitions)})
     found: list[int] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while len(found) < count:
             found += [int(record.value or b"") for record in await reader.fetch()]
     await reader.stop()

@@ -12,10 +12,10 @@ from handlers.purge import Keep, Purge
 from store import intake
 from store.fold import DurableFold, Move
 from tests.integration.hands_kit import Floor, asked, chose, done, floor, now, task_id
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
 
 DAYS = 7
-PATIENCE_S = 60.0
 TASKS = "select array_agg(task_id order by queued_at) from ops.work_task"
 HANGING = "select (select count(*) from ops.work_attempt) + (select count(*) from ops.effect)"
 ORIGIN = ("requests", 3, 41)

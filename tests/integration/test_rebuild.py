@@ -37,11 +37,11 @@ from store.postgres import Connection, connect
 from store.tables import TABLES
 from tests.builders import dead_letter, example, given, life, moment, registered
 from tests.integration.memory_kit import TENANTS, Load, Process, publish
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
 
 T = TypeVar("T")
 
-PATIENCE_S = 60.0
 ALL = Wanted("--all")
 FACTS = [
     *(fact for number in range(30) for fact in life(f"task-{number}", at=number)),
@@ -75,8 +75,8 @@ async def test_nobody_is_refused_while_read_models_are_rebuilt_under_load(namesp
         seen_by = [one.seen for one in witnesses]
         assert [one.refused for one in seen_by] == [()] * 4
         assert sum(one.reads for one in seen_by) > 100
-        assert max(one.longest_s for one in seen_by) < 5.0
-        assert load.tasks / load.seconds >= 20
+        assert max(one.longest_s for one in seen_by) < 15.0
+        assert load.tasks / load.seconds >= 10
         assert verified.equal, [model for model in verified.models if not model.equal]
         assert (verified.generation, verified.records) == ("g2", len(FACTS) + 6 * load.tasks)
         assert await _tasks_of(connection) == 30 + load.tasks

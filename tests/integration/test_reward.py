@@ -15,7 +15,6 @@ from tests.said import Smolit, caught_up, command_line, until
 from tests.service import served
 
 COST, ANSWER = 3_000, "the cat sat down"
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 
 
 class Service(BaseHTTPRequestHandler):

@@ -22,11 +22,9 @@ from store import room
 from store.doorbell import Doorbell
 from store.postgres import connect
 from tests.integration.hands_kit import Floor, asked, chose, done, floor, now
-from tests.integration.test_work_processes import COMPLETED, orders, queue, rounds_of, shop, until, worker
+from tests.integration.test_work_processes import COMPLETED, OFFERED, orders, queue, rounds_of, shop, until, worker
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
-
-PATIENCE_S = 60.0
-OFFERED = "select count(*) from ops.work_room"
 
 
 @asynccontextmanager
@@ -196,7 +194,7 @@ async def test_a_ring_that_comes_before_the_offer_is_seen_is_made_up_for(namespa
         shift = Shift("w1", None, 2, poll_s=60.0)
         pump = asyncio.create_task(Worker(shift, desk, crew, own, now, time.monotonic, hall.count).pump(stopped))
 
-        async with asyncio.timeout(60):  # by a connection of our own: the hall's is in the pump's hands
+        async with asyncio.timeout(PATIENCE_S):  # by a connection of our own: the hall's is in the pump's hands
             while not await (await looking.execute("select 1 from ops.work_attempt where epoch > 0")).fetchone():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
@@ -224,7 +222,7 @@ async def test_work_does_not_wait_for_a_dead_worker(namespace: Namespace) -> Non
         waited = await hall.value("select extract(epoch from started_at - queued_at)::float8 from ops.work_attempt")
         rung = await hall.value("select count(*) from ops.work_room where worker = 'victim'")
         assert rung == 0
-        assert waited < 5.0  # a look every quarter of a second, on a machine that is busy
+        assert waited < 15.0  # a look every quarter of a second, on a machine that may be very busy
 
 
 async def test_an_end_frees_room_for_what_waits(namespace: Namespace) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,7 +11,8 @@ import pytest
 
 from smolit.process.runner import read_runner
 from smolit.process.start import FORKS
-from tests.runner_home import PATIENCE_S, PROCESSES, Home, gone, until
+from tests.runner_home import PROCESSES, Home, gone, until
+from tests.said import PATIENCE_S
 
 
 @pytest.fixture
@@ -122,12 +122,19 @@ def test_a_second_signal_ends_at_once(home: Home) -> None:
     with home.started("runner", RUNNER_KIT_FAULT="deaf:intake", SMOLIT_STOP_TIMEOUT_S="600") as runner:
         children = [one.pid for one in home.all_ready().values() if one.pid]
         runner.send_signal(signal.SIGINT)
-        time.sleep(0.2)  # two signals of one kind that are pending together are one
+        until(lambda: not pending(runner.pid, signal.SIGINT))  # two of one kind that are pending together are one
         runner.send_signal(signal.SIGINT)
         runner.communicate(timeout=PATIENCE_S)
         until(lambda: all(gone(pid) for pid in children))
 
     assert runner.returncode == 130
+
+
+def pending(pid: int, number: signal.Signals) -> bool:
+    """Say whether a process has not taken a signal yet."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    masks = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd:", "ShdPnd:"))]
+    return any(mask >> (number - 1) & 1 for mask in masks)
 
 
 @pytest.mark.parametrize("fault", ["named", "group"])

@@ -25,7 +25,6 @@ from tests.processes import all_running
 from tests.secured import PASSWORD, USER, Certificate, make_certificate, secured_kafka
 
 pytestmark = [
-    pytest.mark.timeout(300),  # a broker of its own, and all processes on it
     # A loop that ends right after a TLS connection was closed leaves the rest of its farewell to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

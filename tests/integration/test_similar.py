@@ -44,6 +44,7 @@ from tests.builders import (
 from tests.histories import history
 from tests.integration.memory_kit import TENANTS, Process, publish
 from tests.memory import remember
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace, namespace_on
 
 MANY, CLUSTERS, QUESTIONS = 3_000, 40, 40
@@ -320,7 +321,7 @@ async def test_the_index_is_built_while_the_projections_go_on(namespace: Namespa
         tended(lambda: connect(namespace.postgres, "tests"), SCHEMA),
     ):
         await take_in(connection, logged(*(task(number) for number in range(20))))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             await _comes(connection, SCHEMA)
 
 
@@ -331,7 +332,7 @@ async def test_each_generation_gets_an_index_of_its_own(namespace: Namespace, mo
     monkeypatch.setattr("projections.similar_index.build", lambda connection, schema: build(connection, schema, enough=20))
     await publish(namespace, [task(number) for number in range(20)])
     process = Process(namespace)
-    async with await connect(namespace.postgres, "tests") as connection, asyncio.timeout(60):
+    async with await connect(namespace.postgres, "tests") as connection, asyncio.timeout(PATIENCE_S):
         await _comes(connection, SCHEMA)
         where = Where(namespace.kafka, namespace.postgres, Names(namespace.topic_prefix), TENANTS)
         found = await rebuild(where, AsWanted("--all"), lambda _: None)

@@ -22,9 +22,8 @@ from smolit.stack import local
 from smolit.stack.postgres import mark
 from smolit.stack.record import Name, new_record, read_record, with_server, write_record
 from smolit.stack.status import status
+from tests.said import PATIENCE_S
 from tests.stacks import guarded, private_settings
-
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ async def read(kafka: str, topic: str, count: int) -> list[bytes]:
     async with AIOKafkaConsumer(bootstrap_servers=kafka, max_partition_fetch_bytes=2_000_000) as consumer:
         consumer.assign([partition])
         consumer.seek(partition, 0)
-        return [bytes((await asyncio.wait_for(consumer.getone(), 30)).value or b"") for _ in range(count)]
+        return [bytes((await asyncio.wait_for(consumer.getone(), PATIENCE_S)).value or b"") for _ in range(count)]
 
 
 def pids(settings: Settings) -> tuple[int | None, int | None]:
@@ -211,7 +210,7 @@ def test_ctrl_c_does_not_reach_the_servers(own: Settings) -> None:
     assert command.stdout is not None
     command.stdout.readline()
     os.killpg(command.pid, signal.SIGINT)
-    command.communicate(timeout=120)
+    command.communicate(timeout=PATIENCE_S)
 
     assert status(own).postgres.version is not None
 
@@ -282,7 +281,7 @@ def test_a_killed_test_run_leaves_no_server(tmp_path: Path) -> None:
     record = read_record(folder) or new_record()
     run.kill()
     run.communicate()
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE_S
     while folder.exists() and time.monotonic() < end:
         time.sleep(0.05)
 

@@ -5,6 +5,7 @@ import asyncio
 import psycopg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
 
 
@@ -13,7 +14,7 @@ async def test_a_namespace_has_topics_and_an_empty_database(namespace: Namespace
     admin = AIOKafkaAdminClient(bootstrap_servers=namespace.kafka)
     await admin.start()
     await admin.create_topics([NewTopic(f"{namespace.topic_prefix}.tasks.v1", 8, 1)])
-    async with asyncio.timeout(60):  # a busy broker tells of a new topic a little later
+    async with asyncio.timeout(PATIENCE_S):  # a busy broker tells of a new topic a little later
         while f"{namespace.topic_prefix}.tasks.v1" not in (topics := await admin.list_topics()):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     await admin.close()

@@ -1,11 +1,10 @@
 """Split tasks on a real stack: parts side by side, results that flow, failures, limits, cancellation, kills."""
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, ClassVar
 
 import pytest
@@ -14,10 +13,8 @@ from smolit.cli import app
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
-from tests.said import Smolit, command_line, until
+from tests.said import PATIENCE_S, Smolit, caught_up, command_line, until
 from tests.service import served
-
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 
 
 class Desk(BaseHTTPRequestHandler):
@@ -25,6 +22,7 @@ class Desk(BaseHTTPRequestHandler):
 
     seen: ClassVar[Counter[str]] = Counter()
     lock: ClassVar[Lock] = Lock()
+    morning: ClassVar[Event] = Event()  # until it is set, who sleeps sleeps
 
     def do_POST(self) -> None:
         """Answer by path: `/upper` shouts, `/count` counts words, `/yes` and `/no` say so, `/bad` refuses."""
@@ -33,7 +31,7 @@ class Desk(BaseHTTPRequestHandler):
             self.seen[f"{self.path} {body['text']}"] += 1
         text = body["text"]
         if self.path == "/sleep":
-            time.sleep(5)
+            self.morning.wait(2 * PATIENCE_S)
         answers: dict[str, Callable[[], Any]] = {
             "/upper": lambda: {"text": text.upper(), "cost_microusd": 100},
             "/count": lambda: {"words": len(text.split()), "cost_microusd": 50},
@@ -127,7 +125,9 @@ def test_what_followed_from_what_is_one_tree_over_all_parts(smolit: Smolit) -> N
     task = split(smolit, DIAMOND)["task_id"]
 
     shown = until(lambda: smolit("plan", "show", task, "--json"), lambda said: said.code == 0 and ended(said.json)).json
-    tree = until(lambda: smolit("events", "trace", task), lambda said: said.out.count("task.ended") == 5).out
+    until(lambda: smolit("events", "trace", task), lambda said: said.out.count("task.ended") == 5)
+    caught_up(smolit)
+    tree = smolit("events", "trace", task).out
     from_log = smolit("events", "trace", task, "--from-log").out
 
     assert {one["step"]: one["outcome"] for one in shown["steps"]} == dict.fromkeys(("loud", "words", "mood", "sum"), "completed")
@@ -251,6 +251,7 @@ def test_cancelling_a_split_task_cancels_its_parts(smolit: Smolit) -> None:
     assert smolit("task", "cancel", task, "--reason", "enough").code == 0
     told = until(lambda: smolit("plan", "show", task, "--json"), lambda said: bool(said.json["plans"][0]["outcome"])).json
     part = until(lambda: smolit("events", "trace", task, "--json"), lambda said: said.out.count('"task.ended"') == 2)
+    Desk.morning.set()
 
     assert shown.json["steps"][0]["outcome"] is None
     assert told["plans"][0]["outcome"] == "given_up"

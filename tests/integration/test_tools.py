@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -14,16 +13,14 @@ from typing import Any, ClassVar, TextIO
 import pytest
 
 from smolit.cli import app
-from smolit.process.census import census
 from smolit.settings import Settings
 from smolit.stack import local
 from store.postgres import connect
-from tests.processes import all_running
+from tests.processes import all_running, kill
 from tests.said import Smolit, command_line, until
 from tests.service import served
 
 KEY = "CANARY-key-2718281828"
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 
 
 class Shop(BaseHTTPRequestHandler):
@@ -159,8 +156,7 @@ def test_a_person_is_asked_before_an_effect_and_it_happens_once(smolit: Smolit, 
     asked = waiting(smolit, task)
     shown = until(partial(smolit, "task", "show", task), lambda said: said.code == 0 and "waits for a person" in said.out)
     before = [one for one in Shop.orders.values() if one["item"] == "piano"]
-    (pid,) = (one.pid for one in census(settings.data_dir) if one.identity == "worker-1" and one.pid)
-    os.kill(pid, signal.SIGKILL)
+    kill(settings, "worker")
     granted = smolit("approval", "grant", asked["approval_id"][:8], "--by", "ann", "--reason", "we need one", "--json")
     done = until(partial(smolit, "task", "show", task, "--json"), lambda said: bool(said.json["task"]["ended_at"])).json
     again = smolit("approval", "deny", asked["approval_id"])

@@ -25,7 +25,6 @@ from tests.builders import model_registered
 from tests.stacks import Namespace, namespace_on
 from tests.tracked import facts
 
-pytestmark = pytest.mark.timeout(300)
 TOLD = facts()
 WANTED = content(fold(TOLD))
 
@@ -92,11 +91,17 @@ def test_it_goes_on_from_where_it_was(dsn: str) -> None:
 
 def test_killed_anywhere_and_done_again_it_holds_the_same(dsn: str) -> None:
     """SIGKILL after each scope, and in the midst of one: whoever comes next makes it whole, nothing twice."""
-    for line in (0, 1, 2):
-        with subprocess.Popen([sys.executable, "-m", "tests.tracked", dsn], stdout=subprocess.PIPE, text=True) as child:
+    argv, pipe = [sys.executable, "-m", "tests.tracked", dsn], subprocess.PIPE
+    for done in (1, 2, 2):
+        with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, bufsize=1) as child:
+            assert child.stdin is not None
             assert child.stdout is not None
-            said = [child.stdout.readline() for _ in range(line + 1)]
-            threading.Event().wait(0.03 * line)  # into the next scope
+            said = [child.stdout.readline()]
+            for _ in range(1, done):
+                child.stdin.write("\n")
+                said.append(child.stdout.readline())
+            child.stdin.write("\n" * (done > 1))
+            threading.Event().wait(0.03 * done)  # into the next scope, and no further
             child.kill()
         assert said[0].startswith(f"1 of {len(WANTED)}")
     assert not verify(dsn, TOLD).equal or verify(dsn, TOLD).behind

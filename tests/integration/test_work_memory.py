@@ -10,9 +10,9 @@ from events.task import AttemptEnded
 from tests.integration.hands_kit import Floor, asked, chose, task_id
 from tests.integration.hands_worker import OUT_OF_MEMORY
 from tests.integration.test_work_processes import orders, queue, rounds_of, shop, until, worker
+from tests.said import PATIENCE_S
 from tests.stacks import Namespace
 
-pytestmark = pytest.mark.timeout(120)
 ENDED = "select count(*) from ops.work_attempt where state in ('completed', 'failed', 'timed_out', 'abandoned')"
 
 
@@ -29,7 +29,7 @@ async def end_of(hall: Floor, number: int) -> AttemptEnded:
 
 async def gone(process: Any) -> int:
     """Wait until a process has ended, and return its exit code."""
-    return int(await asyncio.to_thread(process.wait, 60))
+    return int(await asyncio.to_thread(process.wait, PATIENCE_S))
 
 
 @pytest.mark.parametrize("where", ["thread", "loop"])
@@ -59,7 +59,7 @@ async def test_one_that_gives_back_what_it_took_fails_alone(namespace: Namespace
     """Where memory falls again, the process goes on, and does what comes next."""
     async with shop(namespace) as hall:
         with worker(replace(orders(namespace, "w1"), memory_mb=80)) as process:
-            await eater(hall, 1, mb=112, held_s=0.2)
+            await eater(hall, 1, mb=112, held_s=2.0)
             await until(hall, ENDED, 1)
             await queue(hall, 1, rounds_of(5))
             await until(hall, ENDED, 2)

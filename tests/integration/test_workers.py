@@ -25,7 +25,6 @@ SPECS = {
     "strict": "id: strict\ndescription: Reads what is clear.\nskills: [page]\npipeline: ocr\nsettings: {least_confidence: 0.5}\n",
     "mild": "id: mild\ndescription: Reads anything.\nskills: [page]\npipeline: ocr\n",
 }
-pytestmark = pytest.mark.timeout(300)  # the first test waits until all processes are ready
 
 
 @pytest.fixture(scope="module")

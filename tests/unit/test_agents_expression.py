@@ -160,11 +160,11 @@ def test_the_worst_expression_is_quick() -> None:
     """The bounds on size bound the time: the costliest expressions take far less than an agent's timeout."""
     costly = ["*".join(["9" * 30] * 16), "+".join(f"1/{n}" for n in range(1, 120)), "(9**999)%(7**999)*(8**99)"]
 
-    began = time.perf_counter()
+    began = time.process_time()
     for expression in costly:
         _is_refused(evaluate, expression)
 
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 @given(st.integers(-(10**9), 10**9), st.integers(-(10**9), 10**9), st.sampled_from("+-*"))

@@ -2,7 +2,7 @@
 
 import random
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -46,10 +46,10 @@ def test_what_has_a_form_is_found_and_nothing_else(text: str, kind: str, found: 
 def test_no_text_takes_long(part: str) -> None:
     """The longest text that is taken is looked through in a moment, however much it looks like what is sought."""
     text = (part * MOST_CHARS)[:MOST_CHARS]
-    began = perf_counter()
+    began = process_time()
     patterns.find(text)
 
-    assert perf_counter() - began < 2.0
+    assert process_time() - began < 2.0
 
 
 def test_of_two_that_overlap_the_first_finder_wins() -> None:

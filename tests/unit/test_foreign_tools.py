@@ -30,7 +30,6 @@ from tests.obedient import Obedient
 
 SERVER = Path(__file__).resolve().parents[1] / "tool_server.py"
 TOOLS = ("partner/add", "partner/environment", "partner/fail", "partner/greet", "partner/note", "partner/wipe")
-pytestmark = pytest.mark.timeout(120)
 
 
 class Ledger:

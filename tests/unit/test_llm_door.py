@@ -67,7 +67,7 @@ async def said(port: int, what: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(what)
-        return await asyncio.wait_for(reader.read(len(what)), 5)
+        return await asyncio.wait_for(reader.read(len(what)), 60)
     except ConnectionError:
         return b""
     finally:

@@ -21,7 +21,7 @@ async def watched(most_mb: int, readings: list[int | None]) -> tuple[bool, Count
 
     watching = asyncio.create_task(watch(most_mb, used, stopped, lambda name, times: counts.update({name: times}), pause_s=0.001))
     ended = asyncio.create_task(over.wait())
-    await asyncio.wait([watching, ended], timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([watching, ended], timeout=60, return_when=asyncio.FIRST_COMPLETED)
     for task in (watching, ended):
         task.cancel()
     return stopped.is_set(), counts

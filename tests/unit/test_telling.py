@@ -75,7 +75,7 @@ def piece(number: int, text: str, epoch: int = 1) -> PieceSpoken:
 async def told(wire: Wire, words: Sequence[str], chars: int) -> None:
     """Tell words one after the other, and wait until so many characters are out."""
     one = teller(wire)
-    async with one.telling(taken()) as tell, asyncio.timeout(5):
+    async with one.telling(taken()) as tell, asyncio.timeout(60):
         for word in words:
             tell(word)
             await asyncio.sleep(0)
@@ -110,12 +110,12 @@ async def test_nobody_waits_for_a_wire_that_is_cut() -> None:
     """Telling never fails and is given up for this answer; the next one tries with a new producer."""
     wire, counts = Wire(cut=True), dict[str, int]()
     one = teller(wire, counts)
-    async with one.telling(taken()) as tell, asyncio.timeout(5):
+    async with one.telling(taken()) as tell, asyncio.timeout(60):
         tell("One")
         await until(lambda: "front.telling_given_up" in counts)
         tell(" two")
     wire._cut = False
-    async with one.telling(taken()) as tell, asyncio.timeout(5):
+    async with one.telling(taken()) as tell, asyncio.timeout(60):
         tell("again")
         await until(lambda: wire.pieces)
     await one.stop()
@@ -135,7 +135,7 @@ async def test_a_slow_wire_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(wire, "publish", hang)
     one = teller(wire, counts)
-    async with one.telling(taken()) as tell, asyncio.timeout(5):
+    async with one.telling(taken()) as tell, asyncio.timeout(60):
         tell("One")
         await until(lambda: "front.telling_given_up" in counts)
     await one.stop()
