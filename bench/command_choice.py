@@ -25,7 +25,9 @@ from learning.book import Page, PolicyKey
 from learning.encoding import STATIC
 from learning.features import ContextMap
 from learning.outcomes import Outcomes
-from learning.policy import Context, Example
+from learning.policies import load
+from learning.policy import Context, Contexts, Example, Policy
+from learning.policy import choose as pick
 from smolit.cli import out
 from smolit.errors import UsageInvalid
 from smolit.settings import PROJECT
@@ -44,7 +46,8 @@ Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="File 
 class Cost(Struct, frozen=True):
     """Processor time per task in microseconds, alone and in a batch, and the second over the first, of the same rounds.
 
-    `decision` is the policy alone; `choice` has with it who could be chosen, and the fact with all candidates.
+    `decision` is the policy alone; `choice` has with it who could be chosen, and the fact with all candidates. `step` is a
+    decision and the example that follows, one by one: its median and its 99th percentile over all texts of all rounds.
     """
 
     policy: str
@@ -55,6 +58,8 @@ class Cost(Struct, frozen=True):
     choice_alone_us: Range
     choice_us: Range
     choice_ratio: Range
+    step_us: float
+    step_p99_us: float
 
 
 class Figures(Struct, frozen=True):
@@ -80,7 +85,7 @@ class Scene(NamedTuple):
 def choice(
     agents: Agents = "10,28,512", batch: Batch = 64, learned: Learned = 1000, rounds: Rounds = 30, json: Json = None
 ) -> None:
-    """Measure what a choice costs for one task, and for each task of a batch."""
+    """Measure what a choice costs for one task, for each task of a batch, and with the example that follows."""
     before = calibration()
     sizes = _sizes(agents)
     outcomes = Outcomes.load(PROJECT / "bench" / "data", SAMPLE_SET)
@@ -131,10 +136,27 @@ def cost_of(made: Scene, rounds: int) -> Cost:
         whole_alone.append(_us_each(lambda: [choose([one]) for one in made.due], len(contexts)))
         whole_together.append(_us_each(lambda: choose(made.due), len(contexts)))
     assert made.page.digest == digest
+    steps = _steps(load(policy.name, policy.dump(), policy.width), contexts, names, rounds)
     return Cost(
         policy.name, len(names), middle(alone), middle(together), _ratio(together, alone),
         middle(whole_alone), middle(whole_together), _ratio(whole_together, whole_alone),
+        *(float(np.percentile(steps, share)) for share in (50, 99)),
     )  # fmt: skip
+
+
+def _steps(policy: Policy, contexts: Contexts, names: Sequence[str], rounds: int) -> list[float]:
+    """Decide about each text and learn how that went, again and again; return the time of each, in microseconds."""
+    bits, found = np.random.default_rng(_SEED), []
+    for _ in range(rounds):
+        for context in contexts:
+            drawn, reward = float(bits.random()), float(bits.random() < 0.5)
+
+            def step(context: Context = context, drawn: float = drawn, reward: float = reward) -> None:
+                chosen = pick(policy.decide(context, names), drawn)
+                policy.learn(Example(context, chosen.agent, chosen.propensity, reward))
+
+            found.append(_us_each(step, 1))
+    return found
 
 
 def _us_each(work: Callable[[], object], tasks: int) -> float:
@@ -156,11 +178,13 @@ def _sizes(agents: str) -> list[int]:
 
 
 def _show(figures: Figures) -> None:
-    columns = ("policy", "agents", "decision alone, us", "in a batch", "ratio", "choice alone, us", "in a batch", "ratio")
+    columns = ("policy", "agents", "decision alone, us", "in a batch", "ratio", "choice alone, us", "in a batch", "ratio",
+               "choice and example, us", "p99")  # fmt: skip
     rows = [
         (
             one.policy, one.agents, one.decision_alone_us.value, one.decision_us.value, one.decision_ratio.told,
             one.choice_alone_us.value, one.choice_us.value, one.choice_ratio.told,
+            one.step_us, one.step_p99_us,
         )
         for one in figures.costs
     ]  # fmt: skip

@@ -50,8 +50,8 @@ def _rivals(means: Vector, deviations: Vector, clips: Vector, draws: Vector) -> 
     Rounding keeps the order of what is rounded, so nobody who is left out could be first, or tie with whoever is.
     """
     few = np.unique(np.argpartition(means, -_FEW, axis=1)[:, -_FEW:])
-    noise, level = _noise(few, draws, deviations, clips), means.take(few, axis=1)
-    always = np.array([(values + noise).max(axis=1).min() for values in level])
+    noise = np.ascontiguousarray(_noise(few, draws, deviations, clips).T)  # a row each, so that maxima are whole rows'
+    always = np.array([(level[:, None] + noise).max(axis=0).min() for level in means.take(few, axis=1)])
     best = means + deviations * np.minimum(draws.max(), clips)
     return np.flatnonzero((best >= always[:, None]).any(axis=0))
 

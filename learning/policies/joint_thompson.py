@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from learning.errors import InvalidPolicySetting, UnlearnableExample, UnreadableState
 from learning.joint import NOISE, JointRegression, Own, Vector
+from learning.levels import Levels
 from learning.optimism import TURNS, clips, shares
 from learning.policy import (
     NO_FITS,
@@ -35,7 +36,8 @@ class JointThompson:
     """Choose whoever is worth most under fixed optimistic draws of the agents' levels; every candidate keeps a floor.
 
     Scores: `learning.joint`, on the whole context; probabilities: `learning.optimism`, then the floor for everybody, the
-    smaller of `floor` and 1/(4 K). Whoever becomes worse is found out by `learning.watch`.
+    smaller of `floor` and 1/(4 K). Whoever becomes worse is found out by `learning.watch`. With `levels`, agents' levels
+    elsewhere as `learning.levels` has them, a scope starts from these, and `level` is the spread around them.
     Context: any finite vector of about unit length, its last number a bias. Reward: 0 to 1; propensities serve evaluation.
     Settings: docs/decisions/039-the-default-policy-again.md.
     """
@@ -54,9 +56,11 @@ class JointThompson:
         release: float = 0.0,
         alarm: float = 10.0,
         floor: float = 0.0005,
+        levels: str = "",
     ) -> None:
         given = {"level": level, "slope": slope, "optimism": optimism, "release": release, "alarm": alarm, "floor": floor}
         self._width, self._settings = width, positive(self.name, given, _MAY_BE_ZERO)
+        self._start = Levels.read(self.name, levels)
         self._own = Own(self._settings["level"] ** 2, self._settings["slope"] ** 2)
         self._trust = NOISE / self._own.level
         self._agents: list[str] = []
@@ -71,8 +75,16 @@ class JointThompson:
 
     @property
     def settings(self) -> Mapping[str, float | str]:
-        """Spread of agents' levels and slopes, how optimistic it is, when the clip goes, what alarms, least probability."""
-        return dict(self._settings)
+        """Spread of agents' levels and slopes, how optimistic it is, when the clip goes, what alarms, least probability.
+
+        And the levels that it starts from, where it does.
+        """
+        return {**self._settings, **({"levels": self._start.told} if self._start.told else {})}
+
+    @property
+    def levels(self) -> Mapping[str, float]:
+        """What every agent that was tried is held to be worth on a text in the middle of all."""
+        return {agent: float(self._joint.levels[row]) + self._start.above(agent) for agent, row in self._rows.items()}
 
     def decide(self, context: Context, candidates: Sequence[str], _fits: Fits = NO_FITS) -> Decision:
         """Return every candidate's exact probability; ties for the best go to the first by id."""
@@ -85,6 +97,9 @@ class JointThompson:
         rows = np.array([self._rows.get(agent, -1) for agent in agents])
         levels, pooled = self._joint.levels.take(rows), float(self._joint.levels[-1])
         means = self._joint.worth(_points(contexts)).take(rows, axis=1)
+        if self._start.told:
+            above = self._start.all_above(agents)
+            levels, means = levels + above, means + above
         turn = int(self._watch.counts.sum()) % TURNS
         figures = {"floor": min(self._settings["floor"], 1.0 / (4 * len(agents))), "trust": self._trust, "turn": float(turn)}
         won = self._won(means, rows, turn) * (1.0 - len(agents) * figures["floor"]) + figures["floor"]
@@ -96,7 +111,8 @@ class JointThompson:
     def learn(self, example: Example) -> None:
         """Take in one example."""
         check_example(example, self._width)
-        row, told = self._met(example.agent), Outcome(_points(example.context), example.reward)
+        reward = example.reward - self._start.above(example.agent)  # what the regression sees, and the watch
+        row, told = self._met(example.agent), Outcome(_points(example.context), reward)
         alarmed = self._watch.add(row, told, float(self._joint.worth(told.point)[row]))
         self._joint.add(told.point, row, told.reward)
         if alarmed:
@@ -110,8 +126,8 @@ class JointThompson:
         check_reward(old_reward)
         if example.agent not in self._rows:
             raise UnlearnableExample(f"no example of agent {example.agent!r} was learned that could be revised")
-        row, point = self._rows[example.agent], _points(example.context)
-        if self._watch.move(row, Outcome(point, old_reward), example.reward):
+        row, point, above = self._rows[example.agent], _points(example.context), self._start.above(example.agent)
+        if self._watch.move(row, Outcome(point, old_reward - above), example.reward - above):
             self._joint.move(point, row, example.reward - old_reward)
         self._marks.pop(example.agent, None)
 
@@ -130,7 +146,9 @@ class JointThompson:
         parts = unpack(state, cls.name, cls.version, width)
         _check_shapes(parts)
         try:
-            policy = cls(width, **{name: float(value) for name, value in parts.header.settings.items()})
+            settings = dict(parts.header.settings)
+            levels = str(settings.pop("levels", ""))
+            policy = cls(width, **{name: float(value) for name, value in settings.items()}, levels=levels)
         except (TypeError, ValueError, InvalidPolicySetting) as error:
             raise UnreadableState(f"the settings of a joint_thompson state cannot be taken: {error}") from error
         policy._seat(parts.header.agents)

@@ -160,4 +160,5 @@ COMMANDS: tuple[Command, ...] = (
     Command("bench chat", "bench.chat.command:chat"),
     Command("bench knowledge", "bench.knowledge.command:knowledge"),
     Command("bench signals", "bench.selection.signals:signals"),
+    Command("bench levels", "bench.selection.elsewhere:levels"),
 )

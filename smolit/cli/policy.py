@@ -10,7 +10,7 @@ import typer
 
 from events.request import SetPolicy
 from events.task import RewardTerms
-from events.topics import DEFAULT_TENANT
+from events.topics import DEFAULT_TENANT, LEARNING
 from projections.attempt import AttemptRow, attempts_of
 from projections.decision import DecisionRow, decisions_of
 from projections.event_log import EventRow, story
@@ -21,7 +21,7 @@ from smolit.cli.desk import Desk, ask_for, open_desk, read
 from smolit.cli.explain import explained, how_like_tasks_went, how_rewarded
 from smolit.cli.explain_model import choices_in, models_explained
 from smolit.cli.foretold import NEURAL, Time, how_long, times_of
-from smolit.cli.log import whole_log
+from smolit.cli.log import log_of, whole_log
 from smolit.cli.option import DryRun, Json, Limit, Parameters, Scope, TaskIdArgument, Tenant, settings_of
 from smolit.cli.weighed import how_weighed, signals_in, who_is_proven
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
@@ -30,6 +30,9 @@ from store.postgres import Connection
 
 Name = Annotated[str | None, typer.Argument(metavar="[POLICY]", help="Policy to put in force.")]
 GiveBack = Annotated[bool, typer.Option("--give-back", help="Let the default, or an experiment, choose again.")]
+LevelsFrom = Annotated[
+    str | None, typer.Option("--levels-from", metavar="SCOPE", help="Start from what the agents are worth in another scope.")
+]
 Why = Annotated[str, typer.Option("--reason", help="Why; it is kept for whoever reads the history.")]
 Number = Annotated[int | None, typer.Option("--attempt", min=1, help="Only this attempt; else every one.")]
 Report = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; `-` is standard output.")]
@@ -52,6 +55,7 @@ def put(
     give_back: GiveBack = False,
     scope: Scope = "default",
     parameters: Parameters = "{}",
+    levels_from: LevelsFrom = None,
     reason: Why = "set on the command line",
     tenant: Tenant = DEFAULT_TENANT,
     dry_run: DryRun = False,
@@ -59,7 +63,12 @@ def put(
     """Put a policy in force for a scope at once, above any experiment, or give the choice back."""
     if (name is None) != give_back:
         raise UsageInvalid("say either which policy, or --give-back")
-    request = SetPolicy(scope=scope, policy=name, parameters=settings_of(parameters), reason=reason)
+    settings = settings_of(parameters)
+    if levels_from is not None:
+        known = asyncio.run(_known_in(open_desk(), name, tenant, levels_from))
+        settings = {**known.parameters, **settings}
+        reason = f"{reason}; starts from the levels of scope {levels_from} after {known.examples} examples"
+    request = SetPolicy(scope=scope, policy=name, parameters=settings, reason=reason)
     ask_for(
         tenant, request, dry_run, f"{name} chooses in scope {scope} now" if name else f"scope {scope} chooses as before again"
     )
@@ -110,6 +119,18 @@ def verify(report: Report = None) -> None:
         wrong = f"{len(found.mismatches)} figure(s) of {found.choices} recorded choices and {found.examples} examples"
         raise CheckFailed(f"{wrong} come out otherwise")
     out.say(f"{found.choices} recorded choices and the rewards of {found.examples} examples were made again: all the same")
+
+
+async def _known_in(desk: Desk, policy: str | None, tenant: str, scope: str) -> Any:
+    """Return what a scope's log says of its agents, for a policy that can start from it."""
+    from learning.encoders import context_map  # as above
+    from learning.policies.joint_thompson import JointThompson
+    from smolit.levels import known_of
+    from smolit.recompute import sort_log
+
+    if policy != JointThompson.name:
+        raise UsageInvalid(f"only {JointThompson.name} starts from levels of another scope")
+    return known_of(sort_log(await log_of(desk, (LEARNING,))), tenant, scope, context_map(desk.settings.encoder))
 
 
 class Known(NamedTuple):

@@ -36,7 +36,7 @@ CHANGES = {
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",
     "card lint", "bench projections", "bench growth", "bench start", "bench selection", "bench choice", "model restore",
-    "bench search", "bench signals", "tool call", "llm ask",
+    "bench search", "bench signals", "bench levels", "tool call", "llm ask",
     "mcp serve", "blob put", "agent watch", "agent new", "bench agents",
     "plan lint",
     "chat", "conversation send", "conversation rotate", "bench chat",

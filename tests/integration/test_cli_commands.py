@@ -335,6 +335,38 @@ def test_another_policy_lives_on_by_itself_on_the_log(smolit: Smolit, settings: 
     assert smolit("policy", "replay", "--policy", "uniform", "--seeds", "3").code == 2
 
 
+def test_a_scope_starts_from_what_agents_are_worth_in_another(smolit: Smolit, settings: Settings, tmp_path: Path) -> None:
+    """The levels stand in what sets the policy and in every choice, the better agent is ahead at once, and all is true."""
+    two_add_up(smolit, ("edda", "fips"), "known", tmp_path)
+    answers = add_up(smolit, range(20), tmp_path, "known")
+    judge(settings, {one["task_id"]: float(one["agent"] == "fips") for one in answers})
+    logged = partial(smolit, "policy", "replay", "--policy", "uniform", "--scope", "known", "--json")
+    until(logged, lambda said: said.json["with_reward"] == 20)
+    start = partial(smolit, "policy", "set", "joint_thompson", "--scope", "unknown", "--levels-from")
+
+    nowhere, put = start("nowhere"), start("known")
+    shown = smolit("policy", "show", "--scope", "unknown", "--json").json
+
+    def first() -> Said:
+        return smolit("policy", "explain", ended(smolit, "1 + 1", "--kind", "known", "--scope", "unknown"), "--json")
+
+    (choice,) = until(first, lambda said: "levels" in said.json[0]["policy_parameters"]).json
+    levels = json.loads(shown["in_force"]["parameters"]["levels"])
+    chances = {one["agent"]: one["probability"] for one in choice["candidates"]}
+    assert (nowhere.code, put.code) == (1, 0)
+    assert "nothing was learned in scope 'nowhere'" in nowhere.err
+    assert set(levels) == set(chances) == {"edda", "fips"}
+    assert levels["fips"] > levels["edda"] + 0.2
+    assert chances["fips"] > chances["edda"]
+    assert (
+        choice["policy_parameters"]
+        == shown["in_force"]["parameters"]
+        == {"level": 0.1, "levels": json.dumps(levels, separators=(",", ":"))}
+    )
+    assert smolit("policy", "set", "uniform", "--scope", "unknown", "--levels-from", "known").code == 2
+    assert smolit("policy", "verify").code == 0
+
+
 def two_add_up(smolit: Smolit, names: tuple[str, str], scope: str, tmp_path: Path) -> None:
     """Register agents that add up, and let both have the same chance in that scope, once a worker serves both."""
     for name in names:

@@ -28,6 +28,7 @@ def test_both_ways_are_timed_for_each_policy(capsys: pytest.CaptureFixture[str],
             most = one[f"{what}_us"]["high"] / one[f"{what}_alone_us"]["low"]
             assert 0 < least <= one[f"{what}_ratio"]["value"] <= most
         assert one["choice_alone_us"]["value"] > one["decision_alone_us"]["low"]
+        assert 0 < one["step_us"] <= one["step_p99_us"]
     assert all(policy in said.out for policy in ("joint_thompson", "ridge_igw", "three_signals"))
 
 
