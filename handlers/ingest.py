@@ -306,7 +306,7 @@ async def _batch(
     for record in records:
         if stopped.is_set():
             return position
-        if (event := _asked(record)) is not None:
+        if (event := fact_in(record, _ASKED)) is not None:
             outcome = await ingest.outcome(connection, event)
             async with fold.step([Move(record.topic, record.partition, position, record.offset + 1)]):
                 await ingest.tell(connection, event, outcome)
@@ -317,9 +317,9 @@ async def _batch(
     return position
 
 
-def _asked(record: Incoming) -> Event[Fact] | None:
-    """Return the request in a record; the projections set aside what cannot be read, so it is passed over here."""
-    if event_type(record.headers) not in _ASKED:
+def fact_in(record: Incoming, wanted: frozenset[str]) -> Event[Fact] | None:
+    """Return the fact in a record, if it is of these types; the projections set aside what cannot be read."""
+    if event_type(record.headers) not in wanted:
         return None
     try:
         event = decode(record.headers, record.value)
