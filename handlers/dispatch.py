@@ -4,7 +4,6 @@ Only what came first in the log counts: the first choice of each (task, attempt)
 """
 
 from asyncio import Event as Flag
-from asyncio import sleep
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -27,6 +26,7 @@ from handlers.ending import Roads, Verdict, closed_facts, early_facts
 from handlers.line import Line
 from handlers.reading import AgentFact, Batch, read, urgency
 from handlers.sieve import Sieve, Timer
+from handlers.turn import take_turn as take_turn  # the bridge finds it here
 from store import closing, outbox, room, work
 from store.fold import DurableFold, MakeFold
 from store.follow import follow
@@ -34,8 +34,6 @@ from store.postgres import Connect, Connection, connect
 
 CONSUMER = "dispatch"  # stored beside the positions
 SOURCE = "smolit/dispatch"
-
-_LOCK = "select pg_try_advisory_lock(hashtextextended('smolit.' || %s || '.' || %s, 0))"
 
 
 class Retry(Struct, frozen=True):
@@ -169,16 +167,6 @@ class Dispatcher:
             self._count("dispatch.answered" if records else "dispatch.answered_late", 1)
 
 
-async def take_turn(connection: Connection, names: Names, stopped: Flag, poll_s: float, consumer: str = CONSUMER) -> bool:
-    """Wait until this is the only one of its kind; false if told to stop before. The lock lives as long as the connection."""
-    while not stopped.is_set():
-        row = await (await connection.execute(_LOCK, (consumer, names.prefix))).fetchone()
-        if row and row[0]:
-            return True
-        await sleep(poll_s)
-    return False
-
-
 def places(names: Names) -> list[tuple[str, int]]:
     """Return every partition that dispatch reads."""
     return names.places(AGENTS, TASKS)
@@ -205,7 +193,7 @@ async def run(
     connection = await connect(dsn, CONSUMER)
     reader = make_reader(kafka, CONSUMER)
     try:
-        if await take_turn(connection, names, stopped, standby_poll_s):
+        if await take_turn(connection, names, stopped, standby_poll_s, CONSUMER):
             fold = make_fold(CONSUMER, connection)
             positions = await fold.positions(places(names))
             await reader.start(positions)

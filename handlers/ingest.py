@@ -37,6 +37,7 @@ from events.topics import KNOWLEDGE, Names
 from events.wire import Incoming, decode, encode, event_type
 from handlers.count import Count
 from handlers.taking_in import MOST_CHUNKS, facts_of, pieces, told_digest
+from handlers.turn import take_turn
 from learning.encoding import EncoderMissing
 from store import blob, knowledge, outbox
 from store.blob import BlobMissing
@@ -48,7 +49,6 @@ CONSUMER = "ingest"  # stored beside the positions
 SOURCE = "smolit/ingest"
 MOST_BYTES = 50_000_000
 _ASKED = frozenset(name for cls in ASKED for name in cls.event_type.wire_names)
-_LOCK = "select pg_try_advisory_lock(hashtextextended('smolit.ingest.' || %s, 0))"
 
 
 class Means(Struct, frozen=True):
@@ -259,16 +259,6 @@ def _gone(one: Known, keep_history: bool) -> Known:
     return Known(document_id=one.document_id, domain=one.domain, version=one.version, state=state, sha256="", told="")
 
 
-async def take_turn(connection: Connection, names: Names, stopped: asyncio.Event, poll_s: float) -> bool:
-    """Wait until this is the only ingest; false if told to stop before. The lock lives as long as the connection."""
-    while not stopped.is_set():
-        row = await (await connection.execute(_LOCK, (names.prefix,))).fetchone()
-        if row and row[0]:
-            return True
-        await asyncio.sleep(poll_s)
-    return False
-
-
 async def run(
     kafka: str,
     dsn: str,
@@ -290,7 +280,7 @@ async def run(
     connection = await connect(dsn, CONSUMER)
     reader = make_reader(kafka, CONSUMER)
     try:
-        if await take_turn(connection, means.names, stopped, standby_poll_s):
+        if await take_turn(connection, means.names, stopped, standby_poll_s, CONSUMER):
             fold = make_fold(CONSUMER, connection)
             place = (means.names.of(KNOWLEDGE), 0)
             positions = await fold.positions([place])
@@ -316,7 +306,7 @@ async def _batch(
     for record in records:
         if stopped.is_set():
             return position
-        if (event := _asked(record)) is not None:
+        if (event := fact_in(record, _ASKED)) is not None:
             outcome = await ingest.outcome(connection, event)
             async with fold.step([Move(record.topic, record.partition, position, record.offset + 1)]):
                 await ingest.tell(connection, event, outcome)
@@ -327,9 +317,9 @@ async def _batch(
     return position
 
 
-def _asked(record: Incoming) -> Event[Fact] | None:
-    """Return the request in a record; the projections set aside what cannot be read, so it is passed over here."""
-    if event_type(record.headers) not in _ASKED:
+def fact_in(record: Incoming, wanted: frozenset[str]) -> Event[Fact] | None:
+    """Return the fact in a record, if it is of these types; the projections set aside what cannot be read."""
+    if event_type(record.headers) not in wanted:
         return None
     try:
         event = decode(record.headers, record.value)

@@ -19,6 +19,7 @@ from events.topics import CONVERSATIONS, DEFAULT_TENANT, Names
 from events.wire import Incoming, Outgoing, decode, encode, event_type
 from handlers.count import Count
 from handlers.postroom import Delivered, Parked, Room, Verdict
+from handlers.turn import take_turn
 from store import mailbox, outbox, sender_key
 from store.fold import DurableFold, MakeFold
 from store.follow import follow
@@ -29,7 +30,6 @@ SOURCE = "smolit/postman"
 ROOM = 10_000  # messages that a mailbox holds before senders are refused
 SWEEP_S = 0.5
 _SENT = MessageSent.event_type.wire_name
-_LOCK = "select pg_try_advisory_lock(hashtextextended('smolit.postman.' || %s, 0))"
 Clock = Callable[[], datetime]
 
 
@@ -159,7 +159,7 @@ async def run(
     connection, sweeping = await connect(dsn, CONSUMER), await connect(dsn, CONSUMER)
     reader = make_reader(kafka, CONSUMER)
     try:
-        if not await _take_turn(connection, names, stopped):
+        if not await take_turn(connection, names, stopped, SWEEP_S, CONSUMER):
             return
         fold = make_fold(CONSUMER, connection)
         positions = await fold.positions(list(places(names)))
@@ -171,16 +171,6 @@ async def run(
         await reader.stop()
         await sweeping.close()
         await connection.close()
-
-
-async def _take_turn(connection: Connection, names: Names, stopped: Flag) -> bool:
-    """Wait until this is the only postman; false if told to stop before. The lock lives as long as the connection."""
-    while not stopped.is_set():
-        row = await (await connection.execute(_LOCK, (names.prefix,))).fetchone()
-        if row and row[0]:
-            return True
-        await sleep(SWEEP_S)
-    return False
 
 
 async def _sweep(postman: Postman, connection: Connection, stopped: Flag) -> None:

@@ -7,14 +7,13 @@ from datetime import datetime
 import msgspec
 
 from bus.reader import MakeReader, PartitionReader
-from events.errors import EventError
 from events.event import Envelope, Event, Fact
 from events.knowledge import DocumentChunked, IndexSwitched, ReindexBegun
 from events.stamp import caused
 from events.topics import KNOWLEDGE
-from events.wire import Incoming, decode, encode, event_type
+from events.wire import Incoming, encode
 from handlers.count import Count
-from handlers.ingest import SOURCE, Means
+from handlers.ingest import SOURCE, Means, fact_in
 from handlers.taking_in import embedded
 from store import knowledge, outbox
 from store.knowledge import Embedding, Known
@@ -67,7 +66,7 @@ class _Build:
 
     async def _took(self, records: Sequence[Incoming]) -> bool:
         """Take in some records; return whether the beginning was reached, so that all vectors are there."""
-        events = [event for record in records if (event := _read(record)) is not None]
+        events = [event for record in records if (event := fact_in(record, _READS)) is not None]
         begun = next((one for one in events if self._is_beginning(one.fact)), None)
         before = events[: events.index(begun)] if begun else events
         facts = await self._embedded(before)
@@ -124,17 +123,6 @@ class _Build:
 def _is_found(one: Known | None, version: int) -> bool:
     """Say whether a version is the one that is there."""
     return one is not None and one.state == "live" and one.version == version
-
-
-def _read(record: Incoming) -> Event[Fact] | None:
-    """Return a fact that matters here; the projections set aside what cannot be read."""
-    if event_type(record.headers) not in _READS:
-        return None
-    try:
-        event = decode(record.headers, record.value)
-    except EventError:
-        return None
-    return Event(event.envelope, event.fact) if isinstance(event.fact, Fact) else None
 
 
 async def _pause(stopped: asyncio.Event, seconds: float) -> None:

@@ -25,9 +25,9 @@ from events.task import AgentChosen, AttemptEnded, TaskEnded
 from events.topics import ANSWERS, TASKS, Names
 from events.wire import Incoming, Outgoing, decode, event_type
 from handlers.count import Count
-from handlers.dispatch import take_turn
 from handlers.sieve import Sieve, Timer
 from handlers.team_facts import given_up, records
+from handlers.turn import take_turn
 from store import blob, closing, outbox, room, team
 from store.blob import BlobMissing
 from store.fold import DurableFold, MakeFold

@@ -1,6 +1,5 @@
 """The naive fold of knowledge: what is known, and what is left of it; see `projections/naive.py`."""
 
-import struct
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -22,8 +21,8 @@ from events.knowledge import (
     RemovalRequested,
 )
 from projections.naive import Key, Seen, Table
+from projections.naive_similar import WIDTH, sent
 
-_WIDTH = 384
 _FORGOTTEN = ("name", "title", "sha256", "source", "meta")
 
 
@@ -157,13 +156,7 @@ def _forget(table: Table, fact: Fact, at: int) -> None:
 def _keep(table: Table, encoder: str, fact: DocumentChunked | ChunksEmbedded, first: int, packed: bytes) -> None:
     """Add the vectors of neighbouring chunks."""
     names = ("encoder", "tenant", "document_id", "version", "chunk")
-    for place in range(len(packed) // (2 * _WIDTH)):
+    for place in range(len(packed) // (2 * WIDTH)):
         key: Key = (encoder, fact.tenant, fact.document_id, fact.version, first + place)
-        one = packed[place * 2 * _WIDTH : (place + 1) * 2 * _WIDTH]
-        table.setdefault(key, {**dict(zip(names, key, strict=True)), "embedding": _sent(one)})
-
-
-def _sent(embedding: bytes) -> bytes:
-    """Return a vector as Postgres sends an array of its numbers: one dimension, no nulls, of float4, so many, from 1 on."""
-    numbers = (struct.pack(">if", 4, number) for number in struct.unpack(f"<{_WIDTH}e", embedding))
-    return struct.pack(">5i", 1, 0, 700, _WIDTH, 1) + b"".join(numbers)
+        one = packed[place * 2 * WIDTH : (place + 1) * 2 * WIDTH]
+        table.setdefault(key, {**dict(zip(names, key, strict=True)), "embedding": sent(one)})

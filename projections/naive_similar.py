@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from events.task import TaskAdmitted, TaskForgotten
 from projections.naive import Key, Seen, Table
 
-_WIDTH = 384
+WIDTH = 384
 
 
 def similar_tasks(seen: Sequence[Seen]) -> Table:
@@ -22,7 +22,7 @@ def similar_tasks(seen: Sequence[Seen]) -> Table:
                 "kind": fact.context.kind,
                 "features_version": fact.context.features.version,
                 "admitted_at": item.at,
-                "embedding": _sent(fact.context.features.embedding),
+                "embedding": sent(fact.context.features.embedding),
             }
     for item in seen:
         if isinstance(item.fact, TaskForgotten):
@@ -50,18 +50,18 @@ def _admissions(seen: Sequence[Seen]) -> Iterator[tuple[Seen, TaskAdmitted]]:
 
 def _fault(embedding: bytes) -> str | None:
     """Return why a vector cannot be compared, if it cannot."""
-    if len(embedding) != 2 * _WIDTH:
+    if len(embedding) != 2 * WIDTH:
         return "wrong_width"
-    numbers = struct.unpack(f"<{_WIDTH}e", embedding)
+    numbers = struct.unpack(f"<{WIDTH}e", embedding)
     if any(math.isnan(number) or math.isinf(number) for number in numbers):
         return "not_finite"
     return None if any(number != 0 for number in numbers) else "zero_length"
 
 
-def _sent(embedding: bytes) -> bytes:
+def sent(embedding: bytes) -> bytes:
     """Return a vector as Postgres sends an array of its numbers: one dimension, no nulls, of float4, so many, from 1 on."""
-    numbers = (struct.pack(">if", 4, number) for number in struct.unpack(f"<{_WIDTH}e", embedding))
-    return struct.pack(">5i", 1, 0, 700, _WIDTH, 1) + b"".join(numbers)
+    numbers = (struct.pack(">if", 4, number) for number in struct.unpack(f"<{WIDTH}e", embedding))
+    return struct.pack(">5i", 1, 0, 700, WIDTH, 1) + b"".join(numbers)
 
 
 def _blank(key: Key) -> dict[str, object]:

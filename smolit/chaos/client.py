@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from bus.errors import BusError, RecordTooLarge
 from bus.producer import Publisher
 from bus.reader import PartitionReader
@@ -48,14 +50,14 @@ class Sender:
         """Send a request until it is acknowledged, or known to be impossible."""
         record = self._client.record(request, request_id)
         named = task_id(DEFAULT_TENANT, SOURCE, request_id) if isinstance(request, SubmitTask) else None
-        key = named or request.key
+        key, kind, sha256 = named or request.key, request.event_type.name, hashlib.sha256(record.value).hexdigest()
         self._sequence[key] += 1
-        about = (record, request, request_id, key, self._sequence[key], tuple(facts), expects, named)
+        unknown = Entry(request_id, kind, key, self._sequence[key], sha256, "info", expects, tuple(facts), named)
         self.open += 1
         try:
             while (outcome := await self._try(record)) == "info":
-                self._note(outcome, *about)
-            self._note(outcome, *about)
+                self._history.add(unknown)
+            self._history.add(replace(unknown, outcome=outcome))
         finally:
             self.open -= 1
 
@@ -81,22 +83,6 @@ class Sender:
                 except BusError:
                     continue
                 self._health += 1
-
-    def _note(
-        self,
-        outcome: Outcome,
-        record: Outgoing,
-        request: Request,
-        request_id: str,
-        key: str,
-        key_seq: int,
-        facts: tuple[str, ...],
-        expects: Expects,
-        named: str | None,
-    ) -> None:
-        sha256 = hashlib.sha256(record.value).hexdigest()
-        kind = request.event_type.name
-        self._history.add(Entry(request_id, kind, key, key_seq, sha256, outcome, expects, facts, named))
 
 
 class Answers:
