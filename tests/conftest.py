@@ -14,7 +14,7 @@ from smolit.stack import local
 from tests.stacks import Namespace, guarded, namespace_on, private_settings
 
 # How long one example takes says how busy the machine is.
-hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("house")
 
 SYSTEM = "system"
