@@ -27,48 +27,30 @@ _EXACT = 1_000_000  # weights are added as whole millionths: sums of those do no
 _ASKED = """
 select lexeme, quote_literal(lexeme)::tsquery as query
 from unnest(to_tsvector('english', %(text)s)) order by positions[1], lexeme limit %(terms)s"""
+_WORDS = "select lexeme, query::text as query, 0::bigint as sampled from ({asked}) as asked order by lexeme"
 _TERMS = """
 select asked.lexeme, asked.query::text as query, (
   select count(*) from (
     select from public.knowledge_chunks c join public.knowledge_documents d {joined}
     where c.words @@ asked.query and {sample} and {there} limit %(sampled)s) as few) as sampled
 from ({asked}) as asked order by sampled, lexeme"""
-_EVERY_PIECE = """
-with asked as materialized (select lexeme, query, null::bigint as weight from ({asked}) as words),
-pieces as materialized (
-  select c.document_id, c.version, c.chunk, c.words
-  from public.knowledge_documents d join public.knowledge_chunks c {joined} where {filter}
-),"""
-_LOOKED_UP = """
-with asked as materialized (
-  select query::tsquery as query, query as lexeme, weight
-  from unnest(%(queries)s::text[], %(weights)s::bigint[]) as told(query, weight)
-),
-pieces as materialized (
-  select c.document_id, c.version, c.chunk, c.words
-  from public.knowledge_chunks c join public.knowledge_documents d {joined} where c.words @@ %(any)s::tsquery and {filter}
-),"""
+# Which of the question's words a piece has is told once, as its line is read; the rest is sums over short lines.
 _BEST = """
-hits as materialized (
-  select pieces.document_id, pieces.version, pieces.chunk, asked.lexeme, asked.weight
-  from pieces join asked on pieces.words @@ asked.query
+with pieces as materialized (
+  select c.document_id, c.version, c.chunk, c.words, {has}
+  from {source}
 ),
-rarity as (
-  select lexeme,
-    coalesce(min(weight), greatest(0, round({exact} * ln((%(pool)s::float8 + 1.0) / (count(*) + 0.5)))::bigint)) as weight
-  from hits group by lexeme
-),
-best as (
-  select document_id, version, chunk, sum(rarity.weight) as weight
-  from hits join rarity using (lexeme) group by document_id, version, chunk
-  order by weight desc fetch first %(most)s rows with ties
+rarity as materialized (select {rarities} from pieces),
+best as materialized (
+  select pieces.document_id, pieces.version, pieces.chunk, pieces.words, {total} as weight
+  from pieces, rarity where {any} order by weight desc fetch first %(most)s rows with ties
 )
-select best.document_id, best.version, best.chunk
-from best join public.knowledge_chunks c on c.tenant = %(tenant)s and c.document_id = best.document_id
-  and c.version = best.version and c.chunk = best.chunk
-order by best.weight desc, ts_rank(c.words, (select string_agg(query::text, ' | ' order by lexeme) from asked)::tsquery, 1) desc,
-  best.document_id, best.version, best.chunk
-limit %(most)s"""
+select document_id, version, chunk from best
+order by weight desc, ts_rank(words, %(all)s::tsquery, 1) desc, document_id, version, chunk limit %(most)s"""
+_EVERY_PIECE = "public.knowledge_documents d join public.knowledge_chunks c {joined} where {filter}"
+_LOOKED_UP = """
+  public.knowledge_chunks c join public.knowledge_documents d {joined} where c.words @@ %(any)s::tsquery and {filter}{sample}"""
+_COUNTED = "greatest(0, round({exact}.0 * ln((%(pool)s::float8 + 1.0) / (count(*) filter (where h{name}) + 0.5)))::bigint)"
 
 
 class Term(Struct, frozen=True):
@@ -82,6 +64,13 @@ class Term(Struct, frozen=True):
     def about(self) -> float:
         """Return about how many pieces have it."""
         return _SHARE * max(self.sampled, 0.5)
+
+
+class Weighed(Struct, frozen=True):
+    """A word with what it counts, in millionths; None: as rare as it is among the pieces that are looked at."""
+
+    term: Term
+    weight: int | None
 
 
 async def by_words(connection: Connection, text: str, wanted: Wanted, most: int, pool: int | None = None) -> list[Place]:
@@ -100,9 +89,10 @@ async def by_words(connection: Connection, text: str, wanted: Wanted, most: int,
 
 async def every_word(connection: Connection, text: str, wanted: Wanted, most: int, pool: int) -> list[Place]:
     """Return the same where every word decides, by reading every piece."""
-    head = _EVERY_PIECE.format(joined=JOINED, asked=_ASKED, filter=passing(wanted))
-    given = {**arguments(wanted), "text": text, "terms": TERMS, "pool": pool, "most": most}
-    return await _best(connection, head, given)
+    terms = await fetch(connection, Term, _WORDS.format(asked=_ASKED), {"text": text, "terms": TERMS})
+    weighed = [Weighed(term, None) for term in terms]
+    source = _EVERY_PIECE.format(joined=JOINED, filter=passing(wanted))
+    return await _best(connection, weighed, source, {**arguments(wanted), "pool": pool, "most": most}) if terms else []
 
 
 async def _looked_up(connection: Connection, terms: Sequence[Term], wanted: Wanted, most: int, pool: int) -> list[Place]:
@@ -110,16 +100,10 @@ async def _looked_up(connection: Connection, terms: Sequence[Term], wanted: Want
     share = await _share(connection, wanted, pool)
     deciding = decisive(terms, LOOKED_UP / max(share, _NARROWEST))
     common = deciding[0].about > LOOKED_UP / max(share, _NARROWEST)
-    conditions = f"{passing(wanted)} and {SAMPLE.format('c.')}" if common else passing(wanted)
-    given = {
-        **arguments(wanted),
-        "queries": [term.query for term in terms],
-        "weights": [None if term in deciding and not common else weight(term.about * share, pool) for term in terms],
-        "any": " | ".join(term.query for term in deciding),
-        "pool": pool,
-        "most": most,
-    }
-    return await _best(connection, _LOOKED_UP.format(joined=JOINED, filter=conditions), given)
+    weighed = [Weighed(one, None if one in deciding and not common else weight(one.about * share, pool)) for one in terms]
+    source = _LOOKED_UP.format(joined=JOINED, filter=passing(wanted), sample=f" and {SAMPLE.format('c.')}" if common else "")
+    given = {**arguments(wanted), "any": " | ".join(term.query for term in deciding), "pool": pool, "most": most}
+    return await _best(connection, weighed, source, given)
 
 
 async def _share(connection: Connection, wanted: Wanted, pool: int) -> float:
@@ -145,6 +129,26 @@ def weight(about: float, pool: int) -> int:
     return max(0, round(_EXACT * log((pool + 1.0) / (about + 0.5))))
 
 
-async def _best(connection: Connection, head: str, given: dict[str, object]) -> list[Place]:
-    rows = await fetch(connection, Row, head + _BEST.format(exact=f"{_EXACT}.0"), given, prepare=False)
-    return [row.place for row in rows]
+async def _best(connection: Connection, weighed: Sequence[Weighed], source: str, given: dict[str, object]) -> list[Place]:
+    """Return the best of the pieces of a source."""
+    queries = [one.term.query for one in weighed]
+    told = {f"q{number}": query for number, query in enumerate(queries)}
+    weights = {f"w{number}": one.weight for number, one in enumerate(weighed)}
+    known = {**given, **told, **weights, "all": " | ".join(sorted(queries))}
+    return [row.place for row in await fetch(connection, Row, _scored(weighed, source), known, prepare=False)]
+
+
+def _scored(weighed: Sequence[Weighed], source: str) -> str:
+    """Return the query that weighs the pieces of a source by words, whose queries are q0, q1 ... and weights w0, w1 ..."""
+    names = range(len(weighed))
+    counted = [_COUNTED.format(exact=_EXACT, name=name) for name in names]
+    rarities = [
+        how if one.weight is None else f"%(w{name})s::bigint" for name, how, one in zip(names, counted, weighed, strict=True)
+    ]
+    return _BEST.format(
+        source=source,
+        has=", ".join(f"c.words @@ %(q{name})s::tsquery as h{name}" for name in names),
+        rarities=", ".join(f"{how} as r{name}" for name, how in enumerate(rarities)),
+        total=" + ".join(f"case when h{name} then r{name} else 0 end" for name in names),
+        any=" or ".join(f"h{name}" for name in names),
+    )

@@ -35,7 +35,7 @@ class Asked(Struct, frozen=True):
     question: str
     document: str | None
     answers: tuple[str, ...]
-    style: Literal["plain", "reworded", "exact"]
+    style: Literal["plain", "reworded", "exact", "near", "far"]
     split: Literal["dev", "test"]
 
 
