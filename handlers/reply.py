@@ -5,23 +5,25 @@ It writes nothing: what it returns is written by `handlers/front.py`, once.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from agents import telling
 from agents.context import counter
 from agents.errors import AgentFailed
 from agents.front import decide, words
 from agents.front.follow import Before
-from agents.port import Ask, Language, Said
+from agents.port import Ask, Language
 from events.conversation import Letter
 from events.ids import task_id
-from handlers.errand import SOURCE, Ended, Errands, submission
+from handlers.errand import SOURCE, Ended, Errands, errand_id, submission
 from handlers.front_port import FRONT, READ_S, Agent, Heard, Mind, Reads, Reply, used, user_of
 from handlers.remembering import Rememberer
-from handlers.telling import WATCHED, Tell
+from handlers.telling import WATCHED
 from learning.match import CLEAR_FIT
 from store.mailbox import Taken
 
@@ -29,7 +31,7 @@ PATIENCE = timedelta(seconds=120)  # for a task that somebody waits for at a ter
 TRIES = 3
 _MOST_ASKED = 2_000  # characters of a task, and of its answer, that a follow-up goes on with
 NEAREST = 5
-Telling = Callable[[Taken], AbstractAsyncContextManager[Tell]]
+TellingOf = Callable[[Taken], AbstractAsyncContextManager[telling.Tell | None]]
 
 
 class Replier:
@@ -43,11 +45,11 @@ class Replier:
         errands: Errands,
         stored: Callable[[str], Awaitable[bytes]],
         clock: Callable[[], datetime],
-        telling: Telling | None = None,
+        telling_of: TellingOf | None = None,
         reader: str = "",
     ) -> None:
         self._reads, self._open_mind, self._language = reads, mind, language
-        self._errands, self._stored, self._clock, self._telling = errands, stored, clock, telling
+        self._errands, self._stored, self._clock, self._telling = errands, stored, clock, telling_of
         self._mind: Mind | None = None
         self._memory = Rememberer(reads, language, errands, clock, reader)
 
@@ -141,26 +143,17 @@ class Replier:
         memories_used = [part.id for part in chosen.of("memory") if part.id is not None]
         facts = (used(taken, chosen, memories_used),)
         try:
-            said = await self._said(taken, ask, self._language)
+            said = await telling.said(self._language, ask, self._telling_of(taken))
         except AgentFailed as error:
             return Reply("error", f"No language model answered: {error}", {"sort": "talk", "reason": error.reason}, facts)
         figures = {name: getattr(said, name) for name in ("model", "backend", "fallback", "tokens_in", "tokens_out")}
         return Reply("response", said.text.strip() or "(The model said nothing.)", {"sort": "talk", **figures}, facts)
 
-    async def _said(self, taken: Taken, ask: Ask, language: Language) -> Said:
-        """Return what a model says; whoever watches is told the pieces. One that broke off is asked for once more, whole."""
+    def _telling_of(self, taken: Taken) -> telling.Telling | None:
+        """Return what tells pieces of the answer; None: nobody watches."""
         if self._telling is None or taken.letter.body.get(WATCHED) is not True:
-            return await language.complete(ask)
-        try:
-            async with self._telling(taken) as tell, aclosing(language.stream(ask)) as parts:
-                async for part in parts:
-                    if isinstance(part, Said):
-                        return part
-                    tell(part)
-        except AgentFailed as error:
-            if error.reason != "answer_broke_off":
-                raise
-        return await language.complete(ask)
+            return None
+        return partial(self._telling, taken)
 
 
 def _before(last: Heard) -> Before | None:
@@ -170,11 +163,6 @@ def _before(last: Heard) -> Before | None:
         return None
     value = output.get("value") if isinstance(output, dict) else None
     return Before(asked, last.body.get("kind"), last.text[:_MOST_ASKED], value if isinstance(value, str) else None)
-
-
-def errand_id(message_id: str) -> str:
-    """Return the id of the request for the task that a message asks for; the task's id follows from it."""
-    return f"front-{message_id}"
 
 
 def _helper(agent: Agent, text: str, mind: Mind) -> decide.Helper:

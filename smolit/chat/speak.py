@@ -82,7 +82,9 @@ class Speaker:
         """Write what was heard, for people; who answered is said with the answer."""
         match heard:
             case Chose():
-                out.say(f"-> {heard.agent}, chosen out of {heard.candidates} with probability {heard.probability:.3g}")
+                self._end_line()
+                chance = f"chosen out of {heard.candidates} with probability {heard.probability:.3g}"
+                out.say(f"{heard.agent} is at work ({chance}) ...")
             case Piece():
                 out.piece(heard.text)
             case Failed():
