@@ -8,16 +8,25 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agents.front.follow import Before, followed
-from agents.front.remember import METHOD, Said, to_forget, told
+from agents.front.clause import question_besides
+from agents.front.remember import METHOD, Said, asked_to_remember, note, tells_only, to_forget, told
+from agents.front.shown import shown
 from agents.front.sort import Sorted
 from learning.match import MINIMUM_FIT
 
 _NEVER_MIND = re.compile(
-    r"^\W*(never mind|forget it|cancel|stop|no|lass (?:es|das)|egal|abbrechen|nein)\b.{0,20}$", re.IGNORECASE
+    r"\b(?:never ?mind|forget (?:it|about it|that)|leave it|skip it|cancel (?:it|that)|drop it|not now|some other time|lass (?:es|das|gut sein)"
+    r"|vergiss es|egal|schon gut)\b|^\W*(?:cancel|stop|no|nope|nein|abbrechen|later)\b(?!.*\d).{0,20}$",
+    re.IGNORECASE,
 )
+_MOST_SPARE = 12  # words of a turn that lets a question of ours be
 _ABOUT_ME = re.compile(
-    r"\b(what(?:'s| is| was| are)|where|when|who(?:'s| is)|which|how old|(?:what )?do you (?:know|remember)|remember"
-    r"|wie|wo|wann|wer|welche\w*|was|weißt du|erinnerst du)\b[^.!]*\b(my|mine|me|i|am i|mein\w*|mich|mir|ich)\b",
+    r"\b(what(?:'s| is| was| are)|where|when|who(?:'s| is)|which|how old|how (?:is|are)|(?:what )?do you (?:know|remember)|do you still know|remember"
+    r"|wie|wo|wann|wer|welche\w*|was|weißt du|erinnerst du)\b[^.!]*\b(my|mine|me|i|am i|mein\w*|mich|mir|ich)\b"
+    r"|\b(?:what|who)\b.{0,30}\b(?:am i|was i)\b"
+    r"|\bwhat\b.{0,20}\b(?:do|did|can) (?:i|we)\b.{0,20}\b(?:prefer|like|love|adore|hate|dislike|loathe|stand|eat|drink|play|speak|study|drive"
+    r"|use|do for (?:a living|work)|call)\b|\bwo(?:gegen|mit|von|rauf) (?:bin|habe|arbeite) ich\b"
+    r"|^\W*(?:do|did|am|have) i (?:still )?(?:like|prefer|eat|drink|speak|play|work|live|have|own|married|allergic)\b",
     re.IGNORECASE,
 )
 _ABOUT_MY_THINGS = re.compile(
@@ -37,15 +46,7 @@ _ALL = re.compile(
 )
 LEAST_LIKE = 0.35  # cosine of a question with a memory that may answer it
 NOTE_BELOW = 0.75  # probability of a task from which on a turn that tells something is worked on, not remembered
-_IN_TEXT = ("file", "text")  # what is asked for and is no field of `input`
-# What shows a kind without its name: an expression, or the question how something sounds.
-_SIGNS = (
-    ("arithmetic", re.compile(r"\d\s*[-+*/x×÷^]\s*\(?\s*\d")),
-    (
-        "sentiment",
-        re.compile(r"\b(positive or negative|good or bad|sentiment|mood|sounds?|positiv oder negativ|stimmung)\b", re.IGNORECASE),
-    ),
-)
+_IN_TEXT = ("file", "text", "numbers")  # what is asked for and is no field of `input`
 ASSISTANT = "assistant"  # the skill of those who answer anything
 
 
@@ -84,11 +85,12 @@ class Turn(Struct, frozen=True):
 
 
 class Do(Struct, frozen=True):
-    """Give this task to an agent that can do its kind; None: to one whose description fits."""
+    """Give this task to an agent that can do its kind; None: to one whose description fits. `said` was told besides."""
 
     text: str
     kind: str | None = None
     input: Mapping[str, Any] = {}
+    said: tuple[Said, ...] = ()
 
 
 class AskBack(Struct, frozen=True):
@@ -131,19 +133,45 @@ def decide(turn: Turn) -> Decision:
     """Return what to do with a turn."""
     text = turn.text.strip()
     if turn.pending is not None:
-        return Talk(text) if _NEVER_MIND.match(text) else _completed(turn, turn.pending, text)
+        return Talk(text) if never_mind(text) else _completed(turn, turn.pending, text)
     if (what := to_forget(text)) is not None:
         return Forget(what)
+    if (what := asked_to_remember(text)) is not None and not turn.files:
+        return Note(tuple(told(text)) or (note(what),))
     if asks_memory(text):
         return Recall(text)
     if turn.before is not None and not turn.files and (whole := followed(text, turn.before)) is not None:
         return Do(whole, turn.before.kind, turn.given)
-    said = told(text)
-    if said and turn.sorted.task_probability < NOTE_BELOW:
-        return Note(tuple(said))
-    if turn.sorted.sort == "talk" and not turn.files:
+    if said := tuple(told(text)):
+        return _beside(turn, text, said)
+    return _worked_on(turn, text)
+
+
+def never_mind(text: str) -> bool:
+    """Say whether somebody lets a question of ours be."""
+    return len(text.split()) <= _MOST_SPARE and bool(_NEVER_MIND.search(text))
+
+
+def _beside(turn: Turn, text: str, said: tuple[Said, ...]) -> Decision:
+    """Return what to do with a turn that tells something of its speaker: note it, and do what it asks for besides."""
+    asked = question_besides(text)
+    if asked:
+        inner = _worked_on(replace(turn, text=asked), asked)
+        return replace(inner, said=said) if isinstance(inner, Do) and shown(asked) is not None else Note(said)
+    if turn.sorted.task_probability < NOTE_BELOW or tells_only(text):
+        return Note(said)
+    inner = _worked_on(turn, text)
+    return replace(inner, said=said) if isinstance(inner, Do) else inner
+
+
+def _worked_on(turn: Turn, text: str) -> Decision:
+    """Return the task that a turn is, the question for what it lacks, or that it is talk."""
+    seen = shown(text, turn.files, _kinds(turn))
+    if seen is not None and seen.question is not None and seen.missing is not None:
+        return AskBack(seen.question, text, (seen.missing,))
+    if turn.sorted.sort == "talk" and not turn.files and seen is None:
         return Talk(text)
-    return _missing(turn, text) or Do(text, kind_of(turn), turn.given)
+    return (None if seen else _missing(turn, text)) or Do(text, kind_of(turn), turn.given)
 
 
 def may_tell(turn: Turn, decision: Decision) -> bool:
@@ -169,13 +197,18 @@ def kind_of(turn: Turn) -> str | None:
     """
     able = [one for one in turn.helpers if set(one.required) <= set(turn.given)]
     whole = f"{turn.pending or ''}\n{turn.text}"
-    shown = next((kind for kind, sign in _SIGNS if sign.search(whole) and any(kind in one.skills for one in able)), None)
-    if shown is not None:
-        return shown
+    seen = shown(turn.pending or turn.text, turn.files, _kinds(turn)) or shown(whole, turn.files, _kinds(turn))
+    if seen is not None:
+        return seen.kind
     best = max(able, key=lambda one: (one.fit, one.id), default=None)
     if best is not None and best.fit >= best.least.clear and best.skills:
         return best.skills[0]
     return ASSISTANT if any(ASSISTANT in one.skills for one in able) else None
+
+
+def _kinds(turn: Turn) -> frozenset[str]:
+    """Return the kinds that somebody can do who has what they need."""
+    return frozenset(kind for one in turn.helpers if set(one.required) <= set(turn.given) for kind in one.skills)
 
 
 def asks_memory(text: str) -> bool:
