@@ -17,6 +17,7 @@ from agents.context import counter
 from agents.errors import AgentFailed
 from agents.front import decide, words
 from agents.front.follow import Before
+from agents.front.remember import METHOD
 from agents.port import Ask, Language
 from events.conversation import Letter
 from events.ids import task_id
@@ -64,7 +65,7 @@ class Replier:
         turn = await self._turn(taken, thread, mind)
         match await self._memory.read_out(taken, turn, thread):
             case decide.Do() as errand:
-                return await self._do(taken, errand, turn)
+                return await self._also_noted(taken, errand, await self._do(taken, errand, turn), mind)
             case decide.AskBack() as question:
                 return _asked_back(question)
             case decide.Recall(text=text):
@@ -112,6 +113,13 @@ class Replier:
             return Reply("error", f"That cannot be given to an agent: {error}", {"reason": "bad_task"})
         ended = await self._errands.do(tenant, request, errand_id(letter.message_id), until)
         return await self._ended(tenant, letter, errand, ended, turn)
+
+    async def _also_noted(self, taken: Taken, errand: decide.Do, reply: Reply, mind: Mind) -> Reply:
+        """Return the answer with what its turn told besides, remembered."""
+        if not errand.said or not user_of(taken.letter):
+            return reply
+        noted = await self._memory.note(taken, [(one.subject, one.text) for one in errand.said], METHOD, mind)
+        return msgspec.structs.replace(reply, text=f"{reply.text}\n{noted.text}", facts=(*reply.facts, *noted.facts))
 
     async def _ended(self, tenant: str, letter: Letter, errand: decide.Do, ended: Ended, turn: decide.Turn) -> Reply:
         task = task_id(tenant, SOURCE, errand_id(letter.message_id))

@@ -9,7 +9,7 @@ import re
 from msgspec import Struct
 
 from agents.front import rules
-from agents.front.clause import clauses
+from agents.front.clause import clauses, question_besides, sentences
 
 METHOD = "rules/2"
 _MOST_MORE = 60  # characters of a clause behind what a rule saw that still belong to it
@@ -35,20 +35,23 @@ _THINGS = (
 )
 _ASKED = re.compile(
     r"(?:^|[.!;\n])\W*(?:(?:and|but|so|ok(?:ay)?|please|bitte|also|you should|can you|could you|kannst du|just)\s+)*"
-    r"(?:(?:remember|memori[sz]e|don't forget|do not forget|keep in mind|bear in mind|vergiss nicht|denk daran|denk dran)(?!\s+(?:to|zu|when|wann|me)\b)"
+    r"(?:(?:remember|memori[sz]e|don't forget|do not forget|keep in mind|bear in mind|vergiss nicht|denk daran"
+    r"|denk dran)(?!\s+(?:to|zu|when|wann|me)\b)"
     r"|(?:make|take) a note(?: of)?|note (?:down|to self|for later)|note(?=:)|for (?:future reference|the record)"
     r"|merke? dir|bitte merken|notiere? (?:dir )?)\b\s*(?:bitte\b)?\s*[,:]?\s*"
     r"(?:that|dass|this|dies)?\s*[,:]?\s*(?P<what>.{3,500}?)\s*[.!]?\s*$",
     re.IGNORECASE | re.DOTALL,
 )
 _OVER = re.compile(
-    r"^(?P<one>.+?)\s+(?:over|to|rather than|instead of|than|better than|more than|statt|vor|gegenüber|als)\s+(?P<other>.+?)(?:\s+vor)?$",
+    r"^(?P<one>.+?)\s+(?:over|to|rather than|instead of|than|better than|more than|statt|vor|gegenüber"
+    r"|als)\s+(?P<other>.+?)(?:\s+vor)?$",
     re.IGNORECASE,
 )
 _STOP = re.compile(r"\b(?:not sure|anymore|any more|mehr|very|so much|sehr|gern(?:e)?|better|more)\b", re.IGNORECASE)
 
 _WANTED = re.compile(
-    r"^\W*(?:please\s+|bitte\s+|you (?:can|should|may)\s+|(?:can|could|would) you\s+(?:please\s+)?|kannst du\s+|ok(?:ay)?,?\s+)*"
+    r"^\W*(?:please\s+|bitte\s+|you (?:can|should|may)\s+|(?:can|could|would) you\s+(?:please\s+)?|kannst du\s+"
+    r"|ok(?:ay)?,?\s+)*"
     r"(?:forget|erase|delete|vergiss|vergesse?|lösche?)\b\s*(?:about\s+|bitte\s+)?(?P<what>.+?)\W*$",
     re.IGNORECASE | re.DOTALL,
 )
@@ -73,15 +76,16 @@ def note(what: str) -> Said:
     return Said(f"note:{hashlib.sha256(what.lower().encode()).hexdigest()[:12]}", what)
 
 
-def tells_only(text: str) -> bool:
-    """Say whether all that a turn says is about its speaker."""
-    return all(_about_thing(one) or _about_speaker(one) for one in clauses(text))
-
-
 def asked_to_remember(text: str) -> str | None:
     """Return what somebody asks to be remembered in so many words; None: they ask for nothing of the kind."""
     asked = _ASKED.search(text) if not text.rstrip().endswith("?") else None
     return " ".join(asked["what"].split()) if asked is not None else None
+
+
+def besides(text: str) -> str:
+    """Return what a turn says besides what it tells of its speaker: its other sentences, and what a telling one asks behind."""
+    rest = [question_besides(one) if told(one) else one.strip() for one in sentences(text)]
+    return " ".join(one for one in rest if one)
 
 
 def to_forget(text: str) -> str | None:

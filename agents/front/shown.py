@@ -1,7 +1,7 @@
 """What shows a kind of task in the words that ask for it, and what such a task cannot be done without. Pure.
 
-Descriptions and examples of agents say who is near; these signs say it outright, in English and German, and go before. A turn that
-shows a kind and brings nothing to work on is answered with the question for just that.
+Descriptions and examples of agents say who is near; these signs say it outright, in English and German, and go before. A turn
+that shows a kind and brings nothing to work on is answered with the question for just that.
 """
 
 import re
@@ -11,9 +11,12 @@ from msgspec import Struct
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _QUOTED = re.compile(r"[\"“„«][^\"”“»]{2,}[\"”“»]|:\s*'[^']{2,}'")
 _ASKS = re.compile(
-    r"\?\W*$|^\W*(?:(?:and|so|now|then|ok(?:ay)?|hi|hello|hey|und)\b\W*)*(?:please|can you|could you|would you|will you|i need|i want|i'd like"
-    r"|i would like|help me|let us|let's|kannst du|könntest du|bitte|ich brauche|ich möchte|calculate|compute|work out|find|extract|pull out"
-    r"|list|identify|summari[sz]e|sum up|give|classify|rate|check|forecast|predict|estimate|read|tell|show|rechne|berechne|fass|lies|finde"
+    r"\?\W*$|^\W*(?:(?:and|so|now|then|ok(?:ay)?|hi|hello|hey|und)\b\W*)*(?:please|can you|could you|would you|will you"
+    r"|i need|i want|i'd like"
+    r"|i would like|help me|let us|let's|kannst du|könntest du|bitte|ich brauche|ich möchte|calculate|compute|work out|find"
+    r"|extract|pull out"
+    r"|list|identify|summari[sz]e|sum up|give|classify|rate|check|forecast|predict|estimate|read|tell|show|rechne|berechne"
+    r"|fass|lies|finde"
     r"|analy[sz]e|determine|sag|zeig|bewerte)\b",
     re.IGNORECASE,
 )
@@ -35,7 +38,10 @@ class _Sign(Struct, frozen=True):
     question: str
 
 
-_THE_TEXT = r"(?:text|sentence|article|letter|paragraph|e-?mail|review|comment|message|passage|report|following|below|here|satz|artikel|brief)"
+_THE_TEXT = (
+    r"(?:text|sentence|article|letter|paragraph|e-?mail|review|comment|message|passage|report|following|below|here"
+    r"|satz|artikel|brief)"
+)
 _THING = (
     r"(?:names?|people|persons?|places?|cities|towns|countries|organi[sz]ations?|companies|dates?|entities|e-?mail addresses"
     r"|phone numbers?|invoice numbers?|amounts?|ibans?|namen|personen|orte|firmen|daten)"
@@ -45,7 +51,8 @@ _SIGNS: tuple[tuple[_Sign, "re.Pattern[str]"], ...] = tuple(
     for one in (
         _Sign(
             "finance",
-            r"\b(?:net present value|npv|internal rate of return|irr|instal?lments?|monthly (?:payment|rate)s?|mortgage|loan|sharpe ratio"
+            r"\b(?:net present value|npv|internal rate of return|irr|instal?lments?|monthly (?:payment|rate)s?|mortgage|loan"
+            r"|sharpe ratio"
             r"|kapitalwert|monatliche rate|kredit|darlehen)\b",
             "numbers",
             2,
@@ -76,7 +83,8 @@ _SIGNS: tuple[tuple[_Sign, "re.Pattern[str]"], ...] = tuple(
         _Sign(
             "entities",
             rf"\b(?:extract|pull out|identify)\b.{{0,40}}\b{_THING}\b"
-            rf"|\b(?:find|list|which|what|who|name|welche)\b.{{0,30}}\b{_THING}\b.{{0,40}}(?:\b(?:mentioned|occur|appear|{_THE_TEXT})\b|\bin:)",
+            rf"|\b(?:find|list|which|what|who|name|welche)\b.{{0,30}}\b{_THING}\b.{{0,40}}(?:\b(?:mentioned|occur|appear"
+            rf"|{_THE_TEXT})\b|\bin:)",
             "text",
             2,
             "Which text are they to be found in? Please paste it.",
@@ -92,7 +100,8 @@ _SIGNS: tuple[tuple[_Sign, "re.Pattern[str]"], ...] = tuple(
         ),
         _Sign(
             "ocr",
-            r"\b(?:read|extract|what is|what's|what does|lies|lesen|was steht|entziffer\w*)\b.{0,50}\b(?:scan|picture|photo|photograph|image|receipt|screenshot"
+            r"\b(?:read|extract|what is|what's|what does|lies|lesen|was steht|entziffer\w*)\b.{0,50}\b(?:scan|picture|photo"
+            r"|photograph|image|receipt|screenshot"
             r"|bild|beleg|foto|quittung)\b",
             "file",
             0,
@@ -100,7 +109,8 @@ _SIGNS: tuple[tuple[_Sign, "re.Pattern[str]"], ...] = tuple(
         ),
         _Sign(
             "arithmetic",
-            r"\b(?:calculate|compute|work (?:it|this|that|a sum|something) out|work out (?:a sum|something|this|that|it)|add up|do the maths?"
+            r"\b(?:calculate|compute|work (?:it|this|that|a sum|something) out|work out (?:a sum|something|this|that|it)"
+            r"|the sum of|add up|do the maths?"
             r"|(?:rechne|berechne)\b.{0,12}(?:was|etwas|mir|das))\b",
             "numbers",
             1,
@@ -118,7 +128,7 @@ def shown(text: str, files: int = 0, kinds: frozenset[str] | None = None) -> Sho
     """Return the kind that a turn shows, of those that somebody can do (None: any), with what it lacks; None: it shows none."""
     for sign, pattern in _SIGNS:
         if (kinds is None or sign.kind in kinds) and (found := pattern.search(text)) is not None:
-            if files or _brings(sign, text, found.end()):
+            if files or _brings(sign, text, found.start()):
                 return Shown(sign.kind)
             return Shown(sign.kind, sign.needs, sign.question) if _ASKS.search(text) else None
     if _EXPRESSION.search(text) and (kinds is None or "arithmetic" in kinds):
@@ -126,13 +136,13 @@ def shown(text: str, files: int = 0, kinds: frozenset[str] | None = None) -> Sho
     return None
 
 
-def _brings(sign: _Sign, text: str, end: int) -> bool:
+def _brings(sign: _Sign, text: str, start: int) -> bool:
     """Say whether a turn brings what is to be worked on: numbers, or words behind a colon, a line's end, or in quotes."""
     if sign.needs == "numbers":
         return len(_NUMBER.findall(text)) >= sign.least
     if sign.needs == "file":
         return False
     quoted = _QUOTED.search(text)
-    behind = re.split(r"[:\n]\s*|[.?!]\s+", text[end:], maxsplit=1)
+    behind = re.split(r"[:\n]\s*|[.?!]\s+", text[start:], maxsplit=1)
     material = quoted[0] if quoted else behind[1] if len(behind) > 1 else ""
     return len(material.split()) >= sign.least
