@@ -68,6 +68,8 @@ class Replier:
                 return await self._also_noted(taken, errand, await self._do(taken, errand, turn), mind)
             case decide.AskBack() as question:
                 return _asked_back(question)
+            case decide.Leave():
+                return Reply("response", words.LEFT, {"sort": "left"})
             case decide.Recall(text=text):
                 return await self._memory.recall(taken, text, mind)
             case decide.Note(said=said, method=method) if user_of(taken.letter):

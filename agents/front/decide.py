@@ -129,20 +129,24 @@ class Forget(Struct, frozen=True):
     what: str
 
 
+class Leave(Struct, frozen=True):
+    """The user lets our question be."""
+
+
 class Talk(Struct, frozen=True):
     """The user talks."""
 
     text: str
 
 
-Decision = Do | AskBack | Recall | Note | Forget | Talk
+Decision = Do | AskBack | Recall | Note | Forget | Leave | Talk
 
 
 def decide(turn: Turn) -> Decision:
     """Return what to do with a turn."""
     text = turn.text.strip()
     if turn.pending is not None:
-        return Talk(text) if never_mind(text) else _completed(turn, turn.pending, text)
+        return Leave() if never_mind(text) else _completed(turn, turn.pending, text)
     if (what := to_forget(text)) is not None:
         return Forget(what)
     if (what := asked_to_remember(text)) is not None and not turn.files:
@@ -164,7 +168,7 @@ def never_mind(text: str) -> bool:
 def _beside(turn: Turn, text: str, said: tuple[Said, ...]) -> Decision:
     """Return what to do with a turn that tells something of its speaker: note it, and do what it asks for besides."""
     asked = besides(text)
-    inner = _worked_on(replace(turn, text=asked), asked) if asked else Note(said)
+    inner: Decision = _worked_on(replace(turn, text=asked), asked) if asked else Note(said)
     surely = shown(asked) is not None or turn.sorted.task_probability >= NOTE_BELOW
     return replace(inner, said=said) if isinstance(inner, Do) and surely else Note(said)
 
@@ -201,7 +205,8 @@ def completed(pending: str, text: str, missing: Sequence[str]) -> str:
     """Return a task with what it waited for: an expression is all there is to do, and figures go on with the sentence."""
     if "numbers" not in missing:
         return f"{pending}\n{text}"
-    if (seen := shown(text)) is not None and seen.kind == "arithmetic" and shown(pending).kind == "arithmetic":
+    seen, wanted = shown(text), shown(pending)
+    if seen is not None and wanted is not None and seen.kind == wanted.kind == "arithmetic":
         return text
     return f"{pending.rstrip(' ?.!:')} of {text}" if re.match(r"\W*\d", text) else f"{pending}\n{text}"
 

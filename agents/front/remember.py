@@ -22,14 +22,8 @@ class Said(Struct, frozen=True):
     text: str
 
 
-_RULES = tuple(
-    zip(
-        (subject for subject, _ in (*rules.RULES, ("uses:{what}", rules.TOOLS_AT_WORK))),
-        rules.compiled((*(one for _, one in rules.RULES), rules.TOOLS_AT_WORK)),
-        strict=True,
-    )
-)
-_THINGS = (
+_RULES = tuple(zip((subject for subject, _ in rules.RULES), rules.compiled(pattern for _, pattern in rules.RULES), strict=True))
+_THINGS: tuple[tuple[str | None, "re.Pattern[str]"], ...] = (
     *((None, one) for one in rules.compiled(rules.THINGS)),
     *zip((noun for noun, _ in rules.NAMED_THINGS), rules.compiled(one for _, one in rules.NAMED_THINGS), strict=True),
 )

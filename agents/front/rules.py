@@ -168,12 +168,6 @@ RULES: tuple[tuple[str, str], ...] = (
         rf"|or)\s[\w-]+)?(?: any ?more)?)$"),
     ("diet", rf"(?P<what>ich bin\s+{_ADV}(?:vegetarier(?:in)?|veganer(?:in)?|vegan)\b.*)"),
     ("diet", r"(?P<what>ich (?:esse|trinke) keine?n?\s+\w+.*)"),
-    # likings
-    ("likes:{what}", rf"i\s+{_ADV}(?:like|love|adore|enjoy|hate|dislike|loathe|detest|despise)\s+{_WHAT}"),
-    ("likes:{what}", rf"i (?:do not|don't|no longer|can't|cannot) (?:{_ADV})(?:like|love|enjoy|stand|bear)\s+{_WHAT}"),
-    ("likes:{what}", rf"{_I_AM}{_ADV}(?:not )?(?:an? )?(?:big |huge |great )?(?:fan of|into|fond of|keen on|crazy about"
-        rf"|mad about)\s+(?!the\b){_WHAT}"),
-    ("likes:{what}", rf"ich (?:mag|liebe|hasse)\s+{_ADV}(?:keine?n?\s+)?(?!nicht\b){_WHAT}"),
     # preferences
     ("prefers", rf"i\s+{_ADV}(?:would )?prefer\s+{_WHAT}"),
     ("prefers", rf"(?:i'd|i would) rather (?:have|drink|take|eat|use)\s+{_NOT_OURS}(?P<what>\w.+?\s+than\s+[^,]+).*"),
@@ -181,6 +175,12 @@ RULES: tuple[tuple[str, str], ...] = (
     ("prefers", rf"i\s+{_ADV}(?:like|love|enjoy)\s+{_NOT_OURS}(?P<what>\w.+?\s+(?:better|more) than\s+[^,]+)"),
     ("prefers", r"ich (?:bevorzuge|ziehe)\s+(?P<what>.+\s(?:vor|gegenüber).*|[^,]+(?<!zurück))$"),
     ("prefers", r"ich \w+e\s+lieber\s+(?P<what>.+?\s+als\s+.+)"),
+    # likings
+    ("likes:{what}", rf"i\s+{_ADV}(?:like|love|adore|enjoy|hate|dislike|loathe|detest|despise)\s+{_WHAT}"),
+    ("likes:{what}", rf"i (?:do not|don't|no longer|can't|cannot) (?:{_ADV})(?:like|love|enjoy|stand|bear)\s+{_WHAT}"),
+    ("likes:{what}", rf"{_I_AM}{_ADV}(?:not )?(?:an? )?(?:big |huge |great )?(?:fan of|into|fond of|keen on|crazy about"
+        rf"|mad about)\s+(?!the\b){_WHAT}"),
+    ("likes:{what}", rf"ich (?:mag|liebe|hasse)\s+{_ADV}(?:keine?n?\s+)?(?!nicht\b){_WHAT}"),
     # languages, instruments, what is used
     ("speaks", rf"(?:i|we)\s+(?:can )?{_ADV}speak\s+(?:(?:a little|a bit of|some|fluent|only"
         rf"|both)\s+)?(?P<what>{_LANGUAGE}\b.*)"),
@@ -189,6 +189,11 @@ RULES: tuple[tuple[str, str], ...] = (
     ("uses:{what}", r"we\s+(?:all |mostly |mainly |only )?(?:use|run|work with|develop in|host on"
         r"|build with)\s+(?P<what>[^,]{2,40}?)\s+(?:at work|at my work|at our company|at my company|in our team|in my team"
         r"|in the team|at the office|in our company)\b.*"),
+    (
+        "uses:{what}",
+        r"(?:at|in) (?:my|our) (?:work|job|company|team|office|firm)\s*,?\s+(?:we|i)\s+(?:all )?(?:use|build|run"
+        r"|work with|develop)\b\s*(?P<what>.+)"
+    ),
 )  # fmt: skip
 # Things of the speaker's: the noun is the subject.
 THINGS: tuple[str, ...] = (
@@ -217,10 +222,6 @@ THINGS: tuple[str, ...] = (
 NAMED_THINGS: tuple[tuple[str, str], ...] = (
     ("partner", rf"{_I_AM}{_ADV}(?:married|engaged) to\s+(?P<what>{_NAMED})"),
     ("car", rf"{_I}{_ADV}drive\s+(?:an?|the)\s+(?P<what>(?:[\w-]+\s+){{0,2}}?{_CAP}.*)"),
-)
-TOOLS_AT_WORK = (
-    r"(?:at|in) (?:my|our) (?:work|job|company|team|office|firm)\s*,?\s+(?:we|i)\s+(?:all )?(?:use|build|run"
-    r"|work with|develop)\b\s*(?P<what>.+)"
 )
 KNOWN_NOUNS = {"name": "name", "birthday": "birthday", "geburtstag": "birthday", "age": "age", "alter": "age", "home": "home",
                "job": "work", "profession": "work", "beruf": "work"}  # fmt: skip

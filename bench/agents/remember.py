@@ -166,11 +166,11 @@ def recalled(labelled: Sequence[Labelled], most: int = 20) -> Recalled:
     What the rules did not read cannot be answered, and counts as missed; one person tells these facts, those around it first.
     """
     encoder, asked = StaticEncoder.load(), [one for one in labelled if one.ask is not None]
-    right, taken = [], []
+    right, taken = list[float](), list[float]()
     for place, one in enumerate(asked):
-        told = [asked[(place + step) % len(asked)].text for step in range(most, -1, -1)]
+        said = [asked[(place + step) % len(asked)].text for step in range(most, -1, -1)]
         taken.append(float(asks_memory(one.ask or "")))
-        right.append(float(taken[-1] > 0 and one.facts[0].value.lower() in answer(told, one.ask or "", encoder).lower()))
+        right.append(float(taken[-1] > 0 and one.facts[0].value.lower() in answer(said, one.ask or "", encoder).lower()))
     return Recalled(len(asked), most, bootstrapped(right, mean), bootstrapped(taken, mean))
 
 

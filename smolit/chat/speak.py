@@ -214,6 +214,7 @@ def _why_no_agent(last: Reply) -> str:
         "talk": "It was taken for talk, so no agent was chosen.",
         "recall": "It was answered from what you told before, so no agent was chosen.",
         "note": "It was something to remember, so no agent was chosen.",
+        "left": "You let a question of mine be, so no agent was chosen.",
         "clarification": "Something was missing, so no agent was chosen yet.",
     }
     answered = f" {_speaker(last)} answered." if last.model else ""
