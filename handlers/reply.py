@@ -97,7 +97,7 @@ class Replier:
         missing = tuple(ours[-1].body.get("missing") or ()) if pending else ()
         whole = f"{pending}\n{text}" if pending else text
         agents = await self._reads.agents(taken.event.fact.tenant)
-        helpers = tuple(_helper(one, whole, mind) for one in agents)
+        helpers = tuple(helper(one, whole, mind) for one in agents)
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
         before = _before(ours[-1]) if ours else None
         return decide.Turn(
@@ -175,7 +175,7 @@ def _before(last: Heard) -> Before | None:
     return Before(asked, last.body.get("kind"), last.text[:_MOST_ASKED], value if isinstance(value, str) else None)
 
 
-def _helper(agent: Agent, text: str, mind: Mind) -> decide.Helper:
+def helper(agent: Agent, text: str, mind: Mind) -> decide.Helper:
     """Return an agent with how near its description, or the nearest of its examples, is to a text."""
     near = max(mind.alike(text, told) for told in (agent.description, *agent.examples))
     least = decide.Least(CLEAR_FIT, CLEAR_FIT) if agent.examples else decide.Least()

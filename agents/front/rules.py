@@ -176,6 +176,11 @@ RULES: tuple[tuple[str, str], ...] = (
     ("prefers", r"ich (?:bevorzuge|ziehe)\s+(?P<what>.+\s(?:vor|gegenüber).*|[^,]+(?<!zurück))$"),
     ("prefers", r"ich \w+e\s+lieber\s+(?P<what>.+?\s+als\s+.+)"),
     # likings
+    (
+        "likes:{what}",
+        rf"i\s+{_ADV}(?:like|love)\s+to\s+(?!(?:ask|say|see|know|hear|think|point|add|admit|mention|have|be|thank|try|start|learn"
+        r"|understand|get|make sure|hear|change|do (?:that|this|it))\b)(?P<what>\w[^,]{1,80})",
+    ),
     ("likes:{what}", rf"i\s+{_ADV}(?:like|love|adore|enjoy|hate|dislike|loathe|detest|despise)\s+{_WHAT}"),
     ("likes:{what}", rf"i (?:do not|don't|no longer|can't|cannot) (?:{_ADV})(?:like|love|enjoy|stand|bear)\s+{_WHAT}"),
     ("likes:{what}", rf"{_I_AM}{_ADV}(?:not )?(?:an? )?(?:big |huge |great )?(?:fan of|into|fond of|keen on|crazy about"
@@ -214,7 +219,7 @@ THINGS: tuple[str, ...] = (
     rf"|uses)\s+(?P<what>(?:[\w-]+\s+){{0,2}}?(?:{_CAP}|\d).*)",
     rf"(?:i|we)\s+(?:named|called)\s+(?:my|our)\s+(?P<noun>{_KIN}|{_PET})\s+(?P<what>{_NAMED})",
     rf"(?:i|we)(?:'ve got| have got| have| own| keep|'ve)\s+{_ART}(?:[\w-]+\s+)?(?P<noun>{_KIN}|{_PET})s?\b(?P<what>.*)",
-    r"(?:i|we)(?:'ve got| have got| have)\s+(?P<noun>twins|kids|children|cats|dogs|horses)\b(?P<what>.*)",
+    rf"(?:i|we)(?:'ve got| have got| have)\s+(?:\d+\s+|{_ART})?(?P<noun>twins|kids|children|cats|dogs|horses)\b(?P<what>.*)",
     rf"(?:mein\w*|unser\w*)\s+(?P<noun>[\w-]+)\s+(?:heißt|heisst)\s+(?P<what>{_CAP}.*)",
     rf"(?:mein\w*|unser\w*)\s+(?P<noun>{_KIN_DE})\s+(?:ist\s+)?(?P<what>(?:ein\w*\s+)?{_CAP}.*)",
 )  # fmt: skip

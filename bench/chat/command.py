@@ -31,7 +31,7 @@ def chat(
 ) -> None:
     """Play conversations with the front agent of the stack that runs: task or talk, questions back, follow-ups, times."""
     course = asyncio.run(_course(open_desk(), tenant, rounds(turns, seed, half, spoken), half, window, seed))
-    _show(course)
+    show(course)
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(course), indent=2) + b"\n")
     if course.lost or course.doubled:
@@ -48,7 +48,7 @@ async def _course(desk: Desk, tenant: str, scripts: list[Script], half: Half, wi
     return scored(played, half, window, seed, time.monotonic() - began)
 
 
-def _show(course: Course) -> None:
+def show(course: Course) -> None:
     """Write the figures for people."""
     out.facts(
         {
