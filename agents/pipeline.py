@@ -17,6 +17,7 @@ from agents.errors import AgentFailed
 from agents.lesson import Lessons
 from agents.port import NO_BLOBS, Blobs, Language, Said, Shelf
 from agents.team.splitting import Team
+from agents.telling import Telling
 from agents.tool_server import ToolServer
 from agents.vectors import Encoders
 from events.agent import AgentSpec
@@ -36,7 +37,8 @@ class Work(Struct, frozen=True):
     """One attempt as an agent sees it; `text` is the task's whole text, wherever it was stored.
 
     `files` are named here; `Toolbox.blobs` has their bytes. `spec` is the agent's own, as it was registered;
-    `features` are what was read out of the text when it was admitted.
+    `features` are what was read out of the text when it was admitted. `telling` opens what tells whoever watches the pieces
+    of the answer; None: it is no turn of a conversation.
     """
 
     tenant: str
@@ -50,6 +52,7 @@ class Work(Struct, frozen=True):
     files: tuple[FileRef, ...] = ()
     spec: AgentSpec | None = None
     features: Features | None = None
+    telling: Telling | None = None
 
 
 class Result(Struct, frozen=True):

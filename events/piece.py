@@ -22,6 +22,10 @@ class PieceSpoken(Message, frozen=True, kw_only=True):
     tenant: Annotated[str, says("Whose it is.")]
     conversation_id: ConversationId
     message_id: Annotated[MessageId, says("The message that is being answered.")]
-    epoch: Annotated[int, Meta(ge=1), says("How often the message was taken: a later telling begins anew.")]
+    epoch: Annotated[
+        int,
+        Meta(ge=1),
+        says("Which telling it is: a later one, by whoever took message or attempt over, has a higher number and begins anew."),
+    ]
     number: Annotated[int, Meta(ge=0), says("Place in this telling, from 0 on without a gap.")]
     text: Annotated[str, Meta(max_length=MOST_CHARS), says("What was said since the piece before.")]

@@ -10,7 +10,9 @@ from agents.effects import LedgerEffects
 from agents.errors import AgentFailed
 from agents.pipeline import Pipeline, Result, Timer, Toolbox, Work
 from events.agent import AgentSpec
+from handlers.audience import Audience
 from handlers.splitting import StoredTeam
+from handlers.telling import Teller
 from store import blob
 from store.blob import BlobMissing
 from store.claim import Claimed
@@ -44,10 +46,11 @@ class StoredBlobs:
 class Crew:
     """Builds each pipeline once, off the event loop, and runs attempts on it."""
 
-    def __init__(self, connection: Connection, toolbox: Toolbox, timer: Timer) -> None:
+    def __init__(self, connection: Connection, toolbox: Toolbox, timer: Timer, teller: Teller | None = None) -> None:
         self._connection = connection
         self._toolbox = msgspec.structs.replace(toolbox, blobs=StoredBlobs(connection), team=StoredTeam(connection))
         self._timer = timer
+        self._audience = Audience(connection, teller) if teller is not None else None
         self._building = asyncio.Lock()
         self._pipelines: dict[bytes, Pipeline] = {}
 
@@ -71,6 +74,7 @@ class Crew:
             files=task.files,
             spec=claimed.spec,
             features=claimed.context.features,
+            telling=self._audience.of(claimed) if self._audience is not None else None,
         )
         admitted(claimed.spec, task.input)
         effects = LedgerEffects(self._connection, claimed.hold, task.tenant, self._toolbox.consent)

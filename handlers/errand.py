@@ -28,6 +28,18 @@ _ASKED_BEFORE = "request_id_reused"  # intake's word for a request that was made
 LOOK_S = 1.0  # between two looks into the read models, for an answer that was given while nobody listened
 Answer = AnswerGiven | RequestRefused
 
+_ERRAND = "front-"  # before the id of the message that a request is for
+
+
+def errand_id(message_id: str) -> str:
+    """Return the id of the request for the task that a message asks for; the task's id follows from it."""
+    return f"{_ERRAND}{message_id}"
+
+
+def message_of(request_id: str) -> str | None:
+    """Return the message that a request of the front agent is for; None: it is for none."""
+    return request_id.removeprefix(_ERRAND) if request_id.startswith(_ERRAND) else None
+
 
 class Ended(Struct, frozen=True):
     """How a task ended, as the read models tell it."""

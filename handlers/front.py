@@ -19,7 +19,7 @@ from handlers.count import Count
 from handlers.errand import SOURCE, Errands
 from handlers.front_port import FRONT, READ_S, Mind, Reads, Reply
 from handlers.postman import record, settled
-from handlers.reply import Replier, Telling
+from handlers.reply import Replier, TellingOf
 from store import blob, mailbox, outbox, sender_key
 from store.doorbell import Doorbell
 from store.mailbox import Taken
@@ -49,7 +49,7 @@ class Front:
         connection: Connection,
         clock: Callable[[], datetime],
         count: Count,
-        telling: Telling | None = None,
+        telling: TellingOf | None = None,
         reader: str = "",
         lease_s: float = LEASE_S,
     ) -> None:

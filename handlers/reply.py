@@ -5,23 +5,26 @@ It writes nothing: what it returns is written by `handlers/front.py`, once.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from agents import telling
 from agents.context import counter
 from agents.errors import AgentFailed
 from agents.front import decide, words
 from agents.front.follow import Before
-from agents.port import Ask, Language, Said
+from agents.front.remember import METHOD
+from agents.port import Ask, Language
 from events.conversation import Letter
 from events.ids import task_id
-from handlers.errand import SOURCE, Ended, Errands, submission
+from handlers.errand import SOURCE, Ended, Errands, errand_id, submission
 from handlers.front_port import FRONT, READ_S, Agent, Heard, Mind, Reads, Reply, used, user_of
 from handlers.remembering import Rememberer
-from handlers.telling import WATCHED, Tell
+from handlers.telling import WATCHED
 from learning.match import CLEAR_FIT
 from store.mailbox import Taken
 
@@ -29,7 +32,7 @@ PATIENCE = timedelta(seconds=120)  # for a task that somebody waits for at a ter
 TRIES = 3
 _MOST_ASKED = 2_000  # characters of a task, and of its answer, that a follow-up goes on with
 NEAREST = 5
-Telling = Callable[[Taken], AbstractAsyncContextManager[Tell]]
+TellingOf = Callable[[Taken], AbstractAsyncContextManager[telling.Tell | None]]
 
 
 class Replier:
@@ -43,11 +46,11 @@ class Replier:
         errands: Errands,
         stored: Callable[[str], Awaitable[bytes]],
         clock: Callable[[], datetime],
-        telling: Telling | None = None,
+        telling_of: TellingOf | None = None,
         reader: str = "",
     ) -> None:
         self._reads, self._open_mind, self._language = reads, mind, language
-        self._errands, self._stored, self._clock, self._telling = errands, stored, clock, telling
+        self._errands, self._stored, self._clock, self._telling = errands, stored, clock, telling_of
         self._mind: Mind | None = None
         self._memory = Rememberer(reads, language, errands, clock, reader)
 
@@ -62,9 +65,11 @@ class Replier:
         turn = await self._turn(taken, thread, mind)
         match await self._memory.read_out(taken, turn, thread):
             case decide.Do() as errand:
-                return await self._do(taken, errand, turn)
+                return await self._also_noted(taken, errand, await self._do(taken, errand, turn), mind)
             case decide.AskBack() as question:
                 return _asked_back(question)
+            case decide.Leave():
+                return Reply("response", words.LEFT, {"sort": "left"})
             case decide.Recall(text=text):
                 return await self._memory.recall(taken, text, mind)
             case decide.Note(said=said, method=method) if user_of(taken.letter):
@@ -92,7 +97,7 @@ class Replier:
         missing = tuple(ours[-1].body.get("missing") or ()) if pending else ()
         whole = f"{pending}\n{text}" if pending else text
         agents = await self._reads.agents(taken.event.fact.tenant)
-        helpers = tuple(_helper(one, whole, mind) for one in agents)
+        helpers = tuple(helper(one, whole, mind) for one in agents)
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
         before = _before(ours[-1]) if ours else None
         return decide.Turn(
@@ -110,6 +115,13 @@ class Replier:
             return Reply("error", f"That cannot be given to an agent: {error}", {"reason": "bad_task"})
         ended = await self._errands.do(tenant, request, errand_id(letter.message_id), until)
         return await self._ended(tenant, letter, errand, ended, turn)
+
+    async def _also_noted(self, taken: Taken, errand: decide.Do, reply: Reply, mind: Mind) -> Reply:
+        """Return the answer with what its turn told besides, remembered."""
+        if not errand.said or not user_of(taken.letter):
+            return reply
+        noted = await self._memory.note(taken, [(one.subject, one.text) for one in errand.said], METHOD, mind)
+        return msgspec.structs.replace(reply, text=f"{reply.text}\n{noted.text}", facts=(*reply.facts, *noted.facts))
 
     async def _ended(self, tenant: str, letter: Letter, errand: decide.Do, ended: Ended, turn: decide.Turn) -> Reply:
         task = task_id(tenant, SOURCE, errand_id(letter.message_id))
@@ -141,26 +153,17 @@ class Replier:
         memories_used = [part.id for part in chosen.of("memory") if part.id is not None]
         facts = (used(taken, chosen, memories_used),)
         try:
-            said = await self._said(taken, ask, self._language)
+            said = await telling.said(self._language, ask, self._telling_of(taken))
         except AgentFailed as error:
             return Reply("error", f"No language model answered: {error}", {"sort": "talk", "reason": error.reason}, facts)
         figures = {name: getattr(said, name) for name in ("model", "backend", "fallback", "tokens_in", "tokens_out")}
         return Reply("response", said.text.strip() or "(The model said nothing.)", {"sort": "talk", **figures}, facts)
 
-    async def _said(self, taken: Taken, ask: Ask, language: Language) -> Said:
-        """Return what a model says; whoever watches is told the pieces. One that broke off is asked for once more, whole."""
+    def _telling_of(self, taken: Taken) -> telling.Telling | None:
+        """Return what tells pieces of the answer; None: nobody watches."""
         if self._telling is None or taken.letter.body.get(WATCHED) is not True:
-            return await language.complete(ask)
-        try:
-            async with self._telling(taken) as tell, aclosing(language.stream(ask)) as parts:
-                async for part in parts:
-                    if isinstance(part, Said):
-                        return part
-                    tell(part)
-        except AgentFailed as error:
-            if error.reason != "answer_broke_off":
-                raise
-        return await language.complete(ask)
+            return None
+        return partial(self._telling, taken)
 
 
 def _before(last: Heard) -> Before | None:
@@ -172,12 +175,7 @@ def _before(last: Heard) -> Before | None:
     return Before(asked, last.body.get("kind"), last.text[:_MOST_ASKED], value if isinstance(value, str) else None)
 
 
-def errand_id(message_id: str) -> str:
-    """Return the id of the request for the task that a message asks for; the task's id follows from it."""
-    return f"front-{message_id}"
-
-
-def _helper(agent: Agent, text: str, mind: Mind) -> decide.Helper:
+def helper(agent: Agent, text: str, mind: Mind) -> decide.Helper:
     """Return an agent with how near its description, or the nearest of its examples, is to a text."""
     near = max(mind.alike(text, told) for told in (agent.description, *agent.examples))
     least = decide.Least(CLEAR_FIT, CLEAR_FIT) if agent.examples else decide.Least()

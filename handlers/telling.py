@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from agents.telling import Tell
 from bus.errors import BusError
 from bus.producer import MakePublisher, Publisher
 from events.event import Envelope, Event, Message
@@ -22,7 +23,6 @@ WATCHED = "watched"  # in the body of a message: its sender shows pieces
 SOURCE = "smolit/front"
 GATHER_S = 0.08  # a dozen records a second and answer at most, whatever the model's speed
 LATE_S = 2.0  # a piece that takes longer to its topic is not news; the rest of this telling is left out
-Tell = Callable[[str], None]
 
 
 class Teller:

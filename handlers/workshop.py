@@ -25,6 +25,7 @@ from handlers.crew import Crew
 from handlers.desk import Desk
 from handlers.ending import Roads
 from handlers.guard import Bounds, Guard, Guarded
+from handlers.telling import Teller
 from handlers.worker import Shift, Worker
 from store import work
 from store.claim import Hold
@@ -58,6 +59,7 @@ async def run(
     connect: Connect = connect,
     make_publisher: MakePublisher = Publisher,
     memory: Memory | None = None,
+    teller: Teller | None = None,
 ) -> None:
     """Work until told to stop, then end what is under way; any error ends it, and the runner starts it again."""
     _widen_threads(shift.capacity)
@@ -69,7 +71,7 @@ async def run(
         await publisher.start()
         stack.push_async_callback(publisher.stop)
         desk = Desk(claims, shift.worker, roads, clock, shift.lease_s, shift.pool)
-        worker = Worker(shift, desk, Crew(others, toolbox, timer), others, clock, timer, count)
+        worker = Worker(shift, desk, Crew(others, toolbox, timer, teller), others, clock, timer, count)
         if memory is not None:
             spare = _Spare(connect, dsn, shift, roads, clock)
             guard = Guard(memory.bounds, _guarded(worker, memory, spare, stopped))

@@ -79,6 +79,9 @@ with next as (
 update ops.mailbox as box set epoch = box.epoch + 1, taken_by = %s, lease_until = now() + make_interval(secs => %s)
 from next where box.tenant = next.tenant and box.recipient = next.recipient and box.message_id = next.message_id
 returning box.recipient, box.epoch, box.priority, box.number, box.fact, box.cause"""
+_LYING = """
+select recipient, epoch, priority, number, fact, cause from ops.mailbox
+where tenant = %s and recipient = %s and message_id = %s"""
 _SETTLE = """
 delete from ops.mailbox where tenant = %s and recipient = %s and message_id = %s and epoch = %s returning message_id"""
 _RENEW = """
@@ -186,6 +189,12 @@ async def take(connection: Connection, who: str, recipients: Sequence[str], limi
     cursor = await connection.execute(_TAKE, (list(recipients), limit, who, lease_s))
     taken = [_taken(row) for row in await cursor.fetchall()]
     return sorted(taken, key=lambda one: (-one.priority, one.number))
+
+
+async def lying(connection: Connection, tenant: str, recipient: str, message_id: str) -> Taken | None:
+    """Return a message that waits in a mailbox or is being handled; None: it was settled, or never there."""
+    row = await (await connection.execute(_LYING, (tenant, recipient, message_id))).fetchone()
+    return None if row is None else _taken(row)
 
 
 async def renew(connection: Connection, taken: Taken, lease_s: float) -> bool:

@@ -8,16 +8,34 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agents.front.follow import Before, followed
-from agents.front.remember import METHOD, Said, to_forget, told
+from agents.front.remember import METHOD, Said, asked_to_remember, besides, note, to_forget, told
+from agents.front.shown import shown
 from agents.front.sort import Sorted
 from learning.match import MINIMUM_FIT
 
 _NEVER_MIND = re.compile(
-    r"^\W*(never mind|forget it|cancel|stop|no|lass (?:es|das)|egal|abbrechen|nein)\b.{0,20}$", re.IGNORECASE
+    r"\b(?:never ?mind|forget (?:it|about it|that)|leave it|skip it|cancel (?:it|that)|drop it|not now|some other time"
+    r"|lass (?:es|das|gut sein)"
+    r"|vergiss es|egal|schon gut)\b|^\W*(?:cancel|stop|no|nope|nein|abbrechen|later)\b(?!.*\d).{0,20}$",
+    re.IGNORECASE,
 )
+_TOLD_TO = re.compile(
+    r"^\W*(?:please |bitte |could you |can you |kannst du )?(?:write|draft|compose|translate|describe|explain|rewrite"
+    r"|rephrase|suggest|recommend"
+    r"|invent|name|give me|schreibe?|übersetze?|erkläre?|nenne?|beschreibe?|formuliere?)\b(?!.*\b(?:second|minute|moment"
+    r"|break|time|hand|sec)\b)",
+    re.IGNORECASE,
+)
+_MOST_SPARE = 12  # words of a turn that lets a question of ours be
 _ABOUT_ME = re.compile(
-    r"\b(what(?:'s| is| was| are)|where|when|who(?:'s| is)|which|how old|(?:what )?do you (?:know|remember)|remember"
-    r"|wie|wo|wann|wer|welche\w*|was|weißt du|erinnerst du)\b[^.!]*\b(my|mine|me|i|am i|mein\w*|mich|mir|ich)\b",
+    r"\b(what(?:'s| is| was| are)|where|when|who(?:'s| is)|which|how old|how (?:is|are)|(?:what )?do you (?:know|remember)"
+    r"|do you still know|remember"
+    r"|wie|wo|wann|wer|welche\w*|was|weißt du|erinnerst du)\b[^.!]*\b(my|mine|me|i|am i|mein\w*|mich|mir|ich)\b"
+    r"|\b(?:what|who)\b.{0,30}\b(?:am i|was i)\b"
+    r"|\bwhat\b.{0,20}\b(?:do|did|can) (?:i|we)\b.{0,20}\b(?:prefer|like|love|adore|hate|dislike|loathe|stand|eat|drink|play"
+    r"|speak|study|drive"
+    r"|use|do for (?:a living|work)|call)\b|\bwo(?:gegen|mit|von|rauf) (?:bin|habe|arbeite) ich\b"
+    r"|^\W*(?:do|did|am|have) i (?:still )?(?:like|prefer|eat|drink|speak|play|work|live|have|own|married|allergic)\b",
     re.IGNORECASE,
 )
 _ABOUT_MY_THINGS = re.compile(
@@ -37,15 +55,7 @@ _ALL = re.compile(
 )
 LEAST_LIKE = 0.35  # cosine of a question with a memory that may answer it
 NOTE_BELOW = 0.75  # probability of a task from which on a turn that tells something is worked on, not remembered
-_IN_TEXT = ("file", "text")  # what is asked for and is no field of `input`
-# What shows a kind without its name: an expression, or the question how something sounds.
-_SIGNS = (
-    ("arithmetic", re.compile(r"\d\s*[-+*/x×÷^]\s*\(?\s*\d")),
-    (
-        "sentiment",
-        re.compile(r"\b(positive or negative|good or bad|sentiment|mood|sounds?|positiv oder negativ|stimmung)\b", re.IGNORECASE),
-    ),
-)
+_IN_TEXT = ("file", "text", "numbers")  # what is asked for and is no field of `input`
 ASSISTANT = "assistant"  # the skill of those who answer anything
 
 
@@ -84,11 +94,12 @@ class Turn(Struct, frozen=True):
 
 
 class Do(Struct, frozen=True):
-    """Give this task to an agent that can do its kind; None: to one whose description fits."""
+    """Give this task to an agent that can do its kind; None: to one whose description fits. `said` was told besides."""
 
     text: str
     kind: str | None = None
     input: Mapping[str, Any] = {}
+    said: tuple[Said, ...] = ()
 
 
 class AskBack(Struct, frozen=True):
@@ -118,38 +129,66 @@ class Forget(Struct, frozen=True):
     what: str
 
 
+class Leave(Struct, frozen=True):
+    """The user lets our question be."""
+
+
 class Talk(Struct, frozen=True):
     """The user talks."""
 
     text: str
 
 
-Decision = Do | AskBack | Recall | Note | Forget | Talk
+Decision = Do | AskBack | Recall | Note | Forget | Leave | Talk
 
 
 def decide(turn: Turn) -> Decision:
     """Return what to do with a turn."""
     text = turn.text.strip()
     if turn.pending is not None:
-        return Talk(text) if _NEVER_MIND.match(text) else _completed(turn, turn.pending, text)
+        return Leave() if never_mind(text) else _completed(turn, turn.pending, text)
     if (what := to_forget(text)) is not None:
         return Forget(what)
+    if (what := asked_to_remember(text)) is not None and not turn.files:
+        return Note(tuple(told(text)) or (note(what),))
     if asks_memory(text):
         return Recall(text)
     if turn.before is not None and not turn.files and (whole := followed(text, turn.before)) is not None:
         return Do(whole, turn.before.kind, turn.given)
-    said = told(text)
-    if said and turn.sorted.task_probability < NOTE_BELOW:
-        return Note(tuple(said))
-    if turn.sorted.sort == "talk" and not turn.files:
+    if said := tuple(told(text)):
+        return _beside(turn, text, said)
+    return _worked_on(turn, text)
+
+
+def never_mind(text: str) -> bool:
+    """Say whether somebody lets a question of ours be."""
+    return len(text.split()) <= _MOST_SPARE and bool(_NEVER_MIND.search(text))
+
+
+def _beside(turn: Turn, text: str, said: tuple[Said, ...]) -> Decision:
+    """Return what to do with a turn that tells something of its speaker: note it, and do what it asks for besides."""
+    asked = besides(text)
+    inner: Decision = _worked_on(replace(turn, text=asked), asked) if asked else Note(said)
+    surely = shown(asked) is not None or turn.sorted.task_probability >= NOTE_BELOW
+    return replace(inner, said=said) if isinstance(inner, Do) and surely else Note(said)
+
+
+def _worked_on(turn: Turn, text: str) -> Decision:
+    """Return the task that a turn is, the question for what it lacks, or that it is talk."""
+    seen = shown(text, turn.files, _kinds(turn))
+    if seen is not None and seen.question is not None and seen.missing is not None:
+        return AskBack(seen.question, text, (seen.missing,))
+    told_to = _TOLD_TO.match(text) is not None and len(text.split()) > 2
+    if turn.sorted.sort == "talk" and not turn.files and seen is None and not told_to:
         return Talk(text)
-    return _missing(turn, text) or Do(text, kind_of(turn), turn.given)
+    return (None if seen else _missing(turn, text)) or Do(text, kind_of(turn), turn.given)
 
 
 def may_tell(turn: Turn, decision: Decision) -> bool:
     """Say whether a turn may tell something of its speaker: talk and notes, and what is hardly a task and stands alone."""
     if isinstance(decision, Do):
-        return turn.pending is None and turn.before is None and not turn.files and turn.sorted.task_probability < NOTE_BELOW
+        alone = not decision.said and turn.pending is None and turn.before is None
+        return alone and not turn.files and turn.sorted.task_probability < NOTE_BELOW
     return isinstance(decision, Note | Talk)
 
 
@@ -159,7 +198,17 @@ def _completed(turn: Turn, pending: str, text: str) -> Do:
     if len(fields) == 1:
         given = {**turn.given, fields[0]: text}
         return Do(pending, kind_of(replace(turn, given=given)), given)
-    return Do(f"{pending}\n{text}", kind_of(turn), turn.given)
+    return Do(completed(pending, text, turn.missing), kind_of(turn), turn.given)
+
+
+def completed(pending: str, text: str, missing: Sequence[str]) -> str:
+    """Return a task with what it waited for: an expression is all there is to do, and figures go on with the sentence."""
+    if "numbers" not in missing:
+        return f"{pending}\n{text}"
+    seen, wanted = shown(text), shown(pending)
+    if seen is not None and wanted is not None and seen.kind == wanted.kind == "arithmetic":
+        return text
+    return f"{pending.rstrip(' ?.!:')} of {text}" if re.match(r"\W*\d", text) else f"{pending}\n{text}"
 
 
 def kind_of(turn: Turn) -> str | None:
@@ -169,13 +218,18 @@ def kind_of(turn: Turn) -> str | None:
     """
     able = [one for one in turn.helpers if set(one.required) <= set(turn.given)]
     whole = f"{turn.pending or ''}\n{turn.text}"
-    shown = next((kind for kind, sign in _SIGNS if sign.search(whole) and any(kind in one.skills for one in able)), None)
-    if shown is not None:
-        return shown
+    seen = shown(turn.pending or turn.text, turn.files, _kinds(turn)) or shown(whole, turn.files, _kinds(turn))
+    if seen is not None:
+        return seen.kind
     best = max(able, key=lambda one: (one.fit, one.id), default=None)
     if best is not None and best.fit >= best.least.clear and best.skills:
         return best.skills[0]
     return ASSISTANT if any(ASSISTANT in one.skills for one in able) else None
+
+
+def _kinds(turn: Turn) -> frozenset[str]:
+    """Return the kinds that somebody can do who has what they need."""
+    return frozenset(kind for one in turn.helpers if set(one.required) <= set(turn.given) for kind in one.skills)
 
 
 def asks_memory(text: str) -> bool:
@@ -213,10 +267,14 @@ def nobody(text: str, helpers: Sequence[Helper]) -> AskBack:
 
 
 def direct_answer(question: str, known: Mapping[str, str]) -> str | None:
-    """Return the subject of a memory that a question names outright, such as `name` for "What is my name?"."""
-    for subject, pattern in _SUBJECTS:
-        if subject in known and pattern.search(question):
-            return subject
+    """Return the subject of a memory that a question names outright, such as `name` for "What is my name?".
+
+    `known` is newest first: of several of one sort it is the newest that is meant.
+    """
+    for sort, pattern in _SUBJECTS:
+        named = next((one for one in known if one == sort or one.startswith(f"{sort}:")), None)
+        if named is not None and pattern.search(question):
+            return named
     words = set(re.findall(r"\w+", question.lower()))
     mine = [subject for subject in known if subject.startswith("my:") and set(subject[3:].split("-")) <= words]
     return max(mine, key=len, default=None)
@@ -227,9 +285,22 @@ def _pattern(words: str) -> "re.Pattern[str]":
 
 
 _SUBJECTS: tuple[tuple[str, "re.Pattern[str]"], ...] = (
+    ("home:from", _pattern(r"\b(i come from|am i from|komme ich her|woher komme ich)\b")),
     ("name", _pattern(r"\b(my name|i called|who am i|ich heiße|heiße ich|mein name)\b")),
     ("home", _pattern(r"\b(i live|my (?:home|address)|wohne ich|ich wohne|lebe ich)\b")),
-    ("work", _pattern(r"\b(i work|my (?:job|employer|profession)|arbeite ich|mein beruf)\b")),
+    ("work", _pattern(r"\b(i (?:still )?work|my (?:job|employer|profession)|do i do for|i study|arbeite ich|mein beruf)\b")),
     ("birthday", _pattern(r"\b(my birthday|i born|mein geburtstag|geboren)\b")),
-    ("age", _pattern(r"\b(how old am i|my age|wie alt bin ich)\b")),
+    ("age", _pattern(r"\b(how old|my age|wie alt)\b.*\b(i|my|ich)\b")),
+    (
+        "allergy",
+        _pattern(
+            r"\b(?:allerg\w+|(?:can|must|may|should) i not (?:eat|drink|have)|(?:not|never) (?:eat|have)"
+            r"|intoleran\w+|vertrage)\b"
+        ),
+    ),
+    ("diet", _pattern(r"\b(?:i eat meat|vegetarian|vegan|not eat|not drink|esse ich|trinke ich)\b")),
+    ("speaks", _pattern(r"\b(?:which languages?|i speak|spreche ich)\b")),
+    ("plays", _pattern(r"\b(?:i play|instrument|spiele ich)\b")),
+    ("uses", _pattern(r"\b(?:we|i) (?:use|run|build|work with)\b")),
+    ("prefers", _pattern(r"\b(?:prefer|rather|lieber|bevorzuge)\b")),
 )

@@ -5,13 +5,14 @@ Two of one subject contradict each other, and the later one holds. What the rule
 
 import hashlib
 import re
-from collections.abc import Iterator
 
 from msgspec import Struct
 
-METHOD = "rules/1"
-_END = r"(?P<what>[^.!?;\n]{1,120}?)(?=\s*(?:$|[.!?;\n]|,\s|\s+(?:and|und|but|aber)\s+(?:i|my|ich|mein)\b))"
-_LEAD = r"(?:^|(?<=[.!?;,\n])\s*|\b(?:and|und|but|aber|that|dass|actually|no|nein|also|hi|hello|hallo|btw)\s+,?\s*)"
+from agents.front import rules
+from agents.front.clause import clauses, question_besides, sentences
+
+METHOD = "rules/2"
+_MOST_MORE = 60  # characters of a clause behind what a rule saw that still belong to it
 
 
 class Said(Struct, frozen=True):
@@ -21,38 +22,30 @@ class Said(Struct, frozen=True):
     text: str
 
 
-_RULES: tuple[tuple[str, str], ...] = (
-    ("name", r"(?:my name is|my name's|call me|i am called|i'm called|mein name ist|ich heiße|ich heisse|nenn mich)\s+"),
-    (
-        "home",
-        r"(?:i (?:now |currently )?live in|i(?:'ve| have)? (?:just )?moved to"
-        r"|ich (?:wohne|lebe) (?:jetzt |nun )?in|ich bin nach)\s+",
-    ),
-    ("work", r"(?:i work (?:as|at|for|in)|i am employed (?:as|at|by)|ich arbeite (?:jetzt |nun )?(?:als|bei|für|in))\s+"),
-    ("age", r"(?:i am|i'm|ich bin)\s+(?=\d{1,3}\s+(?:years old|jahre alt))"),
-    ("birthday", r"(?:i was born on|my birthday is(?: on)?|ich bin geboren am|ich habe am|mein geburtstag ist(?: am)?)\s+"),
-    ("allergy:{what}", r"(?:i am|i'm|ich bin)\s+(?:allergic to|allergisch gegen)\s+"),
-    ("likes:{what}", r"(?:i (?:really )?(?:like|love|enjoy)|ich mag|ich liebe)\s+"),
-    ("likes:{what}", r"(?:i (?:do not|don't|no longer) (?:like|love|enjoy)|i (?:hate|dislike)|ich hasse)\s+"),
-    ("prefers", r"(?:i (?:would )?prefer|i'd prefer|ich bevorzuge|ich ziehe)\s+"),
-)
-_COMPILED = tuple((subject, re.compile(_LEAD + f"(?P<all>{head}{_END})", re.IGNORECASE)) for subject, head in _RULES)
-_MINE = re.compile(
-    _LEAD + r"(?P<all>(?:my|mein|meine)\s+(?P<noun>[\w-]+(?:\s[\w-]+){0,3}?)\s+(?:is|are|ist|sind)\s+" + _END + ")", re.IGNORECASE
+_RULES = tuple(zip((subject for subject, _ in rules.RULES), rules.compiled(pattern for _, pattern in rules.RULES), strict=True))
+_THINGS: tuple[tuple[str | None, "re.Pattern[str]"], ...] = (
+    *((None, one) for one in rules.compiled(rules.THINGS)),
+    *zip((noun for noun, _ in rules.NAMED_THINGS), rules.compiled(one for _, one in rules.NAMED_THINGS), strict=True),
 )
 _ASKED = re.compile(
-    r"\b(?:please\s+)?(?:remember|note|don't forget|do not forget|merke? dir|bitte merken|vergiss nicht)\b\s*[,:]?\s*"
+    r"(?:^|[.!;\n])\W*(?:(?:and|but|so|ok(?:ay)?|please|bitte|also|you should|can you|could you|kannst du|just)\s+)*"
+    r"(?:(?:remember|memori[sz]e|don't forget|do not forget|keep in mind|bear in mind|vergiss nicht|denk daran"
+    r"|denk dran)(?!\s+(?:to|zu|when|wann|me)\b)"
+    r"|(?:make|take) a note(?: of)?|note (?:down|to self|for later)|note(?=:)|for (?:future reference|the record)"
+    r"|merke? dir|bitte merken|notiere? (?:dir )?)\b\s*(?:bitte\b)?\s*[,:]?\s*"
     r"(?:that|dass|this|dies)?\s*[,:]?\s*(?P<what>.{3,500}?)\s*[.!]?\s*$",
     re.IGNORECASE | re.DOTALL,
 )
-_KNOWN_NOUNS = {"name": "name", "birthday": "birthday", "geburtstag": "birthday", "age": "age", "alter": "age"}
 _OVER = re.compile(
-    r"^(?P<one>.+?)\s+(?:over|to|rather than|instead of|statt|vor|gegenüber)\s+(?P<other>.+?)(?:\s+vor)?$", re.IGNORECASE
+    r"^(?P<one>.+?)\s+(?:over|to|rather than|instead of|than|better than|more than|statt|vor|gegenüber"
+    r"|als)\s+(?P<other>.+?)(?:\s+vor)?$",
+    re.IGNORECASE,
 )
-_STOP = re.compile(r"\b(?:not sure|anymore|any more|mehr|very|so much|sehr|gern(?:e)?)\b", re.IGNORECASE)
+_STOP = re.compile(r"\b(?:not sure|anymore|any more|mehr|very|so much|sehr|gern(?:e)?|better|more)\b", re.IGNORECASE)
 
 _WANTED = re.compile(
-    r"^\W*(?:please\s+|bitte\s+|you (?:can|should|may)\s+|(?:can|could|would) you\s+(?:please\s+)?|kannst du\s+|ok(?:ay)?,?\s+)*"
+    r"^\W*(?:please\s+|bitte\s+|you (?:can|should|may)\s+|(?:can|could|would) you\s+(?:please\s+)?|kannst du\s+"
+    r"|ok(?:ay)?,?\s+)*"
     r"(?:forget|erase|delete|vergiss|vergesse?|lösche?)\b\s*(?:about\s+|bitte\s+)?(?P<what>.+?)\W*$",
     re.IGNORECASE | re.DOTALL,
 )
@@ -62,16 +55,31 @@ _OF_ME = re.compile(r"\b(my|mine|me|i|i'm|myself|mein\w*|mich|mir|ich)\b", re.IG
 def told(text: str) -> list[Said]:
     """Return what a sentence or more says of its speaker, each subject once: what comes later in the text holds."""
     found: dict[str, Said] = {}
-    if _is_question(text):
-        return []
-    for one in _found(text):
-        found.pop(one.subject, None)
-        found[one.subject] = one
-    asked = _ASKED.search(text)
-    if asked is not None and not found:
-        what = " ".join(asked["what"].split())
-        found = {"": Said(f"note:{hashlib.sha256(what.lower().encode()).hexdigest()[:12]}", what)}
+    for clause in clauses(text):
+        one = _about_thing(clause) or _about_speaker(clause)
+        if one is not None:
+            found.pop(one.subject, None)
+            found[one.subject] = one
+    if not found and (what := asked_to_remember(text)) is not None:
+        return [note(what)]
     return list(found.values())
+
+
+def note(what: str) -> Said:
+    """Return something to be remembered as a note: two of them do not contradict each other."""
+    return Said(f"note:{hashlib.sha256(what.lower().encode()).hexdigest()[:12]}", what)
+
+
+def asked_to_remember(text: str) -> str | None:
+    """Return what somebody asks to be remembered in so many words; None: they ask for nothing of the kind."""
+    asked = _ASKED.search(text) if not text.rstrip().endswith("?") else None
+    return " ".join(asked["what"].split()) if asked is not None else None
+
+
+def besides(text: str) -> str:
+    """Return what a turn says besides what it tells of its speaker: its other sentences, and what a telling one asks behind."""
+    rest = [question_besides(one) if told(one) else one.strip() for one in sentences(text)]
+    return " ".join(one for one in rest if one)
 
 
 def to_forget(text: str) -> str | None:
@@ -88,33 +96,31 @@ def subject_of(about: str, thing: str, value: str) -> str:
     if about in ("allergy", "likes"):
         return _named(f"{about}:{{what}}", value)
     if about == "other":
-        return _KNOWN_NOUNS.get(thing, f"my:{_key(thing)}")
+        return rules.KNOWN_NOUNS.get(thing, f"my:{_key(thing)}")
     return _named(about, value)
 
 
-def _is_question(text: str) -> bool:
-    """Say whether the text asks and tells nothing: `my name is Ann, what is yours?` tells all the same."""
-    return text.rstrip().endswith("?") and not re.search(r"[.!,;]\s+\S", text)
+def _about_speaker(clause: str) -> Said | None:
+    """Return what a clause says of its speaker, by the first rule that fits."""
+    for subject, pattern in _RULES:
+        if (match := pattern.match(clause)) is not None and (what := match["what"].strip(" ,'")):
+            return Said(_named(subject, what), _whole(clause, match.end()))
+    return None
 
 
-def _found(text: str) -> Iterator[Said]:
-    places: list[tuple[int, Said]] = []
-    for subject, pattern in _COMPILED:
-        for match in pattern.finditer(text):
-            what = _clean(match["what"])
-            if what and not _asks(match["all"], text, match.end()):
-                places.append((match.start(), Said(_named(subject, what), _sentence(match["all"]))))
-    for match in _MINE.finditer(text):
-        noun = " ".join(match["noun"].lower().split())
-        what = _clean(match["what"])
-        if what and not _asks(match["all"], text, match.end()):
-            places.append((match.start(), Said(_KNOWN_NOUNS.get(noun, f"my:{_key(noun)}"), _sentence(match["all"]))))
-    for _, one in sorted(places, key=lambda place: place[0]):
-        yield one
+def _about_thing(clause: str) -> Said | None:
+    """Return what a clause says of a thing of the speaker's, or of somebody who is theirs."""
+    for noun, pattern in _THINGS:
+        if (match := pattern.match(clause)) is not None:
+            thing = noun or " ".join(match["noun"].lower().split())
+            return Said(rules.KNOWN_NOUNS.get(thing, f"my:{_key(thing)}"), _whole(clause, match.end()))
+    return None
 
 
-def _asks(_said: str, text: str, end: int) -> bool:
-    return text[end:].lstrip()[:1] == "?"
+def _whole(clause: str, end: int) -> str:
+    """Return what is remembered of a clause: what the rule saw, and what ends it."""
+    rest = clause[end:]
+    return clause if not rest.strip() or len(rest) < _MOST_MORE else clause[:end].strip(" ,")
 
 
 def _named(subject: str, what: str) -> str:
@@ -130,11 +136,3 @@ def _key(what: str) -> str:
     """Return words as part of a subject's name."""
     plain = _STOP.sub(" ", what.lower())
     return "-".join(re.findall(r"\w+", plain))[:60] or "it"
-
-
-def _clean(what: str) -> str:
-    return " ".join(what.split()).strip(" ,\"'")
-
-
-def _sentence(said: str) -> str:
-    return " ".join(said.split()).strip(" ,")

@@ -80,6 +80,9 @@ NOTHING_KNOWN = "I do not know that: you have not told me, or it was forgotten."
 NOTHING_TO_FORGET = "I remember nothing of the kind; `smolit memory show` lists what I do."
 
 
+LEFT = "All right, I leave that."
+
+
 def forgotten(count: int) -> str:
     """Return that something is forgotten, without its words."""
     return f"Forgotten: {'one thing' if count == 1 else f'{count} things'} that you told me."

@@ -59,7 +59,7 @@ class Ensemble:
     async def _ask(self, place: int, work: Work, effects: Effects, timer: Timer) -> Result | AgentFailed:
         """Return what a member answers, its steps under its number; or how it failed."""
         try:
-            result = await self._members[place].run(work, effects, timer)
+            result = await self._members[place].run(msgspec.structs.replace(work, telling=None), effects, timer)  # no answer yet
         except AgentFailed as failure:
             return failure
         if not isinstance(result.output, dict) or not isinstance(result.output.get(self._settings.answer), str):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
+from agents import telling
 from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work
 from agents.port import Ask, Message, Said
@@ -49,7 +50,7 @@ class Llm:
             raise AgentFailed("no_language_model", "this worker has no language model; `smolit llm status` says why")
         watch = Stopwatch(timer)
         with watch.step("ask") as spent:
-            said = await self._language.complete(self._ask(work))
+            said = await telling.said(self._language, self._ask(work), work.telling)
             spent.on(said)
         return Result(told(said), watch.steps, watch.cost_microusd)
 

@@ -72,7 +72,8 @@ class Steps:
         output: Any = None
         try:
             for step in self._steps:
-                output = await _step(step, work, effects, timer, taken, costs)
+                seen = work if step is self._steps[-1] else replace(work, telling=None)  # only the last one brings the answer
+                output = await _step(step, seen, effects, timer, taken, costs)
                 work = after(work, output)
         except AgentFailed as failure:
             failure.steps = (*taken, *failure.steps)

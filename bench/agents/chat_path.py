@@ -18,9 +18,8 @@ from events.conversation import Letter, MessageDelivered, MessageRefused, Messag
 from events.event import Event, Message
 from events.ids import task_id
 from events.task import AgentChosen
-from handlers.errand import SOURCE
+from handlers.errand import SOURCE, errand_id
 from handlers.front_port import FRONT
-from handlers.reply import errand_id
 from smolit.chat.post import Post, fresh_id, open_post
 from smolit.cli.desk import Desk, now, open_desk
 

@@ -118,10 +118,8 @@ def _cases(rng: random.Random) -> list[tuple[str, str, str]]:
 
 def _later(count: int, planted: str, noise: Sequence[str], rng: random.Random) -> list[str]:
     """Return later turns: tasks and talk, and now and then something else that the user tells, in any language."""
-    mine = {one.subject for one in told(planted.format("X"))}
-    others = [
-        one.format(rng.choice(values)) for one, _, values in PLANTED if not mine & {two.subject for two in told(one.format("X"))}
-    ]
+    about = {one: {said.subject for said in told(one.format(values[0]))} for one, _, values in PLANTED}
+    others = [one.format(rng.choice(values)) for one, _, values in PLANTED if not about[planted] & about[one]]
     others = [one for one in others if not one.startswith("Remember") or not planted.startswith("Remember")]
     return [rng.choice(others) if rng.random() < 0.2 else rng.choice(noise) for _ in range(count)]
 

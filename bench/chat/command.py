@@ -10,7 +10,7 @@ import typer
 
 from bench.chat.drive import Player
 from bench.chat.score import Course, scored
-from bench.chat.script import lines_of, rounds
+from bench.chat.script import Half, Script, lines_of, rounds
 from events.topics import DEFAULT_TENANT
 from smolit.chat.post import open_post
 from smolit.cli import out
@@ -21,35 +21,40 @@ from smolit.cli.option import Tenant
 def chat(
     turns: Annotated[int, typer.Option("--turns", min=1, help="Turns that are said, at least.")] = 1000,
     window: Annotated[int, typer.Option("--window", min=1, max=64, help="Conversations at a time.")] = 4,
+    half: Annotated[
+        Half, typer.Option("--half", help="Which scripts: those the rules were mended on, or the others.")
+    ] = "unseen",
+    spoken: Annotated[int, typer.Option("--spoken", min=0, help="Turns that a language model answers, about.")] = 60,
     seed: Annotated[int, typer.Option("--seed", help="What numbers, names and order are drawn by.")] = 1,
     json: Annotated[Path | None, typer.Option("--json", help="File to write the figures to, as JSON.")] = None,
     tenant: Tenant = DEFAULT_TENANT,
 ) -> None:
     """Play conversations with the front agent of the stack that runs: task or talk, questions back, follow-ups, times."""
-    course = asyncio.run(_course(open_desk(), tenant, turns, window, seed))
-    _show(course)
+    course = asyncio.run(_course(open_desk(), tenant, rounds(turns, seed, half, spoken), half, window, seed))
+    show(course)
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(course), indent=2) + b"\n")
     if course.lost or course.doubled:
         raise typer.Exit(1)
 
 
-async def _course(desk: Desk, tenant: str, turns: int, window: int, seed: int) -> Course:
-    scripts = rounds(turns, seed)
+async def _course(desk: Desk, tenant: str, scripts: list[Script], half: Half, window: int, seed: int) -> Course:
     count = sum(1 for _ in lines_of(scripts))
     with out.progress(count) as shown:
         bar = shown.add_task("turns", total=count)
         async with open_post(desk, tenant, watch=True) as post:
             began = time.monotonic()
             played = await Player(post, lambda more: shown.advance(bar, more)).play(scripts, window)
-    return scored(played, window, seed, time.monotonic() - began)
+    return scored(played, half, window, seed, time.monotonic() - began)
 
 
-def _show(course: Course) -> None:
+def show(course: Course) -> None:
     """Write the figures for people."""
     out.facts(
         {
             "turns": f"{course.turns} in {course.conversations} conversations, {course.window} at a time, {course.seconds} s",
+            "scripts": course.half,
+            "answered by a language model": course.spoken,
             "task or talk": course.task_or_talk.told,
             "questions back, precision": course.clarify_precision.told,
             "questions back, recall": course.clarify_recall.told,

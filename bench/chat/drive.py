@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bench.chat.score import Heard, Turned
 from bench.chat.script import Script
@@ -59,7 +60,7 @@ class Player:
                 )
                 heard, before = await self._turn(letter)
                 talk.said.append(letter.message_id)
-                talk.turns.append(Turned(number, script.domain, line, heard))
+                talk.turns.append(Turned(number, script.domain, line, heard, whole=script.whole))
                 self._told(1)
             return talk
 
@@ -79,7 +80,7 @@ class Player:
         body: dict[str, Any] = answer.body
         whole_ms, first_ms = (loop.time() - began) * 1000, (first - began) * 1000 if first is not None else None
         return Heard(
-            answer.kind, str(body.get("sort", "")), answer.text, body.get("model"), whole_ms, first_ms
+            answer.kind, str(body.get("sort", "")), answer.text, _model(body), whole_ms, first_ms
         ), answer.message_id  # fmt: skip
 
     async def _hear(self) -> None:
@@ -112,7 +113,7 @@ class Player:
             await asyncio.sleep(0.2)
             waited += 0.2
         pairs = zip(talk.said, talk.turns, strict=True)
-        return [Turned(turn.script, turn.domain, turn.line, turn.heard, answers[one]) for one, turn in pairs]
+        return [replace(turn, answers=answers[one]) for one, turn in pairs]
 
 
 class _Talk(Struct):
@@ -122,6 +123,12 @@ class _Talk(Struct):
     sender: str
     said: list[str]
     turns: list[Turned]
+
+
+def _model(body: dict[str, Any]) -> str | None:
+    """Return the language model that spoke: in talk, or in the agent that did the task."""
+    output = body.get("output")
+    return body.get("model") or (output.get("model") if isinstance(output, dict) and "backend" in output else None)
 
 
 def _answer(waiting: "asyncio.Future[Letter]", letter: Letter) -> None:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from bench.chat.script import Line
+from bench.chat.script import Half, Line
 from bench.spread import Range, bootstrapped, mean
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ class Turned(Struct, frozen=True):
     line: Line
     heard: Heard | None
     answers: int | None = None
+    whole: bool = True  # its script was played with all its turns
 
 
 class Times(Struct, frozen=True):
@@ -56,9 +57,14 @@ class Sorted(Struct, frozen=True):
 
 
 class Course(Struct, frozen=True):
-    """What `--json` writes; intervals are 95 %, by drawing conversations anew."""
+    """What `--json` writes; intervals are 95 %, by drawing conversations anew.
 
+    `task_or_talk` is of scripts that were played whole: where talk is left out there is little to mistake.
+    """
+
+    half: Half
     turns: int
+    spoken: int  # answered by a language model
     conversations: int
     window: int
     seed: int
@@ -80,19 +86,21 @@ class Course(Struct, frozen=True):
     piece_share: Range | None
 
 
-def scored(turns: Sequence[Turned], window: int, seed: int, seconds: float) -> Course:
+def scored(turns: Sequence[Turned], half: Half, window: int, seed: int, seconds: float) -> Course:
     """Return the figures of a course."""
     talks = list(_by_script(turns).values())
     heard = [one.heard for one in turns if one.heard is not None]
     watched = [one for one in heard if one.first_ms is not None]
     over = [one for one in turns if one.answers is not None]
     return Course(
+        half=half,
         turns=len(turns),
+        spoken=sum(one.model is not None for one in heard),
         conversations=len(talks),
         window=window,
         seed=seed,
         seconds=round(seconds, 1),
-        task_or_talk=_drawn(talks, lambda one: [float(right_way(turn)) for turn in one], seed),
+        task_or_talk=_drawn(talks, lambda one: [float(right_way(turn)) for turn in one if turn.whole], seed),
         clarify_precision=_drawn(talks, _asked_rightly, seed),
         clarify_recall=_drawn(talks, _asked_when_wanted, seed),
         follow_ups=_drawn(talks, _followed, seed),

@@ -13,7 +13,10 @@ from msgspec import Struct
 from agents.expression import evaluate, shown
 
 Wanted = Literal["task", "clarify", "talk", "note", "recall", "forget"]
-DATA = Path(__file__).parent / "data" / "conversations.tsv"
+_FOLDER = Path(__file__).parent / "data"
+Half = Literal["read", "unseen"]  # the rules were mended on what was read
+HALVES: Mapping[Half, Path] = {"read": _FOLDER / "conversations.tsv", "unseen": _FOLDER / "unseen.tsv"}
+_SPOKEN = ("questions", "strangers")  # domains in which an assistant answers with a language model
 _QUESTIONS = Path(__file__).parents[1] / "data" / "mmlupro_mid9.prompts.csv.gz"
 STRANGERS = 12  # questions of MMLU-Pro in each round over the scripts
 _WORDS: Mapping[str, tuple[str, ...]] = {
@@ -38,6 +41,12 @@ class Script(Struct, frozen=True):
 
     domain: str
     lines: tuple[Line, ...]
+    whole: bool = True  # False: what a language model would answer is left out
+
+    @property
+    def spoken(self) -> int:
+        """Return how many turns a language model will answer, if all goes the right way."""
+        return sum((self.domain in _SPOKEN and one.wanted == "task") or _chatted(one) for one in self.lines)
 
 
 def written(table: str) -> list[Script]:
@@ -60,18 +69,32 @@ def drawn(script: Script, rng: random.Random) -> Script:
     return Script(script.domain, tuple(_filled(line, given) for line in script.lines))
 
 
-def rounds(turns: int, seed: int) -> list[Script]:
-    """Return conversations worth so many turns at least: all scripts and some strangers' questions, shuffled, again and again."""
-    rng, found, count = random.Random(seed), list[Script](), 0
-    scripts, questions = written(DATA.read_text(encoding="utf-8")), strangers()
+def quick(script: Script) -> Script | None:
+    """Return what of a script needs no language model; None: nothing does without."""
+    lines = tuple(one for one in script.lines if not _chatted(one))
+    return Script(script.domain, lines, whole=False) if lines and script.domain not in _SPOKEN else None
+
+
+def _chatted(line: Line) -> bool:
+    return line.wanted == "talk" and not line.follows
+
+
+def rounds(turns: int, seed: int, half: Half, spoken: int) -> list[Script]:
+    """Return conversations worth so many turns at least: all scripts and some strangers' questions, shuffled, again and again.
+
+    Once a language model has `spoken` turns to answer, of what comes behind only what needs none is played.
+    """
+    rng, found, count, left = random.Random(seed), list[Script](), 0, spoken
+    scripts, questions = written(HALVES[half].read_text(encoding="utf-8")), strangers()
     while count < turns:
         asked = [Script("strangers", (Line("task", text),)) for text in rng.sample(questions, STRANGERS)]
         made = [*(drawn(script, rng) for script in scripts), *asked]
         rng.shuffle(made)
         for script in made:
-            if count < turns:
-                found.append(script)
-                count += len(script.lines)
+            one = script if script.spoken <= left else quick(script)
+            if count < turns and one is not None:
+                found.append(one)
+                count, left = count + len(one.lines), left - (one.spoken if one.whole else 0)
     return found
 
 

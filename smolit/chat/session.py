@@ -15,9 +15,8 @@ from events.event import Fact
 from events.ids import task_id
 from events.piece import PieceSpoken
 from events.task import AgentChosen
-from handlers.errand import SOURCE
+from handlers.errand import SOURCE, errand_id
 from handlers.front_port import FRONT
-from handlers.reply import errand_id
 from handlers.telling import WATCHED
 from smolit.chat.post import Post, fresh_id, known_thread
 from smolit.chat.watched import Watched

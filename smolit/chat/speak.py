@@ -82,7 +82,9 @@ class Speaker:
         """Write what was heard, for people; who answered is said with the answer."""
         match heard:
             case Chose():
-                out.say(f"-> {heard.agent}, chosen out of {heard.candidates} with probability {heard.probability:.3g}")
+                self._end_line()
+                chance = f"chosen out of {heard.candidates} with probability {heard.probability:.3g}"
+                out.say(f"{heard.agent} is at work ({chance}) ...")
             case Piece():
                 out.piece(heard.text)
             case Failed():
@@ -212,6 +214,7 @@ def _why_no_agent(last: Reply) -> str:
         "talk": "It was taken for talk, so no agent was chosen.",
         "recall": "It was answered from what you told before, so no agent was chosen.",
         "note": "It was something to remember, so no agent was chosen.",
+        "left": "You let a question of mine be, so no agent was chosen.",
         "clarification": "Something was missing, so no agent was chosen yet.",
     }
     answered = f" {_speaker(last)} answered." if last.model else ""

@@ -1,21 +1,20 @@
 """The front agent, wired: what it reads out of the read models, what reads texts, and the keys that it signs with."""
 
 import asyncio
-from collections.abc import Callable
 from functools import cached_property, lru_cache
 
 import numpy as np
 
 from agents.front.recollect import Memory
 from agents.front.sort import Sorter
-from agents.port import Language
+from agents.pipeline import Toolbox
 from events.conversation import Spoken
 from events.task import Features
 from handlers import front, front_port
 from handlers.count import Count
 from handlers.errand import Ended, Errands
 from handlers.telling import Teller
-from learning.encoders import open_encoder
+from learning.encoding import TextEncoder
 from learning.features import extract, features_version
 from projections.agent import agents
 from projections.attempt import attempts_of
@@ -26,7 +25,6 @@ from projections.similar import vector_of
 from projections.task import task
 from smolit.process.keys import keyring
 from smolit.process.place import Place
-from smolit.settings import Settings
 from store.postgres import Connection
 
 _KNOWN_TEXTS = 4_096
@@ -104,10 +102,10 @@ class FrontReads:
 
 
 class FrontMind:
-    """Reads texts with the encoder that the settings name."""
+    """Reads texts with one encoder, and remembers the vectors of those it has seen."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._encoder = open_encoder(settings.encoder, settings.cache / "encoder")
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
         self._version = features_version(self._encoder)
         self._vector = lru_cache(_KNOWN_TEXTS)(self._encoder.encode)
 
@@ -126,24 +124,25 @@ class FrontMind:
         return Sorter.load(self._vector)
 
 
-async def run(place: Place, who: str, language: Language | None, stopped: asyncio.Event, count: Count) -> None:
-    """Answer what people say to the front agent, until told to stop."""
+async def run(place: Place, who: str, toolbox: Toolbox, teller: Teller, stopped: asyncio.Event, count: Count) -> None:
+    """Answer what people say to the front agent, until told to stop; model and encoders are those of the worker's agents."""
     settings, ports = place.settings, place.ports
     reading = await ports.connect(place.endpoints.postgres, f"{who}-front-reads")
     publisher = ports.publisher(place.endpoints.kafka, f"{who}-front")
-    teller = Teller(place.endpoints.kafka, f"{who}-front", place.names, ports.publisher, ports.clock, count)
     await publisher.start()
     try:
         reads = FrontReads(reading)
         errands = Errands(place.endpoints.kafka, place.names, publisher, reads.ended, ports.clock, ports.reader)
-        mind: Callable[[], front_port.Mind] = lambda: FrontMind(settings)  # noqa: E731 opened in a thread, when it is first needed
+
+        def mind() -> FrontMind:  # called in a thread, when it is first needed
+            return FrontMind(toolbox.encoders.open(settings.encoder).encoder)
 
         def make(connection: Connection) -> front.Front:
             return front.Front(
                 place.names,
                 reads,
                 mind,
-                language,
+                toolbox.language,
                 errands,
                 keyring(settings),
                 connection,
@@ -156,6 +155,5 @@ async def run(place: Place, who: str, language: Language | None, stopped: asynci
 
         await front.run(place.endpoints.postgres, who, make, errands, stopped, connect=ports.connect)
     finally:
-        await teller.stop()
         await publisher.stop()
         await reading.close()

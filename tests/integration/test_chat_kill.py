@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Event
@@ -19,7 +19,7 @@ from events.topics import CONVERSATIONS, Names
 from handlers.front_port import FRONT
 from projections.conversation import MessageRow, thread
 from smolit.chat.post import open_post
-from smolit.chat.session import Chat, Reply
+from smolit.chat.session import Chat, Chose, Heard, Piece, Reply
 from smolit.cli import app
 from smolit.cli.desk import open_desk
 from smolit.client import ends, events_in, places_of, reading
@@ -58,13 +58,77 @@ class Polisher(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Poet(BaseHTTPRequestHandler):
+    """A language model behind an endpoint that says its first words, and the rest when it is free."""
+
+    begun: ClassVar[Event] = Event()
+    free: ClassVar[Event] = Event()
+    words: ClassVar[list[str]] = ["Waves", " roll", " home", " to", " shore."]
+
+    def do_POST(self) -> None:
+        """Answer, streamed or whole."""
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        try:
+            self._stream() if body.get("stream") else self._whole(body)
+        except OSError:
+            return  # whoever asked is dead
+
+    def _stream(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        for number, word in enumerate(self.words):
+            self._event({"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]})
+            if number == 1:
+                self.begun.set()
+                self.free.wait(PATIENCE_S)
+        self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        self._event({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}})
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def _whole(self, body: dict[str, object]) -> None:
+        message = {"role": "assistant", "content": "".join(self.words)}
+        content = json.dumps(
+            {
+                "id": "c-1",
+                "object": "chat.completion",
+                "created": 0,
+                "model": body.get("model"),
+                "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+                "usage": {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14},
+            }
+        ).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _event(self, chunk: dict[str, object]) -> None:
+        told = {"id": "c-1", "object": "chat.completion.chunk", "created": 0, "model": "poet-1", **chunk}
+        self.wfile.write(f"data: {json.dumps(told)}\n\n".encode())
+        self.wfile.flush()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture(scope="module")
 def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """All processes, and one agent that calls the polisher."""
     folder = tmp_path_factory.mktemp("chatkill")
     with (
         served(Polisher) as url,
-        all_running(stack, folder, webhook_hosts="127.0.0.1", lease_s=2.0, local_llm="off") as running,
+        served(Poet) as model,
+        all_running(
+            stack,
+            folder,
+            webhook_hosts="127.0.0.1",
+            lease_s=2.0,
+            local_llm="off",
+            llm_url=f"there={model}v1",
+            llm_model="poet-1",
+        ) as running,
     ):
         spec = folder / "polisher.yaml"
         spec.write_text(
@@ -72,14 +136,17 @@ def settings(stack: local.Endpoints, tmp_path_factory: pytest.TempPathFactory) -
             f"settings: {{url: '{url}', idempotent: true}}\n"
         )
         assert app.run(["agent", "register", str(spec)]) == 0
+        poet = folder / "poet.yaml"
+        poet.write_text("id: poet\ndescription: Write a seafaring ballad of storms and waves.\nskills: [ballad]\npipeline: llm\n")
+        assert app.run(["agent", "register", str(poet)]) == 0
         yield running
 
 
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     """Let nobody hang on what an earlier test left."""
-    Polisher.asked.clear()
-    Polisher.free.clear()
+    for one in (Polisher.asked, Polisher.free, Poet.begun, Poet.free):
+        one.clear()
 
 
 async def reply_to(chat: Chat, text: str) -> Reply:
@@ -166,6 +233,40 @@ async def test_whoever_dies_in_a_turn_it_is_answered_once_and_the_talk_goes_on(s
     assert "My name is Ann" in last.text
     assert set(counted.values()) == {1}
     assert set(counted) == {row.message_id for row in rows if row.sender != FRONT}
+
+
+async def test_a_task_is_answered_once_whoever_was_shown_half_of_it(settings: Settings) -> None:
+    """The worker dies in the middle of an answer that is shown as it is made: the next one begins anew, and one answer stands."""
+    async with open_post(open_desk(), "default", watch=True) as post:
+        chat = Chat(post, "cy", None, watch=True)
+        await chat.begin()
+        heard: list[Heard] = []
+
+        async def turn() -> None:
+            heard.extend([one async for one in chat.say("Write a seafaring ballad: of storms and waves")])
+
+        under_way = asyncio.create_task(turn())
+        assert await asyncio.to_thread(Poet.begun.wait, PATIENCE_S)
+        await _until(lambda: "Waves roll" in chat.watched.text)
+        kill(settings, "worker")
+        Poet.free.set()
+        await under_way
+        await whole(chat.conversation_id, 1)
+        counted = await answers_in_log(settings, chat.conversation_id)
+
+    reply = heard[-1]
+    assert isinstance(reply, Reply), heard
+    assert (reply.agent, reply.text) == ("poet", "Waves roll home to shore.")
+    assert [one.agent for one in heard if isinstance(one, Chose)][:1] == ["poet"]
+    assert "".join(one.text for one in heard if isinstance(one, Piece)).startswith("Waves roll")
+    assert set(counted.values()) == {1}
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 what is waited for is a plain value of the chat
+            await asyncio.sleep(0.02)
 
 
 async def test_a_turn_outlives_its_terminal(settings: Settings, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from handlers.errand import Ended
 from handlers.front import Front
 from handlers.front_port import FRONT, Agent, Heard
 from handlers.postroom import Delivered
-from handlers.reply import Telling
+from handlers.reply import TellingOf
 from learning.hashed import HashedEncoder
 from store import mailbox, sender_key
 from tests.builders import NAMES, TENANT, moment
@@ -112,7 +112,7 @@ class Parrot(Whole):
 
 
 async def front(
-    here: Hall, folder: Path, house: House, language: Language | None = None, telling: Telling | None = None
+    here: Hall, folder: Path, house: House, language: Language | None = None, telling: TellingOf | None = None
 ) -> Front:
     """Return a front agent whose key is known."""
     ring = Keyring(folder / "keys", b"secret")
@@ -233,7 +233,7 @@ class Teller(Parrot):
         yield Said("One two three", "parrot-1", "here", True, 10, 5, None, 1_000)
 
 
-def told_to(pieces: list[str]) -> Telling:
+def told_to(pieces: list[str]) -> TellingOf:
     """Return what tells pieces to a list."""
 
     @asynccontextmanager

@@ -3,10 +3,11 @@
 import random
 
 import pytest
+from msgspec import structs
 
 from bench.chat.command import chat
 from bench.chat.score import Heard, Turned, holds, right_way, scored, times
-from bench.chat.script import DATA, Line, Script, drawn, lines_of, rounds, strangers, written
+from bench.chat.script import HALVES, Half, Line, Script, drawn, lines_of, rounds, strangers, written
 from smolit.cli.catalog import COMMANDS
 
 
@@ -20,13 +21,14 @@ def turned(wanted: str, answer: Heard | None, script: int = 0, answers: int | No
     return Turned(script, "d", Line(wanted, "x", **line), answer, answers)  # type: ignore[arg-type]
 
 
-def test_every_script_can_be_played() -> None:
+@pytest.mark.parametrize("half", HALVES)
+def test_every_script_can_be_played(half: Half) -> None:
     """Each has a wish that there is, a follow-up never comes first, and numbers are worked out."""
-    scripts = written(DATA.read_text(encoding="utf-8"))
+    scripts = written(HALVES[half].read_text(encoding="utf-8"))
     lines = list(lines_of(scripts))
     sums = drawn(next(one for one in scripts if one.domain == "arithmetic"), random.Random(1))
 
-    assert len(lines) >= 140
+    assert len(lines) >= 130
     assert {one.wanted for one in lines} == {"task", "clarify", "talk", "note", "recall", "forget"}
     assert not any(one.lines[0].follows for one in scripts)
     assert all("{" not in line.text for one in scripts for line in drawn(one, random.Random(2)).lines)
@@ -35,13 +37,32 @@ def test_every_script_can_be_played() -> None:
 
 def test_rounds_are_the_same_for_the_same_seed_and_hold_strangers_questions() -> None:
     """At least so many turns, and questions that others wrote among them."""
-    found = rounds(300, 7)
+    found = rounds(300, 7, "read", 300)
 
-    assert found == rounds(300, 7) != rounds(300, 8)
+    assert found == rounds(300, 7, "read", 300) != rounds(300, 8, "read", 300)
     assert sum(len(one.lines) for one in found) >= 300
     asked = {one.lines[0].text for one in found if one.domain == "strangers"}
     assert asked
     assert asked <= set(strangers())
+
+
+def test_once_the_model_has_its_turns_only_what_needs_none_is_played() -> None:
+    """So a thousand turns take minutes; scripts that were cut do not count for task or talk."""
+    found = rounds(400, 7, "unseen", 30)
+    cut = [one for one in found if not one.whole]
+
+    assert sum(one.spoken for one in found if one.whole) <= 30
+    assert sum(len(one.lines) for one in found) >= 400
+    assert cut
+    assert not any(line.wanted == "talk" and not line.follows for one in cut for line in one.lines)
+    assert not {one.domain for one in cut} & {"questions", "strangers"}
+    assert scored([*_both(True), *_both(False)], "unseen", 1, 1, 1.0).task_or_talk.value == 0.5
+
+
+def _both(whole: bool) -> list[Turned]:
+    """Return a task that went the right way, and in a script that was played whole one that did not, too."""
+    right, wrong = turned("task", heard("task"), int(whole)), turned("task", heard("talk"), int(whole))
+    return [structs.replace(one, whole=whole) for one in ([right, wrong] if whole else [right, right])]
 
 
 def test_a_wish_that_there_is_not_is_refused() -> None:
@@ -87,7 +108,7 @@ def test_a_course_is_counted() -> None:
         turned("talk", heard("talk", first_ms=60.0), 3),
         turned("talk", None, 4, answers=0),
     ]
-    course = scored(turns, 4, 1, 12.0)
+    course = scored(turns, "read", 4, 1, 12.0)
 
     assert course.task_or_talk.value == pytest.approx(5 / 7)
     assert (course.clarify_precision.value, course.clarify_recall.value, course.follow_ups.value) == (0.5, 0.5, 0.0)
@@ -107,4 +128,4 @@ def test_the_command_is_listed_and_its_scripts_are_enough_for_it() -> None:
     """`smolit bench chat` is this."""
     assert any(one.words == "bench chat" for one in COMMANDS)
     assert chat.__doc__
-    assert isinstance(rounds(1, 1)[0], Script)
+    assert isinstance(rounds(1, 1, "unseen", 0)[0], Script)

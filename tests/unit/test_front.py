@@ -7,7 +7,7 @@ import pytest
 
 from agents.context import Part, choose, counter, cut
 from agents.front import words
-from agents.front.decide import AskBack, Do, Helper, Note, Recall, Talk, Turn, asks_memory, decide, direct_answer, nobody
+from agents.front.decide import AskBack, Do, Helper, Leave, Note, Recall, Talk, Turn, asks_memory, decide, direct_answer, nobody
 from agents.front.remember import told
 from agents.front.sort import Sorted, Sorter, labelled
 from agents.front.summary import summary
@@ -90,7 +90,7 @@ def test_what_is_missing_is_asked_for_and_then_the_task_goes_on() -> None:
 
     assert asked.missing == ("file",)
     assert decide(turn("here", TALK, pending=asked.pending, files=1)) == Do("Read the attached scan\nhere", "arithmetic")
-    assert decide(turn("never mind", TALK, pending=asked.pending)) == Talk("never mind")
+    assert decide(turn("never mind", TALK, pending=asked.pending)) == Leave()
     assert isinstance(decide(turn("Is this review good or bad: the following text")), AskBack)
 
 

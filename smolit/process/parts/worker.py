@@ -17,6 +17,7 @@ from agents.vectors import Encoders
 from handlers import workshop
 from handlers.count import Count
 from handlers.guard import Bounds
+from handlers.telling import Teller
 from handlers.worker import Shift
 from learning.outcomes import Outcomes
 from smolit.errors import MemoryExceeded
@@ -69,6 +70,8 @@ def build(place: Place) -> Runnable:
             stack.push_async_callback(lessons.aclose)
             models = ReadModels(place.connect(f"{shift.worker}-models"), settings.encoder, time.monotonic)
             stack.push_async_callback(models.close)
+            teller = Teller(kafka, shift.worker, place.names, ports.publisher, ports.clock, count)
+            stack.push_async_callback(teller.stop)
             means = toolbox_of(settings, ports, http)
             toolbox = replace(means, language=chain, shelf=shelf, encoders=encoders, lessons=lessons, models=models)
             work = workshop.run(
@@ -84,9 +87,10 @@ def build(place: Place) -> Runnable:
                 connect=ports.connect,
                 make_publisher=ports.publisher,
                 memory=guarded(settings.worker_memory_mb),
+                teller=teller,
             )
             async with asyncio.TaskGroup() as group:
-                group.create_task(front.run(place, shift.worker, toolbox.language, stopped, count))
+                group.create_task(front.run(place, shift.worker, toolbox, teller, stopped, count))
                 used = functools.partial(share_bytes, os.getpid())
                 watching = group.create_task(watch(settings.worker_memory_mb, used, stopped, count))
                 await work
