@@ -1,6 +1,7 @@
-"""Who could do a task at all: by declared skill, or by how near what an agent says of itself lies to the task's text.
+"""Who could do a task at all: by declared skill, or by what an agent says of itself, compared with the task's text.
 
-An agent says of itself what it does (its description) and gives examples of such tasks; the nearest of all these counts.
+An agent says of itself what it does (its description) and gives examples of such tasks. Of those with examples it counts how near
+the nearest of all these is to the text, and what the text has that the examples of others have not.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -14,13 +15,18 @@ from numpy.typing import NDArray
 from events.agent import AgentSpec
 from events.control import KnownAgent
 from events.task import ChoiceContext, Features, LeftOut
+from learning.discriminant import Discriminant, discriminant, vector
 from learning.features import unit_rows
 
-# A task without a kind goes to agents that have at least this cosine with its text: those that give examples, of which one
-# should be near, and those that only have a description. Of the first, see docs/decisions/057-examples.md, of the second 007.
+# A task without a kind goes to the agent with examples whose score is best, and to those that are not more than a margin behind;
+# a score is the leaning of a discriminant and a share of the best cosine. Chosen as docs/decisions/062-who-fits.md says.
+COSINE_SHARE = 0.6
+MARGIN = 0.15
+# One of them clearly does it from this score on, or from this cosine, which counts where there are few agents to be told apart.
+CLEAR_SCORE = 0.45
 CLEAR_FIT = 0.35
+# Who only has a description needs this cosine, and this share of the cosine of those with examples, where one is clear.
 MINIMUM_FIT = 0.14
-# Who is farther from the text than this share of the nearest that gives examples is no candidate beside it.
 SHARE_OF_BEST = 0.85
 
 
@@ -42,7 +48,7 @@ def fits(task: Features, agents: Iterable[tuple[str, KnownAgent]]) -> dict[str, 
     if not known:
         return {}
     rows, first = _directions(_Group(agent for _, agent in known))
-    best = np.maximum.reduceat(np.einsum("nd,d->n", rows, unit_rows(_vector(task))), first)
+    best = np.maximum.reduceat(np.einsum("nd,d->n", rows, unit_rows(vector(task))), first)
     return dict(zip((agent_id for agent_id, _ in known), best.tolist(), strict=True))
 
 
@@ -52,23 +58,37 @@ def fit(task: Features, told: Iterable[Features]) -> float:
 
 
 def _cosine(task: Features, told: Features) -> float:
-    one, other = _vector(task), _vector(told)
+    one, other = vector(task), vector(told)
     length = float(np.sqrt(np.sum(one * one) * np.sum(other * other)))
     return float(np.sum(one * other)) / length if length > 0 else 0.0
 
 
-def nearest(near: Mapping[str, float], specs: Mapping[str, AgentSpec], tried: Collection[str] = ()) -> frozenset[str]:
-    """Return whom a text without a kind may go to, of agents that could do it and of whom each has its best cosine.
+def scores(task: Features, agents: Iterable[tuple[str, KnownAgent]], near: Mapping[str, float]) -> dict[str, float]:
+    """Return how well a text suits each agent that gives examples and can be compared; `near` has each one's best cosine."""
+    known = [(name, one) for name, one in agents if one.examples and one.described.version == task.version]
+    if not known:
+        return {}
+    leanings = _apart(_Group(agent for _, agent in known)).leanings(task)
+    return {name: lean + COSINE_SHARE * near.get(name, 0.0) for (name, _), lean in zip(known, leanings.tolist(), strict=True)}
 
-    Those that are near enough, and not much farther than the nearest that gives examples; where nobody clearly fits, general
-    agents, too. Who was tried is still the measure, so that a failure does not bring in whoever is far from it: it brings in
-    general agents. Among agents without examples nothing but the least cosine counts.
+
+def nearest(
+    near: Mapping[str, float], suits: Mapping[str, float], specs: Mapping[str, AgentSpec], tried: Collection[str] = ()
+) -> frozenset[str]:
+    """Return whom a text without a kind may go to, of agents that could do it: `near` are cosines, `suits` scores.
+
+    Where one that gives examples clearly fits, those that are little behind the best; else general agents, too. Who was tried is
+    still the measure, so that a failure does not bring in whoever is far behind it: it brings in general agents. Those with a
+    description alone come in where they are near enough.
     """
-    clear = {one for one, cosine in near.items() if cosine >= CLEAR_FIT and (specs[one].examples or specs[one].general)}
-    least = max((SHARE_OF_BEST * near[one] for one in clear), default=0.0)
-    by_description = {one for one, cosine in near.items() if cosine >= MINIMUM_FIT and not specs[one].examples}
-    found = frozenset(one for one in clear | by_description if near[one] >= least and one not in tried)
-    general = frozenset(one for one in near if specs[one].general and one not in tried)
+    told = {name: suits[name] for name in near if name in suits}
+    behind = max(told.values(), default=0.0) - MARGIN
+    close = {name for name, score in told.items() if score >= behind}
+    clear = any(told[name] >= CLEAR_SCORE for name in close) or any(near[name] >= CLEAR_FIT for name in told)
+    least = max((SHARE_OF_BEST * near[name] for name in close), default=0.0) if clear else 0.0
+    bare = {name for name, cosine in near.items() if name not in told and cosine >= max(MINIMUM_FIT, least)}
+    found = frozenset(name for name in (close if clear else set()) | bare if name not in tried)
+    general = frozenset(name for name in near if specs[name].general and name not in tried)
     return found if clear and found else found | general
 
 
@@ -120,7 +140,8 @@ def _fitting(
         tried = [(agent_id, agent) for agent_id, agent in everybody if agent_id in context.tried and agent.state == "active"]
         ready = {agent_id: agent.spec for agent_id, agent in (*able, *tried) if not lacks.get(agent_id)}
         cosines = {agent_id: near.get(agent_id, 0.0) for agent_id in ready}
-        skilled = set(nearest(cosines, ready, context.tried) if context.agent is None else _named(cosines, ready))
+        suits = scores(context.features, [(one, each) for one, each in everybody if each.state != "retired"], near)
+        skilled = set(nearest(cosines, suits, ready, context.tried) if context.agent is None else _named(cosines, ready))
     fitting: list[str] = []
     unfit: list[LeftOut] = []
     for agent_id, agent in able:
@@ -186,8 +207,14 @@ def _directions(group: _Group) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the vectors of all that agents say of themselves at length one, a row each, and where each agent's begin."""
     told = [said(agent) for agent in group.agents]
     first = np.cumsum([0, *(len(one) for one in told[:-1])])
-    return unit_rows(np.array([_vector(one) for each in told for one in each])), first
+    return unit_rows(np.array([vector(one) for each in told for one in each])), first
 
 
-def _vector(features: Features) -> NDArray[np.float64]:
-    return np.frombuffer(features.embedding, dtype="<f2").astype(np.float64)
+@lru_cache(maxsize=32)
+def _apart(group: _Group) -> Discriminant:
+    """Return what tells agents apart by all that they say of themselves; who has a skill of another does what that one does."""
+    told = [said(agent) for agent in group.agents]
+    whose = np.repeat(np.arange(len(told)), [len(each) for each in told])
+    skills = [frozenset(agent.spec.skills) for agent in group.agents]
+    shared = np.array([[one is other or not one.isdisjoint(other) for other in skills] for one in skills])
+    return discriminant([one for each in told for one in each], whose, shared)

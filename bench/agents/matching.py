@@ -1,17 +1,17 @@
-"""Who gets a task that says no kind: by what agents say of themselves with their examples, beside descriptions alone.
+"""Who gets a task that says no kind, beside the rule before (decision 057), which knew the nearest cosine only.
 
-`python -m bench.agents.matching` prints it, `--choose` how it depends on the two thresholds, on the texts marked `tuning`. The
-figures are of the other texts. Each text is matched as selection does it, among the agents that a fresh stack has, all of
-them alive, and with whatever inputs they need.
+`python -m bench.agents.matching` prints it, `--choose` how it depends on margin and least score, on the texts that those were
+chosen on. The figures are of others: texts as the examples are written, texts of other styles, and agents of another house. Each
+text is matched as selection does it, among all these agents, all of them alive, and with whatever inputs they need.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from agents.spec import load
 from bench.agents.compared import Metric, compared
@@ -29,10 +29,12 @@ from smolit.process.ports import utc_now
 from smolit.process.prepare import SPECS
 from smolit.settings import PROJECT, load_settings
 
-DATA = PROJECT / "tests" / "data" / "kindless_tasks.json"
+DATA = PROJECT / "tests" / "data"
+FORMER_CLEAR, FORMER_SHARE = 0.35, 0.85  # of decision 057
 _BRINGS = ("csv", "file:application/pdf", "table", "values")  # what an agent may need that works here
 KINDS: tuple[Kind, ...] = ("static", "minilm")
 Agents = list[tuple[str, KnownAgent]]
+Rule = Callable[[Agents, Features], tuple[str, set[str]]]
 
 
 class Text(Struct, frozen=True):
@@ -50,8 +52,31 @@ class Texts(Struct, frozen=True):
     tasks: tuple[Text, ...]
 
 
+class House(Struct, frozen=True):
+    """Agents of another house, and texts for them."""
+
+    agents: tuple[dict[str, Any], ...]
+    tasks: tuple[Text, ...]
+
+
+class Others(Struct, frozen=True):
+    """Texts of other styles for our agents, and another house; of both the first, third, ... are for choosing."""
+
+    written_by: str
+    own: tuple[Text, ...]
+    other: House
+
+
+class Case(NamedTuple):
+    """A set of texts with the agents that they are for."""
+
+    name: str
+    specs: tuple[AgentSpec, ...]
+    texts: tuple[Text, ...]
+
+
 class Met(NamedTuple):
-    """What came of one text: whether the nearest agent is right, whether one among the candidates is, and how many there are."""
+    """What came of one text: whether the best agent is right, whether one among the candidates is, and how many there are."""
 
     labelled: bool
     nearest: float
@@ -62,9 +87,23 @@ class Met(NamedTuple):
 
 
 def measure(seed: int, kinds: Sequence[Kind] = KINDS) -> list[Figure]:
-    """Return the figures of each encoder, on the same texts with and without examples."""
-    texts = msgspec.json.decode(DATA.read_bytes(), type=Texts).tasks
-    return [figure for kind in kinds for figure in _figures(opened(kind), NAMES[kind], texts, seed)]
+    """Return the figures of each encoder on each set of unseen texts."""
+    return [figure for kind in kinds for case in cases() for figure in _figures(opened(kind), NAMES[kind], case, seed)]
+
+
+def cases(unseen: bool = True) -> list[Case]:
+    """Return the texts that nothing was chosen on, or those that margin and least score were chosen on."""
+    texts = msgspec.json.decode((DATA / "kindless_tasks.json").read_bytes(), type=Texts)
+    others = msgspec.json.decode((DATA / "kindless_other.json").read_bytes(), type=Others)
+    ours, half = tuple(load(SPECS)), slice(1 if unseen else 0, None, 2)
+    theirs = tuple(
+        msgspec.convert({**one, "skills": [one["id"]], "pipeline": "remote"}, AgentSpec) for one in others.other.agents
+    )
+    return [
+        Case("written as the examples are", ours, texts.tasks if unseen else texts.tuning),
+        Case("in other styles", ours, others.own[half]),
+        Case("for agents of another house", theirs, others.other.tasks[half]),
+    ]
 
 
 def opened(kind: Kind) -> TextEncoder:
@@ -72,20 +111,20 @@ def opened(kind: Kind) -> TextEncoder:
     return open_encoder(kind, load_settings().cache / "encoder")
 
 
-def _figures(encoder: TextEncoder, name: str, texts: Sequence[Text], seed: int) -> Iterator[Figure]:
-    agents = known(load(SPECS), encoder)
-    read = [features(one.text, encoder) for one in texts]
-    ours, theirs = met(agents, texts, read), met(bare(agents), texts, read)
-    data = f"{name}; tests/data/kindless_tasks.json, written by a language model as the examples were"
+def _figures(encoder: TextEncoder, name: str, case: Case, seed: int) -> Iterator[Figure]:
+    agents = known(case.specs, encoder)
+    read = [features(one.text, encoder) for one in case.texts]
+    ours, theirs = met(agents, case.texts, read), met(agents, case.texts, read, former)
+    data = f"{name}; texts {case.name}, all by a language model"
     for what, better, of, labelled in (
-        ("nearest agent is right", "higher", "nearest", True),
+        ("best agent is right", "higher", "nearest", True),
         ("a right agent is a candidate", "higher", "found", True),
         ("an even draw of a candidate is right", "higher", "drawn", True),
         ("candidates of a text that somebody does, mean", "lower", "candidates", True),
         ("texts that nobody in particular does: only a general agent is a candidate", "higher", "alone", False),
         ("texts that nobody in particular does: candidates, mean", "lower", "candidates", False),
     ):
-        metric = Metric("matching", what, data, "descriptions alone", better=better)  # type: ignore[arg-type]
+        metric = Metric("matching", what, data, "nearest cosine (decision 057)", better=better)  # type: ignore[arg-type]
         yield compared(metric, _column(ours, of, labelled), _column(theirs, of, labelled), mean, seed)
 
 
@@ -110,31 +149,46 @@ def known(specs: Sequence[AgentSpec], encoder: TextEncoder) -> Agents:
     ]
 
 
-def bare(agents: Agents) -> Agents:
-    """Return the same agents without examples, and none of them general."""
-    return [(name, replace(agent, examples=(), spec=replace(agent.spec, examples=(), general=False))) for name, agent in agents]
-
-
 def features(text: str, encoder: TextEncoder) -> Features:
     """Return the features of a text, as facts keep them."""
     return Features(features_version(encoder), *extract(text, encoder))
 
 
-def met(agents: Agents, texts: Sequence[Text], read: Sequence[Features]) -> list[Met]:
-    """Match each text."""
-    general = {spec.id for spec in load(SPECS) if spec.general}
-    return [_met(agents, frozenset(one.agents) or general, bool(one.agents), seen) for one, seen in zip(texts, read, strict=True)]
-
-
-def _met(agents: Agents, right: frozenset[str] | set[str], labelled: bool, seen: Features) -> Met:
+def now(agents: Agents, seen: Features) -> tuple[str, set[str]]:
+    """Return the best agent of a text, and the candidates, as selection has them."""
     context = ChoiceContext(DEFAULT_TENANT, None, seen, 0, utc_now(), 1, brings=_BRINGS)
-    found = set(match.match(agents, context, lambda _: True).candidates)
     able = [(name, agent) for name, agent in agents if not match.lacking(agent.spec, _BRINGS)]
-    near = match.fits(seen, able)
+    suits = match.scores(seen, able, match.fits(seen, able))
+    return max(suits, key=lambda name: suits[name]), set(match.match(agents, context, lambda _: True).candidates)
+
+
+def former(agents: Agents, seen: Features) -> tuple[str, set[str]]:
+    """Return the same by the rule before: the nearest cosine, and who has a share of it."""
+    able = {name: agent for name, agent in agents if not match.lacking(agent.spec, _BRINGS)}
+    near = match.fits(seen, able.items())
+    clear = {name for name, cosine in near.items() if cosine >= FORMER_CLEAR and able[name].examples}
+    least = max((FORMER_SHARE * near[name] for name in clear), default=0.0)
+    found = {name for name in clear if near[name] >= least}
+    bare = {name for name, cosine in near.items() if cosine >= max(match.MINIMUM_FIT, least) and not able[name].examples}
+    general = {name for name, agent in able.items() if agent.spec.general}
+    return max(near, key=lambda name: near[name]), found | bare if found else bare | general
+
+
+def met(agents: Agents, texts: Sequence[Text], read: Sequence[Features], rule: Rule = now) -> list[Met]:
+    """Match each text."""
+    general = {name for name, agent in agents if agent.spec.general}
+    return [
+        _met(rule(agents, seen), frozenset(one.agents) or general, bool(one.agents))
+        for one, seen in zip(texts, read, strict=True)
+    ]
+
+
+def _met(came: tuple[str, set[str]], right: frozenset[str] | set[str], labelled: bool) -> Met:
+    best, found = came
     good = found & right
     return Met(
         labelled,
-        float(max(near, key=lambda name: near[name]) in right),
+        float(best in right),
         float(bool(good)),
         len(found),
         len(good) / len(found) if found else 0.0,
@@ -143,11 +197,12 @@ def _met(agents: Agents, right: frozenset[str] | set[str], labelled: bool, seen:
 
 
 class Choice(Struct, frozen=True):
-    """Thresholds, and what comes of the texts for tuning with an encoder."""
+    """Margin and least score, and what comes of the texts for choosing with an encoder."""
 
     encoder: str
-    clear_fit: float
-    share_of_best: float
+    texts: str
+    margin: float
+    clear_score: float
     found: float
     candidates: float
     drawn: float
@@ -155,25 +210,26 @@ class Choice(Struct, frozen=True):
 
 
 def choices(kind: Kind) -> Iterator[Choice]:
-    """Yield what comes of each pair of thresholds on the texts for tuning; those in force are put back."""
-    encoder, texts = opened(kind), msgspec.json.decode(DATA.read_bytes(), type=Texts).tuning
-    agents, read = known(load(SPECS), encoder), [features(one.text, encoder) for one in texts]
-    before = match.CLEAR_FIT, match.SHARE_OF_BEST
+    """Yield what comes of each pair on the texts for choosing; what is in force is put back."""
+    encoder = opened(kind)
+    before = match.MARGIN, match.CLEAR_SCORE
     try:
-        for clear in (0.25, 0.3, 0.35, 0.4, 0.45):
-            for share in (0.7, 0.8, 0.85, 0.9, 1.0):
-                match.CLEAR_FIT, match.SHARE_OF_BEST = clear, share
-                yield _choice(kind, clear, share, met(agents, texts, read))
+        for case in cases(unseen=False):
+            agents, read = known(case.specs, encoder), [features(one.text, encoder) for one in case.texts]
+            for margin, clear in product((0.05, 0.1, 0.15, 0.2, 0.25), (0.4, 0.45, 0.5, 0.6)):
+                match.MARGIN, match.CLEAR_SCORE = margin, clear
+                yield _choice(NAMES[kind], case.name, margin, clear, met(agents, case.texts, read))
     finally:
-        match.CLEAR_FIT, match.SHARE_OF_BEST = before
+        match.MARGIN, match.CLEAR_SCORE = before
 
 
-def _choice(kind: Kind, clear: float, share: float, came: Sequence[Met]) -> Choice:
+def _choice(encoder: str, texts: str, margin: float, clear: float, came: Sequence[Met]) -> Choice:
     labelled = [one for one in came if one.labelled]
     return Choice(
-        NAMES[kind],
+        encoder,
+        texts,
+        margin,
         clear,
-        share,
         round(mean([one.found for one in labelled]), 3),
         round(mean([float(one.candidates) for one in labelled]), 2),
         round(mean([one.drawn for one in came]), 3),

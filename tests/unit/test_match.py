@@ -132,5 +132,5 @@ def test_a_kind_needs_no_likeness() -> None:
 
 def test_nobody_is_nearest_where_there_is_nobody() -> None:
     """No agents, no candidates."""
-    assert nearest({}, {}) == frozenset()
+    assert nearest({}, {}, {}) == frozenset()
     assert fits(at(1.0), []) == {}
