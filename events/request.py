@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from events.agent import AgentSpec
 from events.approval import Decision
 from events.calibration import CopyOf, Judge, Limits, Planned, Why
-from events.conversation import Base64, Letter, Scope, Sender, Spoken, Whose
+from events.conversation import Base64, KeyId, KeyOwner, Letter, Scope, Spoken, Whose
 from events.conversation import MemoryId as MemoryName
 from events.event import Message, event
 from events.experiment import Variant
@@ -367,8 +367,21 @@ class AnswerAttempt(Request, frozen=True, kw_only=True):
     cost_microusd: Annotated[Count | None, says("What it cost, in millionths of a dollar; null: not known.")] = None
 
 
+@event("command.refuse", version=1, topic=REQUESTS, key="worker")
+class RefuseCommand(Request, frozen=True, kw_only=True):
+    """A worker elsewhere was told something that the house did not say, or not to it, or not now; it did nothing of it."""
+
+    worker: WorkerName
+    pool: PoolName
+    reason: Annotated[
+        Literal["unsigned", "unknown_key", "forged", "foreign_pool", "late", "replayed"], says("What is wrong with the command.")
+    ]
+    place: Annotated[Ident, says("Where the command stands: topic, partition and offset, with `/` between.")]
+    command_id: Annotated[Ident | None, says("`ce_id` of the command, if it has one.")] = None
+
+
 # Taken in by the bridge (`handlers/bridge.py`), not by intake: they become no facts of their own.
-OF_WORKERS = (AnnounceWorker, BeatWorker, AnswerAttempt)
+OF_WORKERS = (AnnounceWorker, BeatWorker, AnswerAttempt, RefuseCommand)
 
 
 @event("message.send", version=1, topic=REQUESTS, key="conversation_id")
@@ -385,12 +398,25 @@ class SendMessage(Request, frozen=True, kw_only=True):
 
 @event("key.register", version=1, topic=REQUESTS, key="sender")
 class RegisterKey(Request, frozen=True, kw_only=True):
-    """Let a sender sign with this key from now on; after the first one, the key before has to sign for it."""
+    """Let a sender sign with this key from now on; after the first one, the key before has to sign for it.
 
-    sender: Sender
+    For each key of a worker elsewhere the house's operator has to sign; it counts beside those that the worker has.
+    """
+
+    sender: KeyOwner
     public_key: Annotated[Base64, says("Ed25519 public key, base64.")]
     scope: Annotated[Scope, says("What it may be used for; a later key may have less of it, never more.")] = Scope()
     proof: Annotated[Base64, says("Signature of the key before over `key_bytes`; empty for the first.")] = ""
+
+
+@event("key.revoke", version=1, topic=REQUESTS, key="sender")
+class RevokeKey(Request, frozen=True, kw_only=True):
+    """Let a key of a worker elsewhere count no more, from this moment on; only the house's operator can sign it."""
+
+    sender: KeyOwner
+    key_id: KeyId
+    reason: Reason = ""
+    proof: Annotated[Base64, says("The operator's signature over `revoke_bytes`.")]
 
 
 @event("approval.answer", version=1, topic=REQUESTS, key="task_id")
