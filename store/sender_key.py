@@ -82,7 +82,10 @@ async def keys_like(connection: Connection, tenant: str, beginning: str) -> list
 
 async def _rows(connection: Connection, query: LiteralString, values: tuple[Any, ...]) -> list[KeyRow]:
     cursor = await connection.execute(query, values)
-    return [KeyRow(*row[:4], msgspec.json.decode(row[4], type=Scope), *row[5:]) for row in await cursor.fetchall()]
+    return [
+        KeyRow(whose, sender, key_id, public_key, msgspec.json.decode(scope, type=Scope), replaces, until, since, used)
+        for whose, sender, key_id, public_key, scope, replaces, until, since, used in await cursor.fetchall()
+    ]
 
 
 async def senders(connection: Connection, tenant: str) -> list[str]:
