@@ -333,7 +333,7 @@ async def mislead(settings: Settings, language: str) -> None:
     [
         ("node", node, ["9007195909437503", "9007199254740881", "91", "1001", "35", "143"]),
         ("go", go, ["9999997800000121", "9999997800000121", "91", "1001", "35", "143"]),
-        ("python", python, ["9007195909437503", "9007199254740881", "91", "1001", "35", "143"]),
+        ("python", python, ["99999640000243", "99999999999973", "91", "1001", "35", "143"]),
     ],
 )
 def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
@@ -370,6 +370,8 @@ def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
             ).json
             for task in tasks
         ]
+        now = smolit("task", "submit", "factor 6", "--kind", f"factor-{language}", "--wait")  # its command is of this minute
+        assert now.code == 0
         asyncio.run(mislead(settings, language))
         wanted = {f"command_{reason}" for reason in ("unsigned", "unknown_key", "forged", "foreign_pool", "late", "replayed")}
         letters = partial(smolit, "dlq", "list", "--limit", "1000", "--json")
