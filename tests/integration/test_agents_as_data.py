@@ -295,7 +295,7 @@ def house(settings: Settings) -> Key:
 
 def reasons(letters: Said, language: str) -> set[str]:
     """Return why something of one language's workers was set aside."""
-    return {one["reason"] for one in letters.json if language in one["detail"]}
+    return {one["reason"] for one in letters.json if f"examples/{language}" in one["detail"]}
 
 
 def key_id(smolit: Smolit, language: str, worker: str) -> str:
