@@ -23,6 +23,14 @@ USER = "user:"  # what senders begin with that are people: they read the thread,
 ConversationId = Annotated[Name, says("Id of the conversation.")]
 MessageId = Annotated[Name, says("Id of the message, chosen by its sender; used once.")]
 Sender = Annotated[Name, says("Who says it: an agent's id, or `user:` and a name.")]
+KeyOwner = Annotated[
+    Annotated[
+        str,
+        Meta(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/+-]*(#[A-Za-z0-9][A-Za-z0-9._:@/+-]*)?$(?!\n)"),
+    ],
+    says("Whose key it is: a sender; `worker:`, a source of workers elsewhere, `#` and the name of one of them."),
+]
+KeyId = Annotated[Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$(?!\n)")], says("Start of the key's sha256.")]
 Recipient = Annotated[
     Annotated[str, Meta(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127})$(?!\n)")],
     says("Whom it is for; `*`: everybody who has a key, but the sender."),
@@ -78,6 +86,11 @@ def key_bytes(tenant: str, sender: str, public_key: str, scope: Scope) -> bytes:
     return msgspec.json.encode(["smolit:key:1", tenant, sender, public_key, scope], order="deterministic")
 
 
+def revoke_bytes(tenant: str, sender: str, key_id: str) -> bytes:
+    """Return what the operator signs who takes a key out of use."""
+    return msgspec.json.encode(["smolit:revoke:1", tenant, sender, key_id], order="deterministic")
+
+
 def key_name(public_key: str) -> str:
     """Return the id of a public key: the start of its sha256."""
     return hashlib.sha256(public_key.encode()).hexdigest()[:16]
@@ -85,7 +98,10 @@ def key_name(public_key: str) -> str:
 
 @event("key.registered", version=1, topic=CONVERSATIONS, key="sender")
 class KeyRegistered(Fact, frozen=True, kw_only=True):
-    """From now on a sender signs with this key; one before it signs nothing new."""
+    """From now on a sender signs with this key; one that it replaces signs nothing new.
+
+    Keys of workers elsewhere replace none: they count side by side, each until it is revoked.
+    """
 
     sender: str
     request_id: Annotated[str, says("`ce_id` of the request.")]
@@ -97,6 +113,20 @@ class KeyRegistered(Fact, frozen=True, kw_only=True):
     def slot(self) -> tuple[str | int, ...]:
         """One fact per key."""
         return (self.tenant, "key", self.sender, self.key_id)
+
+
+@event("key.revoked", version=1, topic=CONVERSATIONS, key="sender")
+class KeyRevoked(Fact, frozen=True, kw_only=True):
+    """A key of a worker elsewhere counts no more."""
+
+    sender: str
+    key_id: Annotated[str, says("Start of the key's sha256.")]
+    request_id: Annotated[str, says("`ce_id` of the request.")]
+    reason: Annotated[str, says("Why, in words.")] = ""
+
+    def slot(self) -> tuple[str | int, ...]:
+        """A key is revoked once."""
+        return (self.tenant, "key_revoked", self.sender, self.key_id)
 
 
 @event("message.sent", version=1, topic=CONVERSATIONS, key="conversation_id")

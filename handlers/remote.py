@@ -1,40 +1,49 @@
-"""Workers that live elsewhere, decided: what they say, whether it counts, and what they are told. Pure.
+"""Workers that live elsewhere, decided: what they say, and whether it counts. Pure.
 
-The tenant of a worker is decided by the topic that it speaks on; its source is its own word. So what a worker may touch is what
-its tenant's agents own, and an answer counts only from the tenant, source and name that has the attempt under its last claim.
+The tenant of a worker is decided by the topic that it speaks on; source and name are its own word, for which a key vouches
+(`handlers.voucher`). An answer counts only from the tenant, source and name that has the attempt under its last claim.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from agents.contract import accepted
 from agents.errors import AgentFailed
-from agents.pipeline import Effect, Result
+from agents.pipeline import Result
 from agents.pipelines.remote import settings_of
 from events.agent import AgentSpec
 from events.errors import EventError
 from events.event import Envelope, Event, Message
-from events.ids import derived_id, request_key
+from events.ids import request_key
 from events.pool import elsewhere
-from events.request import OF_WORKERS, AnnounceWorker, AnswerAttempt, BeatWorker
+from events.request import OF_WORKERS, AnnounceWorker, AnswerAttempt, BeatWorker, RefuseCommand
 from events.task import Step
 from events.text import unstorable
 from events.topics import Names
-from events.wire import Incoming, Outgoing, decode, encode, event_type
-from events.work import DoAttempt, DropAttempt, SentFile
+from events.wire import Incoming, decode, event_type
 from handlers.attempt import Tried, completed, failed
-from store.claim import Claimed, Hold
 from store.remote import Standing, Worker
 
-STEP = "remote"  # stands in the ledger
 _KINDS = frozenset(cls.event_type.wire_name for cls in OF_WORKERS)
-_MOST_SENT = 900_000  # bytes of files in a command, in base64; a record holds more, but with the rest of it
 _SKEW_S = 60.0
+
+
+class Rhythm(Struct, frozen=True):
+    """Seconds: of a lease, between heartbeats, between two looks for work, and between two looks for agents elsewhere."""
+
+    lease_s: float = 10.0
+    heartbeat_s: float = 1.0
+    poll_s: float = 0.25
+    asleep_s: float = 1.0
+
+    @property
+    def patience_s(self) -> float:
+        """Return how long a worker may be silent before it gets nothing more."""
+        return 3 * self.heartbeat_s
 
 
 class Heard(Struct, frozen=True):
@@ -43,16 +52,14 @@ class Heard(Struct, frozen=True):
     record: Incoming
     tenant: str
     envelope: Envelope
-    said: AnnounceWorker | BeatWorker | AnswerAttempt
+    said: AnnounceWorker | BeatWorker | AnswerAttempt | RefuseCommand
 
     @property
     def worker(self) -> Worker:
         """Return who spoke; an answer names no pool."""
         said, about = self.said, getattr(self.said, "about", "")
-        if isinstance(said, AnswerAttempt):
-            return Worker(self.tenant, self.envelope.source, said.worker, "", 0)
-        label = elsewhere(self.tenant, said.pool)
-        return Worker(self.tenant, self.envelope.source, said.worker, label, said.capacity, about)
+        label = "" if isinstance(said, AnswerAttempt) else elsewhere(self.tenant, said.pool)
+        return Worker(self.tenant, self.envelope.source, said.worker, label, getattr(said, "capacity", 0), about)
 
 
 class No(Struct, frozen=True):
@@ -137,71 +144,3 @@ def tried(said: AnswerAttempt, standing: Standing) -> Tried:
         failure.steps = steps
         return failed(standing.claimed, failure, standing.duration_us)
     return completed(standing.claimed, result, standing.duration_us)
-
-
-def effect_of(claimed: Claimed) -> Effect:
-    """Return the side effect that giving an attempt away may be, as the ledger writes it down."""
-    task, spec = claimed.task, claimed.spec
-    asked = msgspec.json.encode([task.task_id, spec.id, task.text_sha256, task.input], order="deterministic")
-    keyed = settings_of(spec.settings).effects != "once"
-    return Effect(STEP, target_of(spec), hashlib.sha256(asked).hexdigest(), keyed)
-
-
-def target_of(spec: AgentSpec) -> str:
-    """Return whom a side effect of a pool is asked of, as the ledger names it."""
-    return f"work.{spec.pool}"
-
-
-def key_of(claimed: Claimed) -> str:
-    """Return the key of a task's side effects in a pool: the same for every attempt and every claim."""
-    return derived_id("effect", claimed.task.task_id, STEP, target_of(claimed.spec))
-
-
-def order(claimed: Claimed, worker: Worker, text: str, files: Mapping[str, bytes], lease_s: float, due: datetime) -> DoAttempt:
-    """Return the command to do an attempt; `files` are bytes by their sha256, those that fit go along."""
-    task, spec, sent, left = claimed.task, claimed.spec, [], _MOST_SENT
-    for one in task.files:
-        content = files.get(one.sha256)
-        if content is not None and (size := len(content) * 4 // 3) <= left:
-            left -= size
-        else:
-            content = None
-        sent.append(SentFile(one.name, one.media_type, one.sha256, one.size, content))
-    return DoAttempt(
-        source=worker.source,
-        worker=worker.name,
-        tenant=task.tenant,
-        task_id=task.task_id,
-        attempt=claimed.hold.attempt,
-        epoch=claimed.hold.epoch,
-        agent=spec.id,
-        kind=task.kind,
-        text=text,
-        input=task.input,
-        files=tuple(sent),
-        prompts=spec.prompts,
-        outputs=spec.outputs,
-        due=due,
-        lease_s=lease_s,
-        effect_key=key_of(claimed),
-    )
-
-
-def drop(worker: Worker, hold: Hold) -> DropAttempt:
-    """Return the command to stop an attempt."""
-    return DropAttempt(source=worker.source, worker=worker.name, task_id=hold.task_id, attempt=hold.attempt, epoch=hold.epoch)
-
-
-def told(command: DoAttempt | DropAttempt, topic: str, by: Envelope, source: str, now: datetime) -> Outgoing:
-    """Return the record of a command; the same command has the same id."""
-    kind = command.event_type.name
-    envelope = Envelope(
-        id=derived_id(kind, command.task_id, command.attempt, command.epoch, command.worker),
-        source=source,
-        subject=command.worker,
-        time=now,
-        correlation_id=command.task_id,
-        causation_id=by.id,
-        traceparent=by.traceparent,
-    )
-    return encode(topic, Event(envelope, command))

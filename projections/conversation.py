@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from events.conversation import (
     ContextUsed,
     KeyRegistered,
+    KeyRevoked,
     MemoryForgotten,
     MessageDelivered,
     MessageRefused,
@@ -87,7 +88,8 @@ _KEYS = Table(
     once("scope", JSONB, "what the key may be used for"),
     once("replaces", Text, "id of the key before"),
     once("registered_at", TIME, "since when"),
-    comment="Public keys of those who send messages; one that another replaces is in use no more.",
+    once("revoked_at", TIME, "since when it counts no more; null: it was not revoked"),
+    comment="Public keys of those who send messages; one that another replaces, or that was revoked, is in use no more.",
 )
 _MERGE_MESSAGES = Merge(_MESSAGES, blanked={"text": "forgotten_at", "body": "forgotten_at"})
 
@@ -222,8 +224,10 @@ def context_rows(logged: Logged) -> Iterator[Row]:
 
 
 def key_rows(logged: Logged) -> Iterator[Row]:
-    """Yield a key."""
+    """Yield a key, or that it counts no more."""
     fact = logged.event.fact
+    if isinstance(fact, KeyRevoked):
+        yield {**told(fact, "tenant", "sender", "key_id"), "revoked_at": logged.event.envelope.time}
     if isinstance(fact, KeyRegistered):
         row = told(fact, "tenant", "sender", "key_id", "public_key", "scope", "replaces")
         yield {**row, "registered_at": logged.event.envelope.time}
@@ -265,7 +269,7 @@ SENDER_KEYS = Projection(
     version=1,
     tables=(_KEYS,),
     views=(_KEYS_VIEW,),
-    reads=(KeyRegistered,),
+    reads=(KeyRegistered, KeyRevoked),
     compared=(compared(_KEYS_VIEW, _KEYS),),
     write=merging(_KEYS, key_rows),
 )

@@ -10,6 +10,7 @@ import msgspec
 from events.conversation import (
     ContextUsed,
     KeyRegistered,
+    KeyRevoked,
     MemoryCorrected,
     MemoryForgotten,
     MemoryLearned,
@@ -80,6 +81,9 @@ def contexts(seen: Sequence[Seen]) -> Table:
     return table
 
 
+_OF_KEY = ("public_key", "scope", "replaces", "registered_at", "revoked_at")
+
+
 def sender_keys(seen: Sequence[Seen]) -> Table:
     """Return every key."""
     table: Table = {}
@@ -87,7 +91,12 @@ def sender_keys(seen: Sequence[Seen]) -> Table:
         if isinstance(fact := item.fact, KeyRegistered):
             names = ("tenant", "sender", "key_id", "public_key", "replaces")
             row = {**{name: getattr(fact, name) for name in names}, "scope": msgspec.to_builtins(fact.scope)}
-            table.setdefault((fact.tenant, fact.sender, fact.key_id), {**row, "registered_at": item.at})
+            table.setdefault((fact.tenant, fact.sender, fact.key_id), {**row, "registered_at": item.at, "revoked_at": None})
+    for item in seen:
+        if isinstance(fact := item.fact, KeyRevoked):
+            unknown = {"tenant": fact.tenant, "sender": fact.sender, "key_id": fact.key_id, **dict.fromkeys(_OF_KEY)}
+            key = table.setdefault((fact.tenant, fact.sender, fact.key_id), unknown)
+            key["revoked_at"] = key["revoked_at"] or item.at
     return table
 
 

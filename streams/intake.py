@@ -35,6 +35,7 @@ from events.request import (
     RegisterKey,
     Remember,
     ReviseFeedback,
+    RevokeKey,
     SendMessage,
     SubmitTask,
 )
@@ -59,7 +60,7 @@ from streams.errors import BatchBefore
 from streams.files import take_in
 from streams.inspection import Healthy, Sick, inspect
 from streams.positions import Positions
-from streams.speech import key_fact, speech_fact
+from streams.speech import key_fact, revoked_fact, speech_fact
 
 SOURCE = "smolit/intake"
 # An encoder's thread is always ready to run: with one, a core that others leave idle for a moment stays idle (058).
@@ -237,7 +238,7 @@ class Intake:
                 return await self._about_knowledge(one, request)
             case SendMessage() | Remember() | ForgetMemory() as request:
                 return Accepted(one, (speech_fact(one.asked, request, self._features),))
-            case RegisterKey() as request:
+            case RegisterKey() | RevokeKey() as request:
                 return await self._key(one, request)
             case AnswerApproval() as request:
                 return self._answer(one, request)
@@ -261,11 +262,16 @@ class Intake:
         except Refused as error:
             return one.refused(error.reason, str(error))
 
-    async def _key(self, one: Healthy, request: RegisterKey) -> Told:
-        """Keep a key before its fact is published, or say why not: so no message comes before the key that signed it."""
+    async def _key(self, one: Healthy, request: RegisterKey | RevokeKey) -> Told:
+        """Keep or revoke a key before its fact is published, or say why not: no message comes before the key that signed it."""
         known = await sender_key.keys_of(self._connection, one.asked.tenant, [request.sender])
+        operator = self._operator(one.asked.tenant)
         try:
-            fact = key_fact(one.asked, request, known, self._operator(one.asked.tenant))
+            if isinstance(request, RevokeKey):
+                gone = revoked_fact(one.asked, request, known, operator)
+                await sender_key.revoke(self._connection, gone.tenant, gone.sender, gone.key_id)
+                return Accepted(one, (gone,))
+            fact = key_fact(one.asked, request, known, operator)
         except Refused as error:
             return one.refused(error.reason, str(error))
         row = sender_key.KeyRow(fact.tenant, fact.sender, fact.key_id, fact.public_key, fact.scope, fact.replaces, None)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from agents.signature import is_signed
 from events.conversation import (
     KeyRegistered,
+    KeyRevoked,
     MemoryCorrected,
     MemoryForgotten,
     MemoryLearned,
@@ -13,12 +14,13 @@ from events.conversation import (
     Scope,
     key_bytes,
     key_name,
+    revoke_bytes,
 )
 from events.event import Fact
 from events.ids import derived_id
-from events.request import ForgetMemory, RegisterKey, Remember, SendMessage
+from events.request import ForgetMemory, RegisterKey, Remember, RevokeKey, SendMessage
 from events.task import Features
-from events.vouched import WORKER, WORKS
+from events.vouched import HOUSE, WORKER, WORKS
 from store.sender_key import KeyRow
 from streams.admission import Asked, Refused
 
@@ -85,18 +87,21 @@ def _remembered(asked: Asked, request: Remember, features: Features) -> MemoryLe
 def key_fact(asked: Asked, request: RegisterKey, known: Sequence[KeyRow], operator: str = "") -> KeyRegistered:
     """Return that a sender has a new key; `known` are all keys it ever had, the oldest first.
 
-    The operator's public key has to have signed for every key of a worker elsewhere, the first one, too.
+    The operator's public key has to have signed for every key of a worker elsewhere, the first one, too; such keys replace none.
 
     Raises:
-        Refused: the key before did not sign for it, it was in use before, or it would be allowed more.
+        Refused: the key before did not sign for it, it was in use before, it would be allowed more, or it would be the house's.
     """
+    if request.sender == HOUSE:
+        raise Refused("bad_sender", "sender: the house announces its key itself")
     name = key_name(request.public_key)
     again = next((row for row in known if row.key_id == name), None)
     last = known[-1] if known else None
     if again is not None and again.replaced_at is not None:
-        raise Refused("key_retired", "public_key: this key was replaced by another one")
+        raise Refused("key_retired", "public_key: this key was replaced by another one, or revoked")
     if request.sender.startswith(WORKER):
         _check_vouched_for(asked.tenant, request, operator)
+        last = None
     elif again is None and last is not None:
         _check_handed_over(asked.tenant, request, last)
     before = again.replaces if again is not None else (last.key_id if last is not None else None)
@@ -108,6 +113,25 @@ def key_fact(asked: Asked, request: RegisterKey, known: Sequence[KeyRow], operat
         public_key=request.public_key,
         scope=again.scope if again is not None else request.scope,
         replaces=before,
+    )
+
+
+def revoked_fact(asked: Asked, request: RevokeKey, known: Sequence[KeyRow], operator: str) -> KeyRevoked:
+    """Return that a key of a worker elsewhere counts no more; `known` are all keys it ever had.
+
+    Raises:
+        Refused: the operator did not sign this, or there is no such key.
+    """
+    if not is_signed(operator, revoke_bytes(asked.tenant, request.sender, request.key_id), request.proof):
+        raise Refused("bad_proof", "proof: only the house's operator revokes a key; use `smolit agent revoke-key`")
+    if not request.sender.startswith(WORKER) or request.key_id not in {row.key_id for row in known}:
+        raise Refused("unknown_key", f"key_id: {request.sender} has no such key; `smolit agent keys` lists all")
+    return KeyRevoked(
+        tenant=asked.tenant,
+        sender=request.sender,
+        key_id=request.key_id,
+        request_id=asked.envelope.id,
+        reason=request.reason,
     )
 
 

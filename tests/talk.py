@@ -8,6 +8,7 @@ from agents.signature import Key
 from events.conversation import (
     ContextUsed,
     KeyRegistered,
+    KeyRevoked,
     Letter,
     MemoryCorrected,
     MemoryForgotten,
@@ -79,6 +80,9 @@ def conversation(rng: random.Random, number: int) -> list[Event[Fact]]:
     name, story = f"talk-{number}", []
     key = {"request_id": f"key-{number}", "key_id": f"k{number}", "public_key": "cHVibGlj", "scope": Scope(kinds=("query",))}
     story.append(stamped(KeyRegistered(tenant=TENANT, sender=f"user:{number}", replaces=None, **key), 1))
+    if number % 2 == 0:
+        gone = {"request_id": f"revoke-{number}", "key_id": f"k{number + number // 2}"}  # the last one was never registered
+        story.append(stamped(KeyRevoked(tenant=TENANT, sender=f"user:{number}", reason="lost", **gone), 2))
     for turn in range(rng.randint(2, 5)):
         one = letter(f"{name}-{turn}", conversation_id=name, text=f"turn {turn}", priority=turn, body={"turn": turn})
         said = sent(one, at=10 + turn)

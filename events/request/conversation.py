@@ -1,10 +1,10 @@
-"""Requests about conversations: messages, keys of senders, and what is remembered of users."""
+"""Requests about conversations: messages, and what is remembered of users."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
-from events.conversation import Base64, Letter, Scope, Sender, Spoken, Whose
+from events.conversation import Letter, Spoken, Whose
 from events.conversation import MemoryId as MemoryName
 from events.event import event
 from events.field import Ident, Name, says
@@ -22,16 +22,6 @@ class SendMessage(Request, frozen=True, kw_only=True):
     def conversation_id(self) -> str:
         """Return the key of the request."""
         return self.letter.conversation_id
-
-
-@event("key.register", version=1, topic=REQUESTS, key="sender")
-class RegisterKey(Request, frozen=True, kw_only=True):
-    """Let a sender sign with this key from now on; after the first one, the key before has to sign for it."""
-
-    sender: Sender
-    public_key: Annotated[Base64, says("Ed25519 public key, base64.")]
-    scope: Annotated[Scope, says("What it may be used for; a later key may have less of it, never more.")] = Scope()
-    proof: Annotated[Base64, says("Signature of the key before over `key_bytes`; empty for the first.")] = ""
 
 
 @event("memory.remember", version=1, topic=REQUESTS, key="user")

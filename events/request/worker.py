@@ -71,5 +71,18 @@ class AnswerAttempt(Request, frozen=True, kw_only=True):
     cost_microusd: Annotated[Count | None, says("What it cost, in millionths of a dollar; null: not known.")] = None
 
 
+@event("command.refuse", version=1, topic=REQUESTS, key="worker")
+class RefuseCommand(Request, frozen=True, kw_only=True):
+    """A worker elsewhere was told something that the house did not say, or not to it, or not now; it did nothing of it."""
+
+    worker: WorkerName
+    pool: PoolName
+    reason: Annotated[
+        Literal["unsigned", "unknown_key", "forged", "foreign_pool", "late", "replayed"], says("What is wrong with the command.")
+    ]
+    place: Annotated[Ident, says("Where the command stands: topic, partition and offset, with `/` between.")]
+    command_id: Annotated[Ident | None, says("`ce_id` of the command, if it has one.")] = None
+
+
 # Taken in by the bridge (`handlers/bridge.py`), not by intake: they become no facts of their own.
-OF_WORKERS = (AnnounceWorker, BeatWorker, AnswerAttempt)
+OF_WORKERS = (AnnounceWorker, BeatWorker, AnswerAttempt, RefuseCommand)

@@ -4,10 +4,14 @@ import { readFileSync } from "node:fs";
 
 import kafkajs from "kafkajs";
 
+import { House } from "./house.mjs";
+
 const SOURCE = "examples/node"; // with our name it says who we are: an answer counts only from who has the attempt
 const PREFIX = process.env.SMOLIT_TOPIC_PREFIX ?? "smolit";
 const REQUESTS = `${PREFIX}.requests.v1`;
-const KEY = keyOf(process.env.SMOLIT_WORKER_KEY); // made by `smolit agent key examples/node --make FILE`
+const KEY = keyOf(process.env.SMOLIT_WORKER_KEY); // made by `smolit agent key examples/node#NAME --make FILE`
+const HOUSE = new House(process.env.SMOLIT_HOUSE_KEY);
+const REPORT_MS = 1_000; // between two reports of one reason
 const BEAT_MS = 1_000;
 const CAPACITY = 2;
 const CHUNK = 2_000_000; // divisions between two looks at what else is to be done
@@ -20,6 +24,7 @@ const kafka = new kafkajs.Kafka({
 });
 const producer = kafka.producer();
 const holding = new Map(); // what we are at: claim by attempt
+const reported = new Map(); // when we last reported, by reason
 
 /** Return our key and its id: the file has an Ed25519 seed of 32 bytes, base64. Without a file nothing is signed. */
 function keyOf(path) {
@@ -96,10 +101,35 @@ async function factor(text, mine) {
   return left > 1 ? [...factors, left] : factors;
 }
 
-/** Take a command that is for us. */
-function take({ message }) {
-  const command = JSON.parse(message.value.toString());
-  if (command.source !== SOURCE || command.worker !== name) return;
+/** Return a command that is for us; what cannot be read is none. */
+function readOf(message) {
+  try {
+    const command = JSON.parse(message.value.toString());
+    return command?.source === SOURCE && command.worker === name ? command : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Tell the house that somebody else gives commands in its name, once a second for each reason. */
+async function report(reason, { topic, partition, message }) {
+  if (Date.now() - (reported.get(reason) ?? 0) < REPORT_MS) return;
+  reported.set(reason, Date.now());
+  const place = `${topic}/${partition}/${message.offset}`;
+  const id = message.headers?.ce_id;
+  await say("command.refuse", { worker: name, pool, reason, place, command_id: Buffer.isBuffer(id) ? id.toString().slice(0, 256) : null });
+}
+
+/** Take a command that is for us, if the house gave it, for this pool, and now. */
+function take(one) {
+  const { topic, message } = one;
+  const command = readOf(message);
+  if (command === null) return;
+  const reason = HOUSE.refuses(topic, message.headers, message.value, command.due);
+  if (reason) {
+    report(reason, one).catch(fail);
+    return;
+  }
   const held = holding.get(`${command.task_id}/${command.attempt}`);
   if (message.headers.ce_type.toString() === "smolit.attempt.drop.v1") {
     if (held?.claim.epoch === command.epoch) {

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from smolit.chaos import buggy
 from smolit.chaos.plan import Fuse
-from smolit.chaos.script import MAIL, SHARES
+from smolit.chaos.script import MAIL, SHARES, TEAM
 from smolit.process.ports import Ports
 
 
@@ -63,6 +63,10 @@ def _swapped(ports: Ports) -> Ports:
 
 def _repeated(ports: Ports) -> Ports:
     return replace(ports, publisher=buggy.bent(ports.publisher, buggy.repeated))
+
+
+def _asked_again(ports: Ports) -> Ports:
+    return replace(ports, connect=buggy.asking_again(ports.connect))
 
 
 def _marked_early(ports: Ports) -> Ports:
@@ -123,6 +127,15 @@ _LIST = (
         _marked_early,
         "relay",
         Fuse("mark.after"),
+    ),
+    Bug(
+        "step_started_twice",
+        "a supervisor that starts again asks anew for what it had asked for, under new ids",
+        "dispatch",
+        _asked_again,
+        "dispatch",
+        Fuse("plan.after"),
+        MappingProxyType({TEAM: 1}),
     ),
 )
 BUGS: Mapping[str, Bug] = MappingProxyType({bug.name: bug for bug in _LIST})

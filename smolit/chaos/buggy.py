@@ -13,9 +13,13 @@ from msgspec.structs import replace
 from bus.producer import MakePublisher, Published, Publisher
 from bus.reader import PartitionReader
 from events.learning import ExampleRecorded
+from events.plan import SUPERVISOR
+from events.request import SubmitTask
 from events.task import AttemptEnded, TaskEnded
 from events.wire import Headers, Incoming, Outgoing, event_type
+from handlers.supervisor import CONSUMER as SUPERVISORS
 from smolit.chaos.watched import WatchedConnection, text_of
+from store import outbox
 from store.fold import DurableFold, Move
 from store.postgres import Connect, Connection
 from streams.processor import Around, Processor
@@ -27,6 +31,9 @@ _BLIND = """
 update ops.fold_position as position set next = move.new
 from unnest(%s::text[], %s::int[], %s::bigint[]) as move(topic, partition, new)
 where position.consumer = %s and position.topic = move.topic and position.partition = move.partition"""
+
+_LAST_ASKED = b"select topic, key, headers::text, value from ops.outbox where published_at is not null order by id desc limit 200"
+_MOST_AGAIN = 3
 
 Bend = Callable[[list[Outgoing]], list[Outgoing]]
 Rewrite = Callable[[str], str]
@@ -142,6 +149,21 @@ def forgetful(connect: Connect) -> Connect:
     return opened
 
 
+def asking_again(connect: Connect) -> Connect:
+    """Return what opens connections; whoever supervises asks over its own, first of all, for the last steps once more."""
+
+    async def opened(dsn: str, application: str) -> Connection:
+        connection = await connect(dsn, application)
+        if application == SUPERVISORS:
+            rows = await (await connection.execute(_LAST_ASKED)).fetchall()
+            pairs = [(row, msgspec.json.decode(row[2], type=Headers)) for row in rows]
+            asked = [Outgoing(row[0], bytes(row[1]), headers, bytes(row[3])) for row, headers in pairs if _is_step(headers)]
+            await outbox.put(connection, [_under_a_new_id(record) for record in asked[:_MOST_AGAIN]])
+        return connection
+
+    return opened
+
+
 def without_inbox(connect: Connect) -> Connect:
     """Return what opens connections to which every event is new."""
     known, new = "on conflict (event_id) do nothing", "on conflict (event_id) do update set event_id = excluded.event_id"
@@ -208,6 +230,17 @@ def _renamed(record: Outgoing) -> list[Outgoing]:
         return [record]
     name = dict(record.headers)["ce_id"].decode()
     return [record, replace(record, headers=_with(record.headers, "ce_id", str(uuid.uuid5(uuid.UUID(name), "again")).encode()))]
+
+
+def _is_step(headers: Headers) -> bool:
+    """Return whether a request asks for a step of a plan."""
+    return event_type(headers) == SubmitTask.event_type.wire_name and dict(headers)["ce_source"] == SUPERVISOR.encode()
+
+
+def _under_a_new_id(record: Outgoing) -> Outgoing:
+    """Return a request as somebody would send it who draws its id."""
+    name = str(uuid.uuid4())
+    return replace(record, key=name.encode(), headers=_with(record.headers, "ce_id", name.encode()))
 
 
 def _twins(record: Incoming) -> list[Incoming]:

@@ -9,7 +9,7 @@ from events.ids import derived_id, task_id
 from events.request import CancelTask, GiveFeedback, OtherAnswer, RegisterAgent, ReviseFeedback, SubmitTask
 from events.topics import DEFAULT_TENANT, MAX_RECORD_BYTES
 from smolit.chaos.client import SOURCE, Answers, Sender
-from smolit.chaos.script import Job, Word
+from smolit.chaos.script import PLAN, TEAM, Job, Word
 
 AT_ONCE = 24
 _BURST = 5  # tasks come in bursts, so that batches overlap
@@ -71,7 +71,8 @@ class Load:
 
     async def _submit(self, job: Job) -> None:
         """Submit a task, with what may go wrong on the client's side."""
-        request = SubmitTask(text=job.text, kind=job.kind, latency=job.latency)
+        given = {"plan": dict(PLAN)} if job.kind == TEAM else {}
+        request = SubmitTask(text=job.text, kind=job.kind, input=given, latency=job.latency)
         slots: tuple[tuple[str | int, ...], ...] = (("submitted",), ("admitted",), ("chosen", 1))
         facts = [derived_id(DEFAULT_TENANT, _task(job), *slot) for slot in slots]
         for _ in range(1 + job.repeated):

@@ -14,13 +14,14 @@ How = Literal["kill", "stop"]
 NOTES = "deaths.jsonl"  # beside the plans: what processes noted just before they went
 
 _TURNED = ("commit.before", "commit.after", "ack.before", "ack.after")
+_PLAN = ("plan.before", "plan.written", "plan.after")  # how a split task stands is written down
 # `x.before`: about to do x; `x.written`: done, not yet committed; `x.after`: done for good.
 POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "intake": ("claim.before", "claim.after", "send.before", "send.after", *_TURNED),
         "selection": ("send.before", "send.after", "ack.before", "ack.after"),
         "learning": (*_TURNED, "snapshot.before", "snapshot.written", "snapshot.after"),
-        "dispatch": ("commit.before", "commit.after"),
+        "dispatch": ("commit.before", "commit.after", *_PLAN),  # the supervisor lives in it
         "ingest": (),  # no task passes it, so it dies at any moment
         "projections": ("commit.before", "commit.after"),
         "relay": ("send.before", "send.after", "mark.before", "mark.written", "mark.after"),
@@ -37,6 +38,7 @@ POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "end.before",
             "end.written",
             "end.after",
+            *_PLAN,
         ),
     }
 )

@@ -21,6 +21,8 @@ class Report(Struct, frozen=True, kw_only=True):
     order_inversions: int
     digests_equal: bool
     learner_equal: bool
+    plans: int
+    plan_flaws: int
     planted: int
     planted_caught: int
     recover_s_p50: float | None
@@ -67,6 +69,8 @@ def report(run: Run, verdict: Verdict, bugs: Sequence[Caught]) -> Report:
         order_inversions=verdict.count("C4"),
         digests_equal=verdict.count("C7") == 0,
         learner_equal=verdict.learner_equal,
+        plans=verdict.looked_at.get("plans", 0),
+        plan_flaws=verdict.count("plans"),
         planted=len(bugs),
         planted_caught=caught,
         recover_s_p50=round(statistics.median(times), 2) if times else None,
@@ -93,6 +97,7 @@ def summary(told: Report) -> str:
     return (
         f"{'ok' if told.ok else 'FAILED'}: {told.kills} kills, seed {told.seed}, {told.tasks} tasks; lost {told.lost}, "
         f"effects repeated {told.effects_repeated}, order inversions {told.order_inversions}, "
+        f"{told.plans} plans with {told.plan_flaws} flaws, "
         f"digests {_equal(told.digests_equal)}, learner {_equal(told.learner_equal)}, "
         f"{told.planted_caught} of {told.planted} planted bugs caught; lag 0 after {told.recover_s_p50} s "
         f"(median), {told.recover_s_max} s at most"

@@ -11,9 +11,21 @@ from events.agent import AgentSpec
 from events.task import FeedbackKind
 
 When = Literal["before", "after", "late"]
-QUICK, SUM, CHARGE, MAIL = "quick", "sum", "charge", "mail"
+QUICK, SUM, CHARGE, MAIL, TEAM = "quick", "sum", "charge", "mail", "team"
 EFFECTS = (CHARGE, MAIL)
-SHARES: Mapping[str, int] = MappingProxyType({QUICK: 40, SUM: 15, CHARGE: 25, MAIL: 20})
+SHARES: Mapping[str, int] = MappingProxyType({QUICK: 36, SUM: 14, CHARGE: 22, MAIL: 16, TEAM: 12})
+# A diamond: two steps at once with an effect in one of them, a second effect after the first step, and all together at the end.
+PLAN: Mapping[str, Any] = MappingProxyType(
+    {
+        "name": "diamond",
+        "steps": [
+            {"id": "a", "kind": QUICK, "text": "${task.text}: a", "needed": True},
+            {"id": "b", "kind": CHARGE, "text": "${task.text}: b", "needed": True},
+            {"id": "c", "kind": CHARGE, "text": "${task.text}: c, after ${a.output.sha256}", "needed": True},
+            {"id": "d", "kind": QUICK, "text": "${task.text}: d, after ${b.output.receipt}, ${c.output.receipt}", "needed": True},
+        ],
+    }
+)
 _SOLVABLE = 0.6
 _WORDS = ("red", "river", "seven", "count", "sort", "why", "lamp", "north", "paper", "song", "stone", "wind")
 _COMMENTS = ("great, thank you", "wrong and useless", "see ticket 12", "not bad at all", "das ist leider falsch")
@@ -51,12 +63,13 @@ class Job(Struct, frozen=True):
 
 
 def crew_specs(once_url: str, plain_url: str) -> tuple[AgentSpec, ...]:
-    """Return the agents: three that hash, two that add up, two for each provider."""
+    """Return the agents: three that hash, two that add up, two for each provider, two supervisors."""
     hashing = [_spec(f"hash-{rounds}", QUICK, "hashing", {"rounds": rounds}) for rounds in (10, 40, 160)]
     charging = [_spec(f"charge-{name}", CHARGE, "webhook", {"url": once_url, "idempotent": True}) for name in "ab"]
     mailing = [_spec(f"mail-{name}", MAIL, "webhook", {"url": plain_url, "idempotent": False}) for name in "ab"]
     adding = [_spec(f"adder-{name}", SUM, "arithmetic", {}) for name in "ab"]
-    return (*hashing, *adding, *charging, *mailing)
+    supervising = [_spec(f"supervisor-{name}", TEAM, "supervise", {}) for name in "ab"]
+    return (*hashing, *adding, *charging, *mailing, *supervising)
 
 
 def jobs(seed: int, prefix: str, shares: Mapping[str, int] = SHARES) -> Iterator[Job]:
@@ -73,7 +86,7 @@ def _job(rng: random.Random, request_id: str, shares: Mapping[str, int]) -> Job:
     return Job(
         request_id=request_id,
         kind=kind,
-        text=_text(rng, kind),
+        text=f"{request_id}: {_text(rng, kind)}" if kind == TEAM else _text(rng, kind),  # so each step has a text of its own
         latency=rng.choice((None, 0.0, 0.25)),
         words=tuple(_words(rng)),
         cancelled=rng.random() < 0.03,

@@ -26,6 +26,7 @@ _STATEMENTS = (
     ("set state = ended.outcome", "end"),
     ("update ops.outbox set published_at", "mark"),
     ("insert into ops.policy_snapshot", "snapshot"),
+    ("update ops.team_plan set standing", "plan"),
 )
 
 

@@ -63,6 +63,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("agent workers", "smolit.cli.agent_workers:list_workers"),
     Command("agent key", "smolit.cli.agent_key:register_key"),
     Command("agent keys", "smolit.cli.agent_key:list_keys"),
+    Command("agent revoke-key", "smolit.cli.agent_key:revoke_key"),
+    Command("agent house-key", "smolit.cli.agent_key:house_key"),
     Command("agent pause", "smolit.cli.agent:pause"),
     Command("agent resume", "smolit.cli.agent:resume"),
     Command("agent retire", "smolit.cli.agent:retire"),

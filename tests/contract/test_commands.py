@@ -11,7 +11,7 @@ READS = {
     "status", "doctor", "task show", "task output", "task list", "task watch", "task similar",
     "agent list", "agent show", "agent rewards",
     "card list", "card show", "card scores",
-    "llm status", "agent keys", "approval list", "approval show",
+    "llm status", "agent house-key", "agent keys", "approval list", "approval show",
     "agent subtasks",
     "policy show",
     "plan list", "plan show", "plan verify",
@@ -31,7 +31,7 @@ CHANGES = {
     "dlq replay", "dlq purge", "restore", "model register", "model validate", "model promote", "model rollback", "model prune",
     "model track", "policy search", "llm cache",
     "knowledge add", "knowledge remove", "knowledge domains", "knowledge reindex",
-    "memory add", "memory forget", "agent key", "approval grant", "approval deny", "tool pin",
+    "memory add", "memory forget", "agent key", "agent revoke-key", "approval grant", "approval deny", "tool pin",
 }  # fmt: skip
 OTHERS = {
     "up", "prepare", "run", "backup", "demo", "chaos", "task submit", "agent lint", "events schema export", "bench path",

@@ -34,6 +34,7 @@ def test_kills_lose_nothing_and_make_nothing_happen_twice(tmp_path: Path) -> Non
     told = msgspec.json.decode(figures.read_bytes())
     assert (told["kills"], told["lost"], told["effects_repeated"], told["order_inversions"]) == (KILLS, 0, 0, 0)
     assert told["digests_equal"]
+    assert (told["plans"] > 0, told["plan_flaws"]) == (True, 0)
     assert told["learner_equal"]
     assert told["planted"] == told["planted_caught"] >= 8
     assert 0 < told["recover_s_p50"] <= told["recover_s_max"]

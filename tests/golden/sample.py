@@ -79,4 +79,5 @@ def _text(kind: Any, name: str) -> str:
     """Return a text; names are plain, ids and digests have their form, everything else may hold any character."""
     if not kind.pattern:
         return f"some {name}, ü, 漢, 😀"
-    return next(text for text in (f"a-{name.replace('_', '-')}", TASK_ID, "5e" * 32, "a/kind") if re.search(kind.pattern, text))
+    texts = (f"a-{name.replace('_', '-')}", TASK_ID, "5e" * 32, "5e" * 8, "a/kind")
+    return next(text for text in texts if re.search(kind.pattern, text))

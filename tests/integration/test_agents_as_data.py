@@ -1,25 +1,36 @@
 """Agents as data on the whole system: checks that send a task on, tenants, pools, and files that become versions."""
 
-import base64
+import asyncio
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from msgspec.structs import replace
 
+from agents.signature import Key
+from events.topics import Names
+from events.vouched import HOUSE
+from events.wire import Outgoing
+from handlers.ordering import signed
+from smolit.process.keys import keyring
 from smolit.settings import Settings
 from smolit.stack import local
 from tests.processes import all_running
 from tests.said import Said, Smolit, command_line, until
 from tests.toolchain import cache, fetched, npm_folder, tool
 
+ADDED = ("ce_audience", "ce_keyid", "ce_signature")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -228,10 +239,16 @@ def node() -> list[str]:
 def go() -> list[str]:
     """Return how to run the worker in Go, compiled once per content."""
     compiler, source = tool("go"), EXAMPLES / "go"
-    binary = cache("go-worker", [source / "go.mod", source / "go.sum", source / "worker" / "main.go"]) / "worker"
+    files = [source / "go.mod", source / "go.sum", *sorted((source / "worker").iterdir())]
+    binary = cache("go-worker", files) / "worker"
     if not binary.exists():
         fetched([compiler, "build", "-mod=readonly", "-o", str(binary), "./worker"], source)
     return [str(binary)]
+
+
+def python() -> list[str]:
+    """Return how to run the worker in Python."""
+    return [sys.executable, str(EXAMPLES / "python_aiokafka" / "worker.py")]
 
 
 @contextmanager
@@ -240,7 +257,7 @@ def elsewhere(
 ) -> Iterator["subprocess.Popen[str]"]:
     """Lend a worker that lives elsewhere, once it has announced itself; without a key it signs nothing."""
     given = {**os.environ, "SMOLIT_KAFKA": settings.kafka, "SMOLIT_TOPIC_PREFIX": settings.topic_prefix}
-    given["SMOLIT_WORKER_KEY"] = str(key) if key else ""
+    given |= {"SMOLIT_WORKER_KEY": str(key) if key else "", "SMOLIT_HOUSE_KEY": house(settings).public}
 
     for _ in range(120):  # it ends where its pool has no topic yet, and whoever runs it starts it again
         nice = ["nice", "-n", "19"]  # it takes what processors there are, and what it speaks to needs some
@@ -275,11 +292,58 @@ def busy(smolit: Smolit, pool: str) -> Said:
     return Said(0, json.dumps({one["worker"]: one["busy"] for one in listed}), "")
 
 
+def house(settings: Settings) -> Key:
+    """Return the key that commands are signed with."""
+    return keyring(settings).key("default", HOUSE)
+
+
+def reasons(letters: Said, language: str) -> set[str]:
+    """Return why something of one language's workers was set aside."""
+    return {one["reason"] for one in letters.json if f"examples/{language}" in one["detail"]}
+
+
+def key_id(smolit: Smolit, language: str, worker: str) -> str:
+    """Return the id of a worker's key."""
+    (found,) = (one["key_id"] for one in smolit("agent", "keys", "--json").json if one["who"] == f"examples/{language}#{worker}")
+    return str(found)
+
+
+def in_use(keys: Said, language: str) -> dict[str, bool]:
+    """Return by worker whether its key was used and not revoked."""
+    of_language = [one for one in keys.json if one["source"] == f"examples/{language}"]
+    return {one["worker"]: one["used_at"] is not None and one["revoked_at"] is None for one in of_language}
+
+
+async def mislead(settings: Settings, language: str) -> None:
+    """Tell the heir what the house did not tell it, or not on this topic, or not now, or told it before."""
+    topic, key = Names(settings.topic_prefix).work_of("default", language), house(settings)
+    given: list[Any] = []
+    async with AIOKafkaConsumer(topic, bootstrap_servers=settings.kafka, auto_offset_reset="earliest") as consumer:
+        while batch := await consumer.getmany(timeout_ms=2_000):
+            given += [one for records in batch.values() for one in records if json.loads(one.value)["worker"] == "heir"]
+    true = max((one for one in given if dict(one.headers)["ce_type"] == b"smolit.attempt.do.v1"), key=lambda one: one.timestamp)
+    bare = Outgoing(topic, b"heir", tuple(pair for pair in true.headers if pair[0] not in ADDED), true.value)
+    old = tuple((name, b"2026-01-01T00:00:00Z" if name == "ce_time" else text) for name, text in bare.headers)
+    ours = signed(bare, key)
+    made = [
+        bare,
+        signed(bare, Key(HOUSE, b"t" * 32)),
+        replace(ours, value=(ours.value or b"").replace(b'"text":"factor', b'"text":"FACTOR')),
+        signed(replace(bare, topic=f"{topic}-other"), key),
+        signed(replace(bare, headers=old), key),
+        ours,
+    ]
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer:
+        for one in made:
+            await producer.send_and_wait(topic, one.value, key=one.key, headers=list(one.headers))
+
+
 @pytest.mark.parametrize(
     ("language", "program", "numbers"),
     [
         ("node", node, ["9007195909437503", "9007199254740881", "91", "1001", "35", "143"]),
         ("go", go, ["9999997800000121", "9999997800000121", "91", "1001", "35", "143"]),
+        ("python", python, ["99999640000243", "99999999999973", "91", "1001", "35", "143"]),
     ],
 )
 def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
@@ -287,11 +351,12 @@ def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
 ) -> None:
     """kill -9 in the middle of the work: a second worker gets what the first had, and every task is completed, once.
 
-    Each signs with the key of its source; a third one without, or with a key of its own making, gets nothing and is recorded.
+    Each signs with its own key; a third one without, or with the stolen key of another, gets nothing and is recorded. Commands
+    that the house did not give, or not to this pool, or not now, are reported and not done.
     """
-    command, key, forged = program(), tmp_path / "key", tmp_path / "forged"
-    forged.write_text(base64.b64encode(b"t" * 32).decode())
-    assert smolit("agent", "key", f"examples/{language}", "--make", str(key), "--pool", language).code == 0
+    command, keys = program(), {name: tmp_path / name for name in ("victim", "heir")}
+    for name, key in keys.items():
+        assert smolit("agent", "key", f"examples/{language}#{name}", "--make", str(key), "--pool", language).code == 0
     registered(
         smolit, tmp_path, f"factor-{language}",
         f"description: Factors whole numbers.\nskills: [factor-{language}]\npipeline: remote\npool: {language}\n"
@@ -300,13 +365,13 @@ def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
     batch = tmp_path / "batch.jsonl"
     batch.write_text("\n".join(json.dumps({"text": f"factor {n}", "kind": f"factor-{language}"}) for n in numbers))
     with ExitStack() as stack:
-        victim = stack.enter_context(elsewhere(command, language, "victim", settings, key))
-        for name, with_what in (("nobody", None), ("thief", forged)):
+        victim = stack.enter_context(elsewhere(command, language, "victim", settings, keys["victim"]))
+        for name, with_what in (("nobody", None), ("thief", keys["victim"])):
             stack.enter_context(elsewhere(command, language, name, settings, with_what))
         sent = smolit("task", "submit", "--batch", str(batch))
         until(lambda: Said(at_work(settings, "victim"), "", ""), lambda said: said.code == 2)
         os.kill(victim.pid, signal.SIGKILL)
-        stack.enter_context(elsewhere(command, language, "heir", settings, key))
+        stack.enter_context(elsewhere(command, language, "heir", settings, keys["heir"]))
         tasks = [json.loads(line)["task_id"] if line.startswith("{") else line for line in sent.out.split("\n") if line]
         shown = [
             until(
@@ -315,6 +380,12 @@ def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
             ).json
             for task in tasks
         ]
+        now = smolit("task", "submit", "factor 6", "--kind", f"factor-{language}", "--wait")  # its command is of this minute
+        assert now.code == 0
+        asyncio.run(mislead(settings, language))
+        wanted = {f"command_{reason}" for reason in ("unsigned", "unknown_key", "forged", "foreign_pool", "late", "replayed")}
+        letters = partial(smolit, "dlq", "list", "--limit", "1000", "--json")
+        refused = until(letters, lambda said: {"unsigned", "unknown_key", *wanted} <= reasons(said, language))
 
     taken_over = "select count(*) from ops.work_attempt where epoch > 1 and state = 'completed' and worker = %s"
     with psycopg.connect(settings.postgres.get_secret_value()) as connection:
@@ -323,12 +394,13 @@ def test_an_agent_elsewhere_is_killed_and_another_does_its_work(
     assert row[0] >= 1
     assert [(task["task"]["outcome"], len(task["attempts"])) for task in shown] == [("completed", 1)] * len(numbers)
     until(lambda: busy(smolit, language), lambda said: said.json == {"victim": 0, "heir": 0})
-    refused = until(
-        partial(smolit, "dlq", "list", "--limit", "100", "--json"),
-        lambda said: {"unsigned", "unknown_key"} <= {one["reason"] for one in said.json},
+    assert reasons(refused, language) <= {"unsigned", "unknown_key", *wanted}
+    assert smolit("agent", "revoke-key", f"examples/{language}#victim", key_id(smolit, language, "victim")).code == 0
+    until(
+        partial(smolit, "agent", "keys", "--json"),
+        lambda said: in_use(said, language) == {"victim": False, "heir": True},
     )
-    assert {one["reason"] for one in refused.json} <= {"unsigned", "unknown_key"}
-    assert f"examples/{language}" in smolit("agent", "keys").out
+    assert smolit("agent", "house-key").out.strip() == house(settings).public
     for number, task in zip(numbers, shown, strict=True):
         factors = [int(one) for one in task["attempts"][0]["output"]["factors"]]
         product = 1

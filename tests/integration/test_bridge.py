@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from agents.signature import Key
 from bus.errors import WrongTopics
 from bus.producer import Publisher
 from events.answer import AnswerGiven, RequestRefused
@@ -19,13 +20,18 @@ from events.request import AnnounceWorker, AnswerAttempt, BeatWorker, DoneStep, 
 from events.task import AttemptEnded, AttemptStarted, TaskEnded
 from events.wire import Incoming, Outgoing, decode, encode
 from events.work import DoAttempt, DropAttempt
-from handlers.bridge import Ear, Hand, Rhythm, Topics
 from handlers.dispatch import Retry
+from handlers.ear import Ear
+from handlers.giving import Hand
+from handlers.ordering import House
+from handlers.pool_topics import Topics
+from handlers.remote import Rhythm
 from tests.integration.hands_kit import Floor, asked, chose, floor, now, task_id
 from tests.stacks import Namespace
 
 RHYTHM = Rhythm(lease_s=30.0, heartbeat_s=10.0)
 LIMIT = 100_000
+HOUSE_KEY = Key("house", b"h" * 32)
 
 
 class Broker:
@@ -45,9 +51,14 @@ class Bridge:
 
     def __init__(self, hall: Floor) -> None:
         self.hall, self.broker = hall, Broker()
-        self.ear = Ear(hall.roads, RHYTHM, now, LIMIT, hall.count, unsigned=("*",))  # those with a key: test_bridge_signed.py
-        self._hand = Hand(hall.connection, hall.roads, RHYTHM, now, hall.count)
+        self.house = House(hall.names, lambda _tenant: HOUSE_KEY)
+        self.listen(("*",))  # those with a key: test_bridge_signed.py
+        self._hand = Hand(hall.connection, self.house, hall.roads, RHYTHM, now, hall.count)
         self._offset = 0
+
+    def listen(self, unsigned: Sequence[str] = ()) -> None:
+        """Listen anew; those who are named need not sign."""
+        self.ear = Ear(self.house, self.hall.roads, RHYTHM, now, LIMIT, self.hall.count, unsigned)
 
     async def say(self, *said: Message, source: str = "farm", tenant: str = "default", request_id: str = "", **more: Any) -> None:
         """Let the bridge read what a worker says, all in one batch."""
@@ -405,7 +416,7 @@ async def test_a_topic_that_kafka_does_not_let_us_make_stops_nothing_else(
         if any("barn" in name for name in topics):
             raise WrongTopics("not allowed")
 
-    monkeypatch.setattr("handlers.bridge.provision", refuse)
+    monkeypatch.setattr("handlers.pool_topics.provision", refuse)
     async with bridge(namespace) as made:
         await made.hall.agent("stacker", pipeline="remote", pool="barn")
         await made.hall.agent("heavy", pool="models")

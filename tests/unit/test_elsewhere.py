@@ -13,8 +13,9 @@ from events.request import AnnounceWorker, AnswerAttempt, BeatWorker, SubmitTask
 from events.task import FileRef
 from events.topics import Names
 from events.wire import Incoming, encode
-from handlers import remote
-from handlers.remote import hear, is_late, order, urgency
+from handlers import ordering
+from handlers.ordering import order
+from handlers.remote import hear, is_late, urgency
 from smolit.process import pools
 from smolit.process.roster import Slot, argv, pooled
 from smolit.settings import load_settings
@@ -103,7 +104,7 @@ def test_the_key_of_side_effects_is_the_tasks_and_the_pools() -> None:
     again = Claimed(Hold(TASK, 2, 9), "another", one.task, FACTOR, context(), one.cause)
     other = Claimed(one.hold, one.worker, one.task, spec("factor", pipeline="remote", pool="barn"), context(), one.cause)
 
-    assert remote.key_of(one) == remote.key_of(again) != remote.key_of(other)
+    assert ordering.key_of(one) == ordering.key_of(again) != ordering.key_of(other)
 
 
 def asked(said: Message, tenant: str = TENANT) -> Healthy | Sick:

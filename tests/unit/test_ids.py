@@ -73,6 +73,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "model.promoted": ("tenant", "scope", "request_id"),
     "model.rolled_back": ("tenant", "scope", "request_id"),
     "key.registered": ("tenant", "sender", "key_id"),
+    "key.revoked": ("tenant", "sender", "key_id"),
     "message.sent": ("tenant", "conversation_id", "request_id"),
     "message.delivered": ("tenant", "conversation_id", "message_id", "request_id"),
     "message.refused": ("tenant", "conversation_id", "message_id", "request_id"),

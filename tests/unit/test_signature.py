@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from agents.signature import Key, Keyring, is_signed
-from events.conversation import Scope, key_bytes
+from events.conversation import Scope, key_bytes, revoke_bytes
 from events.event import Envelope
-from events.request import RegisterKey
-from events.vouched import OPERATOR, WORKS
+from events.request import RegisterKey, RevokeKey
+from events.vouched import HOUSE, OPERATOR, WORKS
 from streams.admission import Asked, Refused
-from streams.speech import key_fact
+from streams.speech import key_fact, revoked_fact
 from tests.builders import TENANT, moment
 from tests.talk import ANN, key_row
 
@@ -122,7 +122,7 @@ def test_only_the_operator_lets_a_worker_sign() -> None:
     good, later = let_in(FARM, BOSS), let_in(Key("worker:farm", b"g" * 32), BOSS)
 
     assert key_fact(good, good.request, [], BOSS.public).scope == OF_WORK  # type: ignore[arg-type]
-    assert key_fact(later, later.request, [key_row(FARM)], BOSS.public).replaces == FARM.name  # type: ignore[arg-type]
+    assert key_fact(later, later.request, [key_row(FARM)], BOSS.public).replaces is None  # type: ignore[arg-type]
     for bad in (register(FARM, "", OF_WORK), let_in(FARM, FARM), let_in(FARM, ANN)):
         with pytest.raises(Refused, match="only the house's operator"):
             key_fact(bad, bad.request, [], BOSS.public)  # type: ignore[arg-type]
@@ -144,3 +144,30 @@ def test_a_key_that_was_replaced_does_not_come_back_by_a_replay() -> None:
 
     with pytest.raises(Refused, match="replaced"):
         key_fact(again, again.request, [key_row(FARM, replaced_at=moment(1))], BOSS.public)  # type: ignore[arg-type]
+
+
+def revoke(by: Key, key_id: str = FARM.name, sender: str = FARM.sender) -> Asked:
+    """Return the request to revoke a key, with somebody's word for it."""
+    request = RevokeKey(sender=sender, key_id=key_id, proof=by.sign(revoke_bytes(TENANT, sender, key_id)))
+    return Asked(TENANT, asked(request).envelope, request)  # type: ignore[arg-type]
+
+
+def test_only_the_operator_revokes_and_only_what_is_there() -> None:
+    """Neither a thief nor the key itself; an unknown key, and one that signs messages, is refused by name."""
+    good = revoke(BOSS)
+
+    assert revoked_fact(good, good.request, [key_row(FARM)], BOSS.public).key_id == FARM.name  # type: ignore[arg-type]
+    for bad in (revoke(FARM), revoke(ANN)):
+        with pytest.raises(Refused, match="only the house's operator"):
+            revoked_fact(bad, bad.request, [key_row(FARM)], BOSS.public)  # type: ignore[arg-type]
+    for bad, known in ((revoke(BOSS, NEXT.name), FARM), (revoke(BOSS, ANN.name, ANN.sender), ANN)):
+        with pytest.raises(Refused, match="no such key"):
+            revoked_fact(bad, bad.request, [key_row(known)], BOSS.public)  # type: ignore[arg-type]
+
+
+def test_nobody_registers_the_key_of_the_house() -> None:
+    """It announces its own."""
+    one = register(Key(HOUSE, b"h" * 32))
+
+    with pytest.raises(Refused, match="announces its key itself"):
+        key_fact(one, one.request, [])  # type: ignore[arg-type]

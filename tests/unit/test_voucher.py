@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -13,15 +12,16 @@ from events.event import Envelope, Event, Message
 from events.request import AnnounceWorker, AnswerAttempt, BeatWorker
 from events.vouched import WORKS, signed_bytes, voucher_of
 from events.wire import Incoming, encode
-from handlers.remote import Heard, hear
-from handlers.voucher import unvouched
+from handlers.remote import Heard, No, hear
+from handlers.voucher import vouched
 from store.sender_key import KeyRow
 from tests.builders import NAMES, TASK, TENANT, moment
 from tests.talk import key_row
 
 FARM, THIEF = Key("worker:farm", b"f" * 32), Key("worker:farm", b"t" * 32)
 NOW = moment(100.0)
-WORK_KEY = key_row(FARM, Scope(kinds=(WORKS,)))
+WORK = Scope(kinds=(WORKS,))
+WORK_KEY = key_row(FARM, WORK)
 ANNOUNCED = AnnounceWorker(worker="w1", pool="numbers", capacity=2)
 ANSWERED = AnswerAttempt(task_id=TASK, attempt=1, epoch=1, worker="w1", outcome="completed", output=42)
 
@@ -44,8 +44,8 @@ def signed(one: Incoming, key: Key = FARM) -> Incoming:
 def why_not(one: Incoming, *keys: KeyRow, unsigned: tuple[str, ...] = ()) -> str | None:
     """Return why what is said does not count."""
     (heard,) = hear([one], NAMES, 10_000)
-    no = unvouched(heard, keys, unsigned, NOW)
-    return no.reason if no else None
+    found = vouched(heard, keys, unsigned, NOW)
+    return found.reason if isinstance(found, No) else None
 
 
 def changed(one: Incoming, name: str, content: bytes) -> Incoming:
@@ -82,7 +82,10 @@ def test_every_part_of_what_was_signed_is_covered() -> None:
         changed(good, "ce_signature", b"\xff"),
     ]
 
-    assert [why_not(one, WORK_KEY) for one in forged] == ["forged"] * 4 + ["unknown_key"] + ["forged"] * 3
+    keys = (WORK_KEY, replace(WORK_KEY, tenant="acme"))  # another tenant's worker may have the same one
+
+    assert [why_not(one, *keys) for one in forged] == ["forged"] * 4 + ["unknown_key"] + ["forged"] * 3
+    assert why_not(signed(record(ANSWERED, tenant="acme")), WORK_KEY) == "unknown_key"
 
 
 def test_without_a_signature_nothing_counts_unless_a_setting_says_so() -> None:
@@ -110,12 +113,30 @@ def test_a_sign_of_life_counts_for_a_minute() -> None:
     assert why_not(signed(record(ANSWERED, at=0.0)), WORK_KEY) is None
 
 
-def test_a_key_that_was_replaced_counts_for_half_a_minute_more() -> None:
-    """By our clock: whoever stole it writes what time he likes."""
-    old = key_row(FARM, Scope(kinds=(WORKS,)), replaced_at=NOW - timedelta(seconds=29))
+def test_a_revoked_key_counts_no_more_and_those_beside_it_do() -> None:
+    """Old and new are valid together until the old one is revoked; from then on it is told by name."""
+    old, new = key_row(FARM, WORK), key_row(THIEF, WORK)
+    gone = replace(old, replaced_at=NOW)
 
-    assert why_not(signed(record()), old) is None
-    assert why_not(signed(record()), replace(old, replaced_at=NOW - timedelta(seconds=31))) == "unknown_key"
+    assert [why_not(signed(record(), key), old, new) for key in (FARM, THIEF)] == [None, None]
+    assert [why_not(signed(record(), key), gone, new) for key in (FARM, THIEF)] == ["revoked_key", None]
+
+
+def test_the_key_of_one_worker_speaks_for_that_worker_alone() -> None:
+    """Not for another of its source, and the key of the source not for one that has, or ever had, a key of its own."""
+    one, two, all_of_them = Key("worker:farm#w1", b"1" * 32), Key("worker:farm#w2", b"2" * 32), Key("worker:farm", b"f" * 32)
+    rows = [key_row(key, WORK) for key in (one, two, all_of_them)]
+    without_source = rows[:2]
+    revoked = [replace(rows[0], replaced_at=NOW), *rows[1:]]
+    said = {key.sender: signed(record(), key) for key in (one, two, all_of_them)}  # all three say that they are w1
+
+    assert {who: why_not(one, *rows) for who, one in said.items()} == {
+        "worker:farm#w1": None, "worker:farm#w2": "unknown_key", "worker:farm": "unknown_key",
+    }  # fmt: skip
+    assert why_not(signed(record(replace(ANNOUNCED, worker="w3")), two), *rows) == "unknown_key"
+    assert why_not(signed(record(replace(ANNOUNCED, worker="w3")), all_of_them), *rows) is None
+    assert why_not(said["worker:farm"], *revoked) == "unknown_key"
+    assert why_not(record(replace(ANNOUNCED, worker="w3")), *without_source, unsigned=("*",)) == "unsigned"
 
 
 def test_a_key_is_for_its_pools_and_for_work() -> None:

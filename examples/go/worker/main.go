@@ -37,7 +37,7 @@ var prefix = cmp.Or(os.Getenv("SMOLIT_TOPIC_PREFIX"), "smolit")
 
 var number = regexp.MustCompile(`\d+`)
 
-// A Key is what we sign with, and how it is named; made by `smolit agent key examples/go --make FILE`.
+// A Key is what we sign with, and how it is named; made by `smolit agent key examples/go#NAME --make FILE`.
 type Key struct {
 	secret ed25519.PrivateKey
 	id     string
@@ -58,8 +58,7 @@ func keyOf(path string) (*Key, error) {
 	}
 	secret := ed25519.NewKeyFromSeed(seed)
 	open := base64.StdEncoding.EncodeToString(secret.Public().(ed25519.PublicKey))
-	name := sha256.Sum256([]byte(open))
-	return &Key{secret, hex.EncodeToString(name[:])[:16]}, nil
+	return &Key{secret, keyID(open)}, nil
 }
 
 // vouched returns the headers that vouch for what we say: topic, type, source, id, time and every byte of the value.
@@ -86,9 +85,10 @@ type Claim struct {
 // A Command is what we are told: to do an attempt, or to drop it.
 type Command struct {
 	Claim
-	Source string `json:"source"`
-	Worker string `json:"worker"`
-	Text   string `json:"text"`
+	Source string     `json:"source"`
+	Worker string     `json:"worker"`
+	Text   string     `json:"text"`
+	Due    *time.Time `json:"due"`
 }
 
 // A Worker is what we are, and what we are at.
@@ -97,8 +97,10 @@ type Worker struct {
 	name    string
 	pool    string
 	key     *Key
+	house   *House
 	lock    sync.Mutex
 	holding map[Claim]context.CancelFunc
+	told    map[string]time.Time // when we last reported, by reason
 }
 
 func main() {
@@ -119,12 +121,19 @@ func work(ctx context.Context, pool, name string) error {
 	if err != nil {
 		return err
 	}
+	house, err := houseOf(os.Getenv("SMOLIT_HOUSE_KEY"))
+	if err != nil {
+		return err
+	}
 	client, err := fromHere(ctx, prefix+".work."+pool+".v1")
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	worker := &Worker{client: client, name: name, pool: pool, key: key, holding: map[Claim]context.CancelFunc{}}
+	worker := &Worker{
+		client: client, name: name, pool: pool, key: key, house: house,
+		holding: map[Claim]context.CancelFunc{}, told: map[string]time.Time{},
+	}
 	announced := map[string]any{"worker": name, "pool": pool, "capacity": capacity, "about": "factors whole numbers, in Go"}
 	if err := worker.say(ctx, "worker.announce", announced, rand.Text()); err != nil {
 		return err
@@ -205,7 +214,20 @@ func (w *Worker) say(ctx context.Context, kind string, data any, id string) erro
 	return w.client.ProduceSync(ctx, record).FirstErr()
 }
 
-// take takes a command that is for us; the same one may come twice.
+// report tells the house that somebody else gives commands in its name, once a second for each reason.
+func (w *Worker) report(ctx context.Context, reason string, record *kgo.Record) {
+	if time.Since(w.told[reason]) < time.Second {
+		return
+	}
+	w.told[reason] = time.Now()
+	place := fmt.Sprintf("%s/%d/%d", record.Topic, record.Partition, record.Offset)
+	refused := map[string]any{"worker": w.name, "pool": w.pool, "reason": reason, "place": place}
+	if err := w.say(ctx, "command.refuse", refused, rand.Text()); err != nil {
+		log.Print(err)
+	}
+}
+
+// take takes a command that is for us, if the house gave it, for this pool, and now.
 func (w *Worker) take(ctx context.Context, record *kgo.Record) {
 	var command Command
 	if err := json.Unmarshal(record.Value, &command); err != nil {
@@ -213,6 +235,10 @@ func (w *Worker) take(ctx context.Context, record *kgo.Record) {
 		return
 	}
 	if command.Source != source || command.Worker != w.name {
+		return
+	}
+	if reason := w.house.refuses(record, command.Due, time.Now()); reason != "" {
+		w.report(ctx, reason, record)
 		return
 	}
 	w.lock.Lock()

@@ -4,7 +4,7 @@ import asyncio
 
 from msgspec import Struct
 
-from smolit.chaos.check import effect, learner, lost, order, position, rejoin
+from smolit.chaos.check import effect, learner, lost, order, position, rejoin, team
 from smolit.chaos.check.digest import unlike_a_fold
 from smolit.chaos.check.evidence import Evidence, read_log, read_tables
 from smolit.chaos.check.finding import Finding
@@ -67,6 +67,7 @@ def of_evidence(evidence: Evidence) -> list[Finding]:
         *effect.repeated(evidence),
         *lost.left_nothing(evidence),
         *position.misplaced(evidence),
+        *team.amiss(evidence),
         *(rejoin.unlike_the_facts(evidence) if evidence.settled else []),
     ]
 
@@ -82,4 +83,5 @@ def _looked_at(evidence: Evidence) -> dict[str, int]:
         "tries_with_unknown_outcome": sum(entry.outcome == "info" for entry in evidence.history),
         "effects_asked": sum(line.what == "called" for line in (*evidence.once, *evidence.plain)),
         "effects_applied": sum(line.what == "applied" for line in (*evidence.once, *evidence.plain)),
+        **team.counted(evidence),
     }

@@ -5,11 +5,15 @@ import random
 import time
 from functools import partial
 
+from events.vouched import HOUSE
 from handlers import bridge, dispatch, postman, supervisor, watchdog
 from handlers.count import Count
+from handlers.ordering import SOURCE, House
 from handlers.purge import Keep
+from handlers.remote import Rhythm
 from smolit.process import pools, watching
 from smolit.process.hand import HandProcess
+from smolit.process.keys import keyring
 from smolit.process.place import Place
 from smolit.process.roads import roads_of
 from smolit.process.runnable import Runnable
@@ -61,28 +65,40 @@ def build(place: Place) -> Runnable:
                     make_fold=ports.fold,
                 )
             )
-            group.create_task(
-                bridge.run(
-                    kafka,
-                    dsn,
-                    place.settings.tenants,
-                    roads_of(place, bridge.SOURCE),
-                    bridge.Rhythm(place.settings.lease_s, place.settings.heartbeat_s),
-                    place.settings.inline_limit_bytes,
-                    place.settings.kafka_replicas,
-                    stopped,
-                    ports.clock,
-                    time.monotonic,
-                    count,
-                    partial(pools.tell, place.settings),
-                    unsigned=place.settings.unsigned_workers,
-                    connect=ports.connect,
-                    make_reader=ports.reader,
-                    make_publisher=ports.publisher,
-                    make_fold=ports.fold,
-                )
-            )
+            group.create_task(bridge.run(_span(place), _edges(place, count), stopped))
             group.create_task(watching.watch(place, stopped, count))
             group.create_task(watchdog.run(dsn, roads, stopped, ports.clock, time.monotonic, count, keep, connect=ports.connect))
 
     return HandProcess("dispatch", body)
+
+
+def _span(place: Place) -> bridge.Span:
+    """Return what the bridge to workers elsewhere spans; keys for commands are made now, where this data folder has none."""
+    settings, ring = place.settings, keyring(place.settings)
+    keys = {tenant: ring.key(tenant, HOUSE) for tenant in settings.tenants}
+    return bridge.Span(
+        kafka=place.endpoints.kafka,
+        dsn=place.endpoints.postgres,
+        tenants=settings.tenants,
+        roads=roads_of(place, SOURCE),
+        rhythm=Rhythm(settings.lease_s, settings.heartbeat_s),
+        house=House(place.names, keys.__getitem__),
+        limit_bytes=settings.inline_limit_bytes,
+        replicas=settings.kafka_replicas,
+        unsigned=settings.unsigned_workers,
+    )
+
+
+def _edges(place: Place, count: Count) -> bridge.Edges:
+    """Return what the bridge touches the world with."""
+    ports = place.ports
+    return bridge.Edges(
+        clock=ports.clock,
+        timer=time.monotonic,
+        count=count,
+        tell=partial(pools.tell, place.settings),
+        connect=ports.connect,
+        make_reader=ports.reader,
+        make_publisher=ports.publisher,
+        make_fold=ports.fold,
+    )
