@@ -40,8 +40,7 @@ def explained(choice: DecisionRow) -> Iterator[str]:
     if choice.policy_model is not None:
         yield f"It was promoted as version {choice.policy_model}, and has gone on learning."
     yield _BY.get(choice.decided_by) or f"Experiment {choice.experiment} gave this task its variant {choice.variant}."
-    for one in choice.left_out:
-        yield f"Not a candidate: {one['agent']} {_left_out(one)}."
+    yield from _no_candidates(choice.left_out)
 
 
 def how_rewarded(terms: RewardTerms | None) -> str:
@@ -49,11 +48,11 @@ def how_rewarded(terms: RewardTerms | None) -> str:
     if terms is None:
         return "Its reward is quality alone, by rule quality/1: it was chosen for before rewards had a dial."
     if not (terms.cost_weight or terms.latency_weight):
-        return f"Its reward is quality alone, by rule {terms.rule}; that is fixed since it was admitted."
+        return f"Its reward is quality alone, by rule {terms.rule}; that was fixed when it was admitted."
     return (
         f"Its reward weighs quality {1 - (terms.cost_weight + terms.latency_weight):.4g}, cost {terms.cost_weight:.4g} "
         f"({terms.cost_half_microusd / 1e6:g} dollars are worth one half) and latency {terms.latency_weight:.4g} "
-        f"({terms.latency_half_us / 1e6:g} s are worth one half), by rule {terms.rule}; that is fixed since it was admitted."
+        f"({terms.latency_half_us / 1e6:g} s are worth one half), by rule {terms.rule}; that was fixed when it was admitted."
     )
 
 
@@ -88,6 +87,16 @@ def _settings(parameters: Mapping[str, Any]) -> str:
 
 def _knew(upto: int) -> str:
     return "no example yet" if upto < 0 else f"every example up to offset {upto} of its scope's partition"
+
+
+def _no_candidates(left_out: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield who could not be chosen and why; those without the skill together, as that is nearly everybody."""
+    unskilled = [one for one in left_out if one["reason"] == "no_skill"]
+    if len(unskilled) > 1:
+        yield f"No candidates, since they do not have the skill: {', '.join(one['agent'] for one in unskilled)}."
+    for one in left_out:
+        if len(unskilled) == 1 or one["reason"] != "no_skill":
+            yield f"Not a candidate: {one['agent']} {_left_out(one)}."
 
 
 def _left_out(one: Mapping[str, Any]) -> str:

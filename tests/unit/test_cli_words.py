@@ -137,6 +137,19 @@ def test_a_choice_is_explained_in_words() -> None:
         assert part in told
 
 
+def test_who_does_not_have_the_skill_is_told_in_one_sentence() -> None:
+    """Of thirty agents most have another skill; a sentence for each hid what mattered."""
+    left_out = [{"agent": name, "reason": "no_skill", "fit": 0.1} for name in ("dora", "emil")]
+    told = list(explained(decision(left_out=[*left_out, {"agent": "carl", "reason": "tried"}])))
+    alone = list(explained(decision(left_out=left_out[:1])))
+
+    assert told[-2:] == [
+        "No candidates, since they do not have the skill: dora, emil.",
+        "Not a candidate: carl was tried for this task and failed.",
+    ]
+    assert alone[-1].startswith("Not a candidate: dora does not have the skill (")
+
+
 def test_exploration_and_its_draw_are_told() -> None:
     """A choice against the favourite says so, and which draw decided; the runner-up is then the favourite."""
     told = " ".join(explained(decision(agent="anna", propensity=0.1, explored=True)))
@@ -224,7 +237,7 @@ def test_what_the_reward_weighs_is_told() -> None:
 
     assert how_rewarded(dialled) == (
         "Its reward weighs quality 0.625, cost 0.25 (0.002 dollars are worth one half) and latency 0.125 "
-        "(1.5 s are worth one half), by rule balance/1; that is fixed since it was admitted."
+        "(1.5 s are worth one half), by rule balance/1; that was fixed when it was admitted."
     )
     assert "quality alone, by rule balance/1" in how_rewarded(
         msgspec.structs.replace(dialled, cost_weight=0.0, latency_weight=0.0)
