@@ -19,50 +19,28 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
 from bus.producer import Publisher
-from events.aside import dead_letter, refusal
-from events.event import Event, Fact
-from events.knowledge_request import AddDocument, ClearDomain, CreateDomain, Reindex, RemoveDocument
-from events.request import (
-    OF_WORKERS,
-    AnswerApproval,
-    CancelTask,
-    ForgetMemory,
-    ForgetTask,
-    GiveFeedback,
-    RegisterKey,
-    Remember,
-    ReviseFeedback,
-    RevokeKey,
-    SendMessage,
-    SubmitTask,
-)
-from events.stamp import stamp
-from events.task import Features, Sentiment, TaskAdmitted, TaskEnded, TaskSubmitted
+from events.request import OF_WORKERS, ForgetTask, GiveFeedback, ReviseFeedback, SubmitTask
+from events.task import Features, Sentiment
 from events.topics import Names
-from events.wire import Incoming, Outgoing, encode
-from store import blob, sender_key
+from events.wire import Incoming, Outgoing
 from store import intake as claims
 from store.fold import DurableFold
 from store.postgres import Connection
 from store.snapshot import newest
-from streams.about_knowledge import KnowledgeRequest, knowledge_fact
-from streams.admission import Reading, Refused, Rules, facts_about_task, wants_sentiment
-from streams.admitting import Accepted, Admitting, Reader, Submission, Told
-from streams.approving import approval_fact
+from streams.admission import Reading, Refused, Rules, wants_sentiment
+from streams.admitting import Admitting, Reader, Submission, Told
 from streams.change import CHANGES, control_fact
 from streams.chooser import Chooser
 from streams.claiming import claimed
 from streams.elsewhere import for_intake
 from streams.errors import BatchBefore
-from streams.files import take_in
 from streams.inspection import Healthy, Sick, inspect
 from streams.positions import Positions
-from streams.speech import key_fact, revoked_fact, speech_fact
+from streams.records import Records
+from streams.telling import Telling
 
-SOURCE = "smolit/intake"
 # An encoder's thread is always ready to run: with one, a core that others leave idle for a moment stays idle (058).
 READERS = 2
 # They may come with the next request: each way costs all who follow.
@@ -117,6 +95,8 @@ class Intake:
         self._seen: dict[str, Foreseen] = {}  # by origin, until its turn
         self._turn = asyncio.Lock()  # of a batch: to claim, to choose, to hand over
         self._failed = False
+        self._make = Records(names, clock, self.outcomes)
+        self._telling: Telling  # once connected
         self._connection: Connection  # for claims and texts
         self._moving: Connection  # for positions
         self._positions: Positions
@@ -125,6 +105,9 @@ class Intake:
         """Connect; read what is in force, who is live and what was learned, to the ends seen now."""
         self._connection = await self._connect()
         self._moving = await self._connect()
+        self._telling = Telling(
+            self._connection, features=self._features, operator=self._operator, file_limit_bytes=self._file_limit
+        )
         self._positions = Positions(self._make_fold("intake", self._moving))
         await self._publisher.start()
         await self._chooser.start(await newest(self._connection))
@@ -222,91 +205,13 @@ class Intake:
     ) -> list[Outgoing]:
         """Return the records of requests between two changes of what is in force, in order, whatever becomes of them."""
         submitted = ahead or await self._admitting.told(_submissions(part, foreseen))
-        told = [await self._told(one, foreseen[one.record.origin], submitted) for one in part]
-        return [record for one in told for record in (self._refused(one) if isinstance(one, Sick) else self._accepted(one))]
+        told = [await self._told(one, submitted, foreseen) for one in part]
+        return [record for one in told for record in self._make.of(one)]
 
-    async def _told(self, one: Healthy | Sick, foreseen: Foreseen, submitted: Mapping[str, Told]) -> Told:
-        """Return the facts of a request, or why there are none."""
-        if isinstance(one, Sick):
-            return one
-        match one.asked.request:
-            case SubmitTask() as request:
-                return await self._kept(submitted[one.record.origin], one, request)
-            case CancelTask() | ForgetTask() | GiveFeedback() | ReviseFeedback() as request:
-                return await self._about_task(one, request, foreseen)
-            case AddDocument() | RemoveDocument() | CreateDomain() | ClearDomain() | Reindex() as request:
-                return await self._about_knowledge(one, request)
-            case SendMessage() | Remember() | ForgetMemory() as request:
-                return Accepted(one, (speech_fact(one.asked, request, self._features),))
-            case RegisterKey() | RevokeKey() as request:
-                return await self._key(one, request)
-            case AnswerApproval() as request:
-                return self._answer(one, request)
-            case _:
-                return one.refused("unknown_request", f"{one.asked.request.event_type.name} cannot be asked for")
-
-    async def _about_task(
-        self, one: Healthy, request: CancelTask | ForgetTask | GiveFeedback | ReviseFeedback, foreseen: Foreseen
-    ) -> Told:
-        """Return the fact of a request about a task, or why there is none."""
-        sentiment = await foreseen.sentiment if foreseen.sentiment else None
-        try:
-            return Accepted(one, (facts_about_task(one.asked, request, sentiment),))
-        except Refused as error:
-            return one.refused(error.reason, str(error))
-
-    def _answer(self, one: Healthy, request: AnswerApproval) -> Told:
-        """Return that the operator answered a question of an agent, or why not."""
-        try:
-            return Accepted(one, (approval_fact(one.asked, request, self._operator(one.asked.tenant)),))
-        except Refused as error:
-            return one.refused(error.reason, str(error))
-
-    async def _key(self, one: Healthy, request: RegisterKey | RevokeKey) -> Told:
-        """Keep or revoke a key before its fact is published, or say why not: no message comes before the key that signed it."""
-        known = await sender_key.keys_of(self._connection, one.asked.tenant, [request.sender])
-        operator = self._operator(one.asked.tenant)
-        try:
-            if isinstance(request, RevokeKey):
-                gone = revoked_fact(one.asked, request, known, operator)
-                await sender_key.revoke(self._connection, gone.tenant, gone.sender, gone.key_id)
-                return Accepted(one, (gone,))
-            fact = key_fact(one.asked, request, known, operator)
-        except Refused as error:
-            return one.refused(error.reason, str(error))
-        row = sender_key.KeyRow(fact.tenant, fact.sender, fact.key_id, fact.public_key, fact.scope, fact.replaces, None)
-        await sender_key.put(self._connection, row)
-        return Accepted(one, (fact,))
-
-    async def _kept(self, told: Told, one: Healthy, request: SubmitTask) -> Told:
-        """Store a long text and files once, by their hash, before a fact refers to them."""
-        if not (isinstance(told, Accepted) and isinstance(first := told.facts[0], TaskSubmitted)):
-            return told
-        if first.text is None:
-            await blob.put(self._connection, request.text.encode())
-        if not request.files:
-            return told
-        try:
-            files = await take_in(self._connection, one.asked.tenant, request.files, self._file_limit)
-        except Refused as error:
-            return one.refused(error.reason, str(error))
-        return Accepted(one, (replace(first, files=files), *told.facts[1:]))
-
-    async def _about_knowledge(self, one: Healthy, request: KnowledgeRequest) -> Told:
-        """Return the fact of a request about knowledge, once its bytes are stored, or why there is none."""
-        try:
-            fact = knowledge_fact(one.asked, request)
-        except Refused as error:
-            return one.refused(error.reason, str(error))
-        if isinstance(request, AddDocument) and request.content is not None:
-            await blob.put(self._connection, request.content)
-        return Accepted(one, (fact,))
-
-    def _accepted(self, told: Accepted) -> list[Outgoing]:
-        self.outcomes["accepted"] += 1
-        if isinstance(told.request.asked.request, SubmitTask):
-            self.outcomes["nobody_fits" if isinstance(told.facts[-1], TaskEnded) else "chosen"] += 1
-        return self._story(told.facts, told.request)
+    async def _told(self, one: Healthy | Sick, submitted: Mapping[str, Told], foreseen: Mapping[str, Foreseen]) -> Told:
+        """Return what becomes of a request, with what was begun for it when it came."""
+        origin = one.record.origin
+        return one if isinstance(one, Sick) else await self._telling.told(one, submitted.get(origin), foreseen[origin].sentiment)
 
     async def _in_force(self, one: Healthy) -> list[Outgoing]:
         """Return the records of a request that changes what is in force; decided once, also across a crash."""
@@ -315,41 +220,14 @@ class Intake:
             return msgspec.msgpack.decode(before, type=list[Outgoing])
         try:
             fact = control_fact(one.asked, self._control.control, self._rules, self._features, self._chooser.networks)
-            records = self._story([fact], one)
-            self.outcomes["accepted"] += 1
+            records = self._make.story([fact], one)
         except Refused as error:
-            records = self._refused(one.refused(error.reason, str(error)))
+            records = self._make.refused(one.refused(error.reason, str(error)))
         await claims.decide(self._connection, one.claim.request_key, msgspec.msgpack.encode(records))
         return records
 
     def _features(self, text: str) -> Features:
         return self._reader.read(text).features
-
-    def _story(self, facts: Sequence[Fact], one: Healthy) -> list[Outgoing]:
-        """Return the records of what follows from a request: a choice follows from the admission before it."""
-        now, by, records = self._clock(), one.asked.envelope, []
-        for fact in facts:
-            correlation = _story_of(fact) or one.claim.request_key
-            event: Event[Fact] = stamp(
-                fact, source=SOURCE, now=now, correlation=correlation, cause=by.id, traceparent=by.traceparent
-            )
-            records.append(encode(self._names.of(fact.event_type.topic), event))
-            by = event.envelope if isinstance(fact, TaskAdmitted) else by
-        return records
-
-    def _refused(self, sick: Sick) -> list[Outgoing]:
-        """Return the dead letter and the answer of a refused request."""
-        self.outcomes[f"refused_{sick.reason}"] += 1
-        tenant, now = self._names.tenant_of(sick.record.topic), self._clock()
-        return [
-            dead_letter(sick.record, "intake", tenant, sick.reason, sick.detail, self._names, now),
-            refusal(sick.record, tenant, sick.envelope, sick.reason, sick.detail, self._names, now),
-        ]
-
-
-def _story_of(fact: Fact) -> str | None:
-    """Return what ties a fact's story together where that is not the request: its task, or its conversation."""
-    return getattr(fact, "task_id", None) or getattr(fact, "conversation_id", None)
 
 
 def _changes(one: Healthy | Sick) -> bool:

@@ -22,8 +22,8 @@ from handlers import dispatch, supervisor
 from projections.runner import places
 from smolit.demo.watch import FOLLOWED
 from smolit.process.roster import BESIDE, PROCESSES
-from streams.intake import SOURCE as INTAKE
 from streams.learning import SOURCE as LEARNING
+from streams.records import SOURCE as INTAKE
 
 TASKS_SEEN = 10
 SHOWN = Traffic(
