@@ -71,11 +71,16 @@ def clips(counts: Vector, trust: float, total: float, candidates: int, release: 
 @lru_cache(maxsize=512)
 def fixed_draws(candidates: int, turn: int = 0) -> Vector:
     """Return a set of draws, one column a candidate: the same 256 normal quantiles, each column in an order of its own."""
-    offset = (0.5 + turn / TURNS) % 1.0
-    quantiles = np.array([_quantile((number + (offset or 0.5 / TURNS)) / DRAWS) for number in range(DRAWS)])
     raw = np.random.PCG64(_SEED + turn).random_raw((candidates, DRAWS))  # column k is the same whatever the number of candidates
-    columns: Vector = quantiles[np.argsort(raw, axis=1, kind="stable")].T
+    columns: Vector = _quantiles(turn)[np.argsort(raw, axis=1, kind="stable")].T
     return np.ascontiguousarray(columns)
+
+
+@lru_cache(maxsize=TURNS)
+def _quantiles(turn: int) -> Vector:
+    """Return the normal quantiles of a set, which take milliseconds; they are the same for any number of candidates."""
+    offset = (0.5 + turn / TURNS) % 1.0
+    return np.array([_quantile((number + (offset or 0.5 / TURNS)) / DRAWS) for number in range(DRAWS)])
 
 
 def _quantile(share: float) -> float:
