@@ -20,6 +20,9 @@ _PERSON = (
     r"\b(?:head|leader|lead|captain|guard|mentor|boss|chair\w*|manager|cook|team)\b"
 )
 _PLACE = r"(?<=[a-z0-9,;:] )[A-Z][a-z]+|\b(?:in|at|to|from|beside|under|behind|near) (?:the|a|hall|room)\b"
+_HOW_MANY = re.compile(r"\bhow many (\w+)", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]+")
+_BEHIND = 2
 # What the question says, and what a sentence then has; the first line that fits counts.
 _KINDS = tuple(
     (re.compile(asked, re.IGNORECASE), re.compile(told, 0 if told in (_PERSON, _PLACE) else re.IGNORECASE))
@@ -55,3 +58,18 @@ def holds_kind(question: str, sentence: str) -> float:
         if asked.search(question):
             return float(bool(told.search(sentence)))
     return 0.5
+
+
+def thing_counted(question: str) -> str | None:
+    """Return what a question wants the number of, as a word; None: it asks for no number of things."""
+    found = _HOW_MANY.search(question)
+    return found[1].lower() if found else None
+
+
+def counted_in(sentence: str) -> set[str]:
+    """Return the words that follow a number in a sentence, two behind each: what it may be the number of."""
+    return {
+        word.lower()
+        for found in re.finditer(_N, sentence, re.IGNORECASE)
+        for word in _WORD.findall(sentence[found.end() :])[:_BEHIND]
+    }
