@@ -15,9 +15,10 @@ _SPAN = rf"{_N}\W+(?:\w+\W+)?(?:second|minute|hour|day|week|month|year|night)s?\
 _YEAR = r"\b(?:1[5-9]|20)\d\d\b"
 _LENGTH = rf"{_N}\W+(?:\w+\W+)?(?:metre|kilomet|centimet|millimet|mile|feet|inch|storey|floor)"
 _MONEY = rf"{_N}\W+(?:euro|cent|dollar|percent|pound)|\bfree\b|for nothing|\bhalf\b|\bthird\b"
+_NO_PERSON = rf"(?!(?:I\b|{_MONTH}|{_DAY}))"
 _PERSON = (
-    r"(?<=[a-z,;:\"] )(?:Doctor )?[A-Z][a-zé]+ [A-Z][a-zé]+|"
-    r"\b(?:head|leader|lead|captain|guard|mentor|boss|chair\w*|manager|cook|team)\b"
+    rf"(?<=[a-z,;:\"] )(?i:{_NO_PERSON})[A-Z][a-zé]+|"
+    r"\b(?:head|leader|lead|captain|guard|mentor|boss|chair\w*|manager|cook|team|owner|seller|buyer|customers?|company|firm|staff|police)\b"
 )
 _PLACE = r"(?<=[a-z0-9,;:] )[A-Z][a-z]+|\b(?:in|at|to|from|beside|under|behind|near) (?:the|a|hall|room)\b"
 _HOW_MANY = re.compile(r"\bhow many (\w+)", re.IGNORECASE)
@@ -29,7 +30,7 @@ _KINDS = tuple(
     for asked, told in (
         (r"\b(?:telephone|phone) number\b|\bnumber do i (?:ring|call)|\bwhom do i (?:ring|call)", r"\d{3,}"),
         (
-            r"\bcosts?\b|\bprice\b|\bfees?\b|\bfares?\b|\bsalary\b|\bbonus\b|\bsurcharge\b|how much money|\bpay\b.*\?|\bearns?\b",
+            r"\b(?:costs?|price|fees?|fares?|salary|bonus|surcharge|earns?)\b|how much money|\b(?:how much|what)\b.*\bpay\b",
             _MONEY,
         ),
         (r"\bweighs?\b|\bheavy\b", rf"{_N}\W+(?:kilogram|kg\b|gram|tonne|ton\b)"),
