@@ -44,7 +44,7 @@ class Sureness(Struct, frozen=True):
         return 1.0 / (1.0 + exp(-self.bias - sum(weight * value for weight, value in zip(self.of, values, strict=True))))
 
 
-FITTED = Sureness((5.568, 4.079, -0.514, -1.393, 2.794, 2.838, -0.692, 4.652, 0.163, -2.645, -2.004, 1.14), -11.78)
+FITTED = Sureness((5.514, 4.516, -0.368, -1.404, 2.269, 3.059, -0.65, 4.652, 0.11, -3.045, -1.957, 1.104), -11.814)
 
 
 def evidence_of(question: str, best: Candidate, eyes: Eyes) -> Evidence:

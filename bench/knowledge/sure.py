@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -224,7 +225,7 @@ def main() -> None:
     """Fit anew, write what was fitted on, and print how each rule does on the held-out questions."""
     encoders = Encoders(load_settings().cache / "encoder")
     minilm, static = encoders.open("minilm"), encoders.open("static")
-    eyes = Eyes(minilm.encode, static.encode)
+    eyes = Eyes(cache(minilm.encode), cache(static.encode))  # the same sentences are read for every question
     with servers("", "", out.say) as (kafka, url):
         place = Ground(kafka, url, Names("bench"))
         fit = [row for folder in (DATA, SECOND) for row in _rows(place, folder, minilm, eyes)]
