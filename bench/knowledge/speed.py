@@ -136,16 +136,16 @@ async def _asked(connection: Connection, find: Find, questions: Sequence[Questio
     found, took, worked = [], [], []
     for one in questions:
         for _ in range(times):
-            began, idle = time.perf_counter(), _cpu_ms(connection)
+            began, idle = time.perf_counter(), cpu_ms(connection)
             places = await find(one)
-            seconds, busy = time.perf_counter() - began, _cpu_ms(connection)
+            seconds, busy = time.perf_counter() - began, cpu_ms(connection)
         found.append(places)
         took.append(seconds * 1_000)
         worked += [] if idle is None or busy is None else [busy - idle]
     return _Asked(found, sorted(took), sorted(worked))
 
 
-def _cpu_ms(connection: Connection) -> float | None:
+def cpu_ms(connection: Connection) -> float | None:
     """Return what the processors worked for this process and its server process, so far; None: that one is elsewhere.
 
     Source: https://docs.kernel.org/scheduler/sched-stats.html, /proc/PID/schedstat, whose first number is nanoseconds.
