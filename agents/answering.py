@@ -144,7 +144,7 @@ class _Reader:
         """Yield the sentences of a passage with their features."""
         text = passage.text
         spans = [span for span in sentences(text) if _says(text[span[0] : span[1]])]
-        about = ". ".join(_clean(head) for head in [passage.title, *(line for line in text.split("\n") if line.startswith("#"))])
+        about = about_of(passage)
         own, head, whole = [set(terms(text[start:end])) for start, end in spans], set(terms(about)), set(terms(text))
         for place, (start, end) in enumerate(spans):
             near = spans[max(0, place - 1) : place + 2]
@@ -195,6 +195,20 @@ def _plain_words(text: str) -> list[str]:
 def _says(sentence: str) -> bool:
     """Say whether a sentence may answer something: a heading, a fence and a question do not, least of all the one asked."""
     return not sentence.startswith(("#", "```", "|--")) and not sentence.rstrip("\"'”’)*_` ").endswith("?")
+
+
+def about_of(passage: Passage) -> str:
+    """Return what a passage is about, as words: its title and the headings in it."""
+    return ". ".join(
+        _clean(head) for head in [passage.title, *(line for line in passage.text.split("\n") if line.startswith("#"))]
+    )
+
+
+def before(one: Candidate) -> str:
+    """Return the sentence that stands before one, be it a question; empty: none does."""
+    text = one.passage.text
+    earlier = [(start, end) for start, end in sentences(text) if end <= one.start]
+    return text[slice(*earlier[-1])] if earlier else ""
 
 
 def _clean(head: str) -> str:

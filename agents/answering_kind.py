@@ -15,18 +15,22 @@ _SPAN = rf"{_N}\W+(?:\w+\W+)?(?:second|minute|hour|day|week|month|year|night)s?\
 _YEAR = r"\b(?:1[5-9]|20)\d\d\b"
 _LENGTH = rf"{_N}\W+(?:\w+\W+)?(?:metre|kilomet|centimet|millimet|mile|feet|inch|storey|floor)"
 _MONEY = rf"{_N}\W+(?:euro|cent|dollar|percent|pound)|\bfree\b|for nothing|\bhalf\b|\bthird\b"
+_NO_PERSON = rf"(?!(?:I\b|{_MONTH}|{_DAY}))"
 _PERSON = (
-    r"(?<=[a-z,;:\"] )(?:Doctor )?[A-Z][a-zé]+ [A-Z][a-zé]+|"
-    r"\b(?:head|leader|lead|captain|guard|mentor|boss|chair\w*|manager|cook|team)\b"
+    rf"(?<=[a-z,;:\"] )(?i:{_NO_PERSON})[A-Z][a-zé]+|"
+    r"\b(?:head|leader|lead|captain|guard|mentor|boss|chair\w*|manager|cook|team|owner|seller|buyer|customers?|company|firm|staff|police)\b"
 )
 _PLACE = r"(?<=[a-z0-9,;:] )[A-Z][a-z]+|\b(?:in|at|to|from|beside|under|behind|near) (?:the|a|hall|room)\b"
+_HOW_MANY = re.compile(r"\bhow many (\w+)", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]+")
+_BEHIND = 2
 # What the question says, and what a sentence then has; the first line that fits counts.
 _KINDS = tuple(
     (re.compile(asked, re.IGNORECASE), re.compile(told, 0 if told in (_PERSON, _PLACE) else re.IGNORECASE))
     for asked, told in (
         (r"\b(?:telephone|phone) number\b|\bnumber do i (?:ring|call)|\bwhom do i (?:ring|call)", r"\d{3,}"),
         (
-            r"\bcosts?\b|\bprice\b|\bfees?\b|\bfares?\b|\bsalary\b|\bbonus\b|\bsurcharge\b|how much money|\bpay\b.*\?|\bearns?\b",
+            r"\b(?:costs?|price|fees?|fares?|salary|bonus|surcharge|earns?)\b|how much money|\b(?:how much|what)\b.*\bpay\b",
             _MONEY,
         ),
         (r"\bweighs?\b|\bheavy\b", rf"{_N}\W+(?:kilogram|kg\b|gram|tonne|ton\b)"),
@@ -55,3 +59,18 @@ def holds_kind(question: str, sentence: str) -> float:
         if asked.search(question):
             return float(bool(told.search(sentence)))
     return 0.5
+
+
+def thing_counted(question: str) -> str | None:
+    """Return what a question wants the number of, as a word; None: it asks for no number of things."""
+    found = _HOW_MANY.search(question)
+    return found[1].lower() if found else None
+
+
+def counted_in(sentence: str) -> set[str]:
+    """Return the words that follow a number in a sentence, two behind each: what it may be the number of."""
+    return {
+        word.lower()
+        for found in re.finditer(_N, sentence, re.IGNORECASE)
+        for word in _WORD.findall(sentence[found.end() :])[:_BEHIND]
+    }

@@ -52,9 +52,8 @@ class Answer:
             passages = await self._read(question, work)
         with watch.step("pick"):
             eyes = await self._eyes()
-            found = await asyncio.to_thread(candidates, question, passages, eyes)
-        chance = sureness(question, found[0]) if found else 0.0
-        best = found[0] if chance >= self._settings.sure else None
+            found, chance = await asyncio.to_thread(_likeliest, question, passages, eyes)
+        best = found if chance >= self._settings.sure else None
         output = answered(question, passages, best, chance)
         if best is not None and self._settings.phrase and self._toolbox.language is not None:
             with watch.step("phrase"):
@@ -101,6 +100,12 @@ class Answer:
         if not is_grounded(said.text, f"{question} {excerpt}"):
             return {"phrased_by": None}
         return {"answer": said.text.strip(), "phrased_by": said.model}
+
+
+def _likeliest(question: str, passages: tuple[Passage, ...], eyes: Eyes) -> tuple[Candidate | None, float]:
+    """Return the sentence that fits best, and the chance that it is the answer."""
+    found = candidates(question, passages, eyes)
+    return (found[0], sureness(question, found[0], eyes)) if found else (None, 0.0)
 
 
 def granted(work: Work) -> tuple[str, ...]:

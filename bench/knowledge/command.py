@@ -94,7 +94,7 @@ def _show(figures: Figures) -> None:
     ]
     out.table(columns, rows, title="What is found for the labelled questions")
     timed = [
-        (one.pieces, one.way, one.recall.told if one.recall else "", one.p50_ms, one.p99_ms, one.fewest_hits)
+        (one.pieces, one.way, one.recall.told if one.recall else "", one.p50_ms, one.p99_ms, one.cpu_ms, one.fewest_hits)
         for one in figures.speed
     ]
-    out.table(("pieces", "way", "recall@10", "p50 ms", "p99 ms", "fewest hits"), timed, title="By size")
+    out.table(("pieces", "way", "recall@10", "p50 ms", "p99 ms", "CPU ms", "fewest hits"), timed, title="By size")

@@ -24,7 +24,8 @@ from store.generation import look, serving
 from store.postgres import Connection
 
 DATA = PROJECT / "bench" / "data" / "knowledge"
-HELD_OUT = DATA / "held_out"  # other documents and questions, which nothing was fitted on
+SECOND = DATA / "second"  # ten documents of other places
+HELD_OUT = DATA / "held_out"  # ten of other styles, which nothing was fitted on
 TENANT, DOMAIN = "default", "firm"
 _THEN = datetime(2030, 1, 1, tzinfo=UTC)
 

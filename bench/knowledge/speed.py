@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -26,25 +27,32 @@ _TABLE = """
 create table plain as select document_id, version, chunk, embedding from g1.knowledge_vectors_v1;
 create index on plain using hnsw (embedding halfvec_cosine_ops); analyze plain"""
 _PLAIN = "select document_id, version, chunk from plain order by embedding <=> %s::halfvec(384) limit %s"
+_HERE = ("127.0.0.1", "localhost", "::1", "")
 Find = Callable[[Question], Awaitable[list[Place]]]
 
 
 class Speed(Struct, frozen=True):
-    """One way of searching at one size: recall@10 against looking at everything (None: there is no such), and milliseconds."""
+    """One way of searching at one size: recall@10 against looking at everything (None: there is no such), and milliseconds.
+
+    `cpu_ms` is the median of what the processors worked for a question, in Postgres and here: other work on the machine hardly
+    moves it, and without any other a question takes about as long. None: Postgres runs elsewhere.
+    """
 
     pieces: int
     way: str
     recall: Range | None
     p50_ms: float
     p99_ms: float
+    cpu_ms: float | None
     fewest_hits: int
 
 
 class _Asked(Struct, frozen=True):
-    """What was found for each question, and the milliseconds that it took, in order of size."""
+    """What was found for each question, and the milliseconds that it and the processors took, in order of size."""
 
     found: list[list[Place]]
     took: list[float]
+    worked: list[float]
 
 
 async def fill(
@@ -82,7 +90,7 @@ async def speeds(connection: Connection, encoder: Labelled, asked: Sequence[str]
     found: list[Speed] = []
     for name, which in wanted.items():
         exact, exact_words = _in_turn(connection, which, exactly), _in_turn(connection, which, words_exactly)
-        near, said = await _asked(exact, questions, 1), await _asked(exact_words, questions, 1)
+        near, said = await _asked(connection, exact, questions, 1), await _asked(connection, exact_words, questions, 1)
         found += [_speed(size, f"exact scan{name}", near, near), _speed(size, f"every word of every piece{name}", said, said)]
         ways: dict[str, tuple[Find, _Asked | None]] = {
             **({} if name else {"plain pgvector": (plain, near)}),
@@ -92,7 +100,7 @@ async def speeds(connection: Connection, encoder: Labelled, asked: Sequence[str]
             **({} if name else {"both, as of an offset": (_both(connection, then), None)}),
         }
         for way, (find, truth) in ways.items():
-            found.append(_speed(size, f"{way}{name}", await _asked(find, questions, 2), truth))
+            found.append(_speed(size, f"{way}{name}", await _asked(connection, find, questions, 2), truth))
     return found
 
 
@@ -123,17 +131,32 @@ def _in_turn(
     return go
 
 
-async def _asked(find: Find, questions: Sequence[Question], times: int) -> _Asked:
+async def _asked(connection: Connection, find: Find, questions: Sequence[Question], times: int) -> _Asked:
     """Ask each question so often; the last time counts, as in a store that is used."""
-    found, took = [], []
+    found, took, worked = [], [], []
     for one in questions:
         for _ in range(times):
-            began = time.perf_counter()
+            began, idle = time.perf_counter(), cpu_ms(connection)
             places = await find(one)
-            seconds = time.perf_counter() - began
+            seconds, busy = time.perf_counter() - began, cpu_ms(connection)
         found.append(places)
         took.append(seconds * 1_000)
-    return _Asked(found, sorted(took))
+        worked += [] if idle is None or busy is None else [busy - idle]
+    return _Asked(found, sorted(took), sorted(worked))
+
+
+def cpu_ms(connection: Connection) -> float | None:
+    """Return what the processors worked for this process and its server process, so far; None: that one is elsewhere.
+
+    Source: https://docs.kernel.org/scheduler/sched-stats.html, /proc/PID/schedstat, whose first number is nanoseconds.
+    """
+    if connection.info.host not in _HERE:
+        return None
+    try:
+        there = Path(f"/proc/{connection.info.backend_pid}/schedstat").read_text(encoding="ascii")
+    except OSError:
+        return None
+    return time.process_time() * 1_000 + int(there.split()[0]) / 1_000_000
 
 
 def _speed(size: int, way: str, asked: _Asked, truth: _Asked | None) -> Speed:
@@ -145,4 +168,5 @@ def _speed(size: int, way: str, asked: _Asked, truth: _Asked | None) -> Speed:
         recalls = bootstrapped(shares, mean)
     took = asked.took
     p99 = took[min(len(took) - 1, int(0.99 * len(took)))]
-    return Speed(size, way, recalls, took[len(took) // 2], p99, min(map(len, asked.found)))
+    cpu = asked.worked[len(asked.worked) // 2] if asked.worked else None
+    return Speed(size, way, recalls, took[len(took) // 2], p99, cpu, min(map(len, asked.found)))
