@@ -40,7 +40,7 @@ def direct_answer(question: str, known: Mapping[str, str]) -> str | None:
     `known` is newest first: of several of one sort it is the newest that is meant.
     """
     for sort, pattern in _SUBJECTS:
-        named = next((one for one in known if one == sort or one.startswith(f"{sort}:")), None)
+        named = next((one for one in known if one == sort or (sort.endswith(":") and one.startswith(sort))), None)
         if named is not None and pattern.search(question):
             return named
     words = set(re.findall(r"\w+", question.lower()))
@@ -58,9 +58,9 @@ _SUBJECTS: tuple[tuple[str, "re.Pattern[str]"], ...] = (
     ("home", _pattern(r"\b(i live|my (?:home|address)|wohne ich|ich wohne|lebe ich)\b")),
     ("work", _pattern(r"\b(i (?:still )?work|my (?:job|employer|profession)|do i do for|i study|arbeite ich|mein beruf)\b")),
     ("birthday", _pattern(r"\b(my birthday|i born|mein geburtstag|geboren)\b")),
-    ("age", _pattern(r"\b(how old|my age|wie alt)\b.*\b(i|my|ich)\b")),
+    ("age", _pattern(r"\b(how old (?:am|will|was) i|my age|wie alt (?:bin|werde) ich)\b")),
     (
-        "allergy",
+        "allergy:",
         _pattern(
             r"\b(?:allerg\w+|(?:can|must|may|should) i not (?:eat|drink|have)|(?:not|never) (?:eat|have)"
             r"|intoleran\w+|vertrage)\b"
@@ -68,7 +68,7 @@ _SUBJECTS: tuple[tuple[str, "re.Pattern[str]"], ...] = (
     ),
     ("diet", _pattern(r"\b(?:i eat meat|vegetarian|vegan|not eat|not drink|esse ich|trinke ich)\b")),
     ("speaks", _pattern(r"\b(?:which languages?|i speak|spreche ich)\b")),
-    ("plays", _pattern(r"\b(?:i play|instrument|spiele ich)\b")),
-    ("uses", _pattern(r"\b(?:we|i) (?:use|run|build|work with)\b")),
-    ("prefers", _pattern(r"\b(?:prefer|rather|lieber|bevorzuge)\b")),
+    ("plays:", _pattern(r"\b(?:i play|instrument|spiele ich)\b")),
+    ("uses:", _pattern(r"\b(?:we|i) (?:use|run|build|work with)\b")),
+    ("prefers:", _pattern(r"\b(?:prefer|rather|lieber|bevorzuge)\b")),
 )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from agents.front.asked import direct_answer
 from agents.front.clause import clauses
 from agents.front.decide import AskBack, Do, Helper, Note, decide
 from agents.front.remember import asked_to_remember, besides, told
@@ -55,6 +56,17 @@ def test_each_clause_says_one_thing(text: str, said: dict[str, str]) -> None:
 def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
     """Others' words, conditions, wishes of the moment, moods: a wrong fact is worse than none."""
     assert told(text) == []
+
+
+def test_a_question_names_the_memory_that_it_is_about() -> None:
+    """Where one comes from is not where one lives, and how old the cat is not one's own age."""
+    known = {"home:from": "I come from Malta", "home": "I live in Oslo", "age": "I am 34", "allergy:nuts": "I have a nut allergy"}
+
+    assert direct_answer("Where do I live?", known) == "home"
+    assert direct_answer("Where do I come from?", known) == "home:from"
+    assert direct_answer("What can I not eat?", known | {"diet": "I'm vegan"}) == "allergy:nuts"
+    assert direct_answer("How old is my cat?", known) is None
+    assert direct_answer("How old am I?", known) == "age"
 
 
 def test_what_leads_to_a_clause_is_none_of_it() -> None:
