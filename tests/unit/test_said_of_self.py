@@ -115,6 +115,7 @@ def test_hardly_anything_wrong_is_remembered(half: remember.Half) -> None:
         ("Could you give me a summary of the text below?", "text"),
         ("Is this comment rather positive or negative?", "text"),
         ("What is the total on this receipt?", "file"),
+        ("Is this review positive or negative: this text", "text"),
         ("Can you forecast next month?", "numbers"),
     ],
 )
