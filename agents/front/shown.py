@@ -17,7 +17,7 @@ _ASKS = re.compile(
     r"|extract|pull out"
     r"|list|identify|summari[sz]e|sum up|give|classify|rate|check|forecast|predict|estimate|read|tell|show|rechne|berechne"
     r"|fass|lies|finde"
-    r"|analy[sz]e|determine|sag|zeig|bewerte)\b",
+    r"|analy[sz]e|determine|sag|zeig|bewerte|is|are|what|which|who|how|does|do|ist|sind|was|wie|welche\w*|klingt)\b",
     re.IGNORECASE,
 )
 
