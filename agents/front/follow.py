@@ -146,7 +146,8 @@ def _after_same_words(what: str, before: str) -> str | None:
         behind = rf"({re.escape(' '.join(words[start:]))}\s*)-?\d[\d.,]*\d|({re.escape(' '.join(words[start:]))}\s*)\d"
         found = list(re.finditer(behind, before, re.IGNORECASE))
         if len(found) == 1:
-            return before[: found[0].start()] + (found[0][1] or found[0][2]) + at["number"] + before[found[0].end() :]
+            same = found[0][1] or found[0][2]
+            return f"{before[: found[0].start()]}{same}{at['number']}{before[found[0].end() :]}"
     return None
 
 
@@ -155,7 +156,7 @@ def _only_number(what: str, before: str) -> str | None:
     numbers, new = list(re.finditer(r"\d+(?:[.,]\d+)*", before)), re.findall(r"\d+(?:[.,]\d+)*", what)
     if len(numbers) != 1 or len(new) != 1:
         return None
-    return before[: numbers[0].start()] + new[0] + before[numbers[0].end() :]
+    return f"{before[: numbers[0].start()]}{new[0]}{before[numbers[0].end() :]}"
 
 
 def _at_another_time(text: str, before: str) -> str | None:
@@ -163,7 +164,7 @@ def _at_another_time(text: str, before: str) -> str | None:
     new, old = _NAMED_TIMES.findall(text), list(_NAMED_TIMES.finditer(before))
     if len(new) != 1 or len(old) != 1:
         return None
-    return before[: old[0].start()] + new[0] + before[old[0].end() :]
+    return f"{before[: old[0].start()]}{new[0]}{before[old[0].end() :]}"
 
 
 def _about_another(head: str, material: str, before: Before) -> str | None:

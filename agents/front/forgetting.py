@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from agents.front.decide import direct_answer
+from agents.front.asked import direct_answer
 from agents.front.recollect import Memory
 from agents.front.remember import told
 

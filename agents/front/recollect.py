@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from agents.front import words
-from agents.front.decide import LEAST_LIKE, asks_for_all, direct_answer
+from agents.front.asked import LEAST_LIKE, asks_for_all, direct_answer
 
 
 class Memory(Struct, frozen=True):

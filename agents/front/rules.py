@@ -100,7 +100,19 @@ RULES: tuple[tuple[str, str], ...] = (
     ("name", rf"(?:mein name ist|ich heiß?(?:ss)?e|nenn mich|ich bin (?:der|die)(?=\s+{_CAP}$))\s+(?P<what>(?!Meinung"
         rf"|Ansicht|Sache|Frage|Erste){_NAMED})"),
     ("name", rf"(?:du kannst|ihr könnt|man kann) mich\s+(?P<what>{_NAMED})\s+nennen"),
+    (
+        "name",
+        r"(?:you can |please )?(?-i:call me)\s+(?!later|when|back|now|again|tomorrow|crazy|maybe|if|please|anytime|today"
+        r"|tonight|old"
+        r"|stupid|an?\b|soon|sometime|first|asap|out|names|by|on|at|in|to|for|what|anything)(?P<what>(?-i:[a-z]{2,12}))(?=$|,)",
+    ),
     # home
+    (
+        "home",
+        r"(?-i:i)(?:'ve| have)?\s+(?:just |recently )?moved to\s+(?!the\b|an?\b|my\b|our\b|his\b|her\b|another\b|next\b|be\b"
+        r"|bed\b"
+        r"|tears\b)(?P<what>(?-i:[a-zà-ÿ]{3,20}))(?=$|,|\s(?:last|this|in|with|for|two|three|a|from|\d))",
+    ),
     ("home", rf"{_I_HAVE}{_ADV}(?:live|reside)\s+(?:in|at|near|outside|on)\s+{_WHAT}"),
     ("home", rf"{_I_HAVE}{_ADV}(?:been )?(?:living|settled|settling)\s+(?:down\s+)?(?:in|at|near)\s+{_WHAT}"),
     ("home", rf"{_I_AM}{_ADV}(?:living|based|at home|settled)\s+(?:in|at|near)\s+{_WHAT}"),
@@ -178,7 +190,8 @@ RULES: tuple[tuple[str, str], ...] = (
     # likings
     (
         "likes:{what}",
-        rf"i\s+{_ADV}(?:like|love)\s+to\s+(?!(?:ask|say|see|know|hear|think|point|add|admit|mention|have|be|thank|try|start|learn"
+        rf"i\s+{_ADV}(?:like|love)\s+to\s+(?!(?:ask|say|see|know|hear|think|point|add|admit|mention|have|be|thank|try|start"
+        rf"|learn"
         r"|understand|get|make sure|hear|change|do (?:that|this|it))\b)(?P<what>\w[^,]{1,80})",
     ),
     ("likes:{what}", rf"i\s+{_ADV}(?:like|love|adore|enjoy|hate|dislike|loathe|detest|despise)\s+{_WHAT}"),
@@ -205,7 +218,7 @@ THINGS: tuple[str, ...] = (
     r"(?:my|our|mein\w*|unser\w*)\s+(?P<noun>(?:favou?rite|least favou?rite|preferred)\s+[\w-]+(?:\s[\w-]+)?"
     r"|lieblings\w+)\s+(?:is|are|would be|ist|sind)\s+(?P<what>.+)",
     rf"(?:my|our)\s+(?P<noun>(?!file|function|variable|column|table|script|text|class)[\w-]+(?:\s[\w-]+)?)\s+(?:is"
-    rf"|are)\s+(?:called|named)\s+(?P<what>{_CAP}.*)",
+    rf"|are)\s+(?:called|named)\s+(?P<what>(?:{_CAP}.*|(?!off|for|back|upon|out|when|because|by|an?|the)[^\W\d_]{{2,20}}$))",
     rf"(?:my|our)\s+(?P<noun>[\w-]+(?:\s[\w-]+)?)(?:'s|s')\s+name\s+is\s+(?P<what>{_CAP}.*)",
     rf"the name of (?:my|our)\s+(?P<noun>[\w-]+)\s+is\s+(?P<what>{_CAP}.*)",
     rf"(?:my|our)\s+(?P<noun>{_KIN}|{_PET})\s*,?\s+(?P<what>{_NAMED})\b.*",

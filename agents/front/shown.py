@@ -17,7 +17,7 @@ _ASKS = re.compile(
     r"|extract|pull out"
     r"|list|identify|summari[sz]e|sum up|give|classify|rate|check|forecast|predict|estimate|read|tell|show|rechne|berechne"
     r"|fass|lies|finde"
-    r"|analy[sz]e|determine|sag|zeig|bewerte)\b",
+    r"|analy[sz]e|determine|sag|zeig|bewerte|is|are|what|which|who|how|does|do|ist|sind|was|wie|welche\w*|klingt)\b",
     re.IGNORECASE,
 )
 
@@ -46,6 +46,8 @@ _THING = (
     r"(?:names?|people|persons?|places?|cities|towns|countries|organi[sz]ations?|companies|dates?|entities|e-?mail addresses"
     r"|phone numbers?|invoice numbers?|amounts?|ibans?|namen|personen|orte|firmen|daten)"
 )
+# What only says that something is to come.
+_POINTS = re.compile(rf"(?:(?:this|that|these|the|my|following|dies\w*|folgende\w*)\s+)*{_THE_TEXT}\W*", re.IGNORECASE)
 _SIGNS: tuple[tuple[_Sign, "re.Pattern[str]"], ...] = tuple(
     (one, re.compile(one.words, re.IGNORECASE))
     for one in (
@@ -145,4 +147,4 @@ def _brings(sign: _Sign, text: str, start: int) -> bool:
     quoted = _QUOTED.search(text)
     behind = re.split(r"[:\n]\s*|[.?!]\s+", text[start:], maxsplit=1)
     material = quoted[0] if quoted else behind[1] if len(behind) > 1 else ""
-    return len(material.split()) >= sign.least
+    return len(material.split()) >= sign.least and not _POINTS.fullmatch(material.strip())

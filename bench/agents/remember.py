@@ -19,7 +19,8 @@ from msgspec import Struct
 
 from agents.errors import AgentFailed
 from agents.front import extract
-from agents.front.decide import Do, Note, Turn, asks_memory, decide
+from agents.front.asked import asks_memory
+from agents.front.decide import Do, Note, Turn, decide
 from agents.front.remember import Said, told
 from agents.front.sort import Sorter
 from agents.port import Ask, Language

@@ -7,7 +7,8 @@ import pytest
 
 from agents.context import Part, choose, counter, cut
 from agents.front import words
-from agents.front.decide import AskBack, Do, Helper, Leave, Note, Recall, Talk, Turn, asks_memory, decide, direct_answer, nobody
+from agents.front.asked import asks_memory, direct_answer
+from agents.front.decide import AskBack, Do, Helper, Leave, Note, Recall, Talk, Turn, decide, nobody
 from agents.front.remember import told
 from agents.front.sort import Sorted, Sorter, labelled
 from agents.front.summary import summary

@@ -2,6 +2,7 @@
 
 import pytest
 
+from agents.front.asked import direct_answer
 from agents.front.clause import clauses
 from agents.front.decide import AskBack, Do, Helper, Note, decide
 from agents.front.remember import asked_to_remember, besides, told
@@ -57,6 +58,17 @@ def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
     assert told(text) == []
 
 
+def test_a_question_names_the_memory_that_it_is_about() -> None:
+    """Where one comes from is not where one lives, and how old the cat is not one's own age."""
+    known = {"home:from": "I come from Malta", "home": "I live in Oslo", "age": "I am 34", "allergy:nuts": "I have a nut allergy"}
+
+    assert direct_answer("Where do I live?", known) == "home"
+    assert direct_answer("Where do I come from?", known) == "home:from"
+    assert direct_answer("What can I not eat?", known | {"diet": "I'm vegan"}) == "allergy:nuts"
+    assert direct_answer("How old is my cat?", known) is None
+    assert direct_answer("How old am I?", known) == "age"
+
+
 def test_what_leads_to_a_clause_is_none_of_it() -> None:
     """Neither greetings nor fillers; what stands behind a colon is somebody's material, unless it is to be noted."""
     assert list(clauses("Hi, by the way I live in Oslo, and my cat is old.")) == ["I live in Oslo", "my cat is old"]
@@ -103,6 +115,7 @@ def test_hardly_anything_wrong_is_remembered(half: remember.Half) -> None:
         ("Could you give me a summary of the text below?", "text"),
         ("Is this comment rather positive or negative?", "text"),
         ("What is the total on this receipt?", "file"),
+        ("Is this review positive or negative: this text", "text"),
         ("Can you forecast next month?", "numbers"),
     ],
 )
