@@ -78,11 +78,14 @@ _CAN_IT = re.compile(
 _OWN = re.compile(r"[\d\x00]")
 _LATER = re.compile(rf"^{_POLITE}{_FIRST}{_NEXT}\b", re.IGNORECASE)
 _INNER = re.compile(r"^(\S+) (?:dann|danach|anschließend|zuerst|zunächst)\b", re.IGNORECASE)
-_MORE = re.compile(rf"^(?:(?:also|and|und|außerdem|auch),? (?={_POLITE}{_ORDER})|{_NEXT}[,\s]+{_POLITE}{_ORDER})", re.IGNORECASE)
+_MORE = re.compile(
+    rf"^(?:(?:also|and|und|außerdem|auch|now|jetzt),? (?={_POLITE}(?:{_ORDER}|(?:{_WH})\b))|{_NEXT}[,\s]+{_POLITE}{_ORDER})",
+    re.IGNORECASE,
+)
 _STRIP = re.compile(rf"^(?:(?:and|und)\s+)?{_FIRST}(?:{_NEXT}[,\s]+)?", re.IGNORECASE)
 RESULT = re.compile(
     r"\b(?:the|that|this|its|both|these|those|das|die|dem|der|diese[sr]?|beide) (?:final |two )?"
-    r"(?:results?|summary|summaries|sum|total|answers?|outcomes?|translations?|difference|"
+    r"(?:results?|summary|summaries|sum|answers?|outcomes?|translations?|"
     r"ergebnis(?:se)?|zusammenfassung(?:en)?|summe|übersetzung|antwort(?:en)?)\b(?! of\b)",
     re.IGNORECASE,
 )
@@ -150,6 +153,8 @@ def _released(text: str, quotes: Sequence[str]) -> str:
 def _told_apart(text: str) -> tuple[str, str | None]:
     """Return what is asked, and the text that it is about, which comes after a colon or an empty line, or goes before."""
     head, gap, rest = text.partition("\n\n")
+    if gap and _listed(head) and not _listed(rest):
+        return head, rest.strip()
     if gap and _ABOUT.search(head) and not _ITEM.search(rest) and _REQUEST.match(head):
         return head.rstrip(": "), rest.strip()
     before, gap, last = text.rpartition("\n\n")
@@ -181,9 +186,7 @@ def _pieces(text: str, about: bool) -> tuple[list[_Piece], bool]:
 
 def _listed(text: str) -> list[str]:
     """Return the items of a list: numbers or letters in a row from the first, or dashes; each says something."""
-    found = list(_ITEM.finditer(text))
-    if not found or not _in_row([one[1] for one in found]):
-        found = list(_DASH.finditer(text))
+    found = _in_row(list(_ITEM.finditer(text))) or list(_DASH.finditer(text))
     if len(found) < 2:
         return []
     ends = [*(one.start() for one in found[1:]), len(text)]
@@ -194,10 +197,15 @@ def _listed(text: str) -> list[str]:
     return items if sound and (not head or head.endswith(":") or len(head.split()) <= 12) else []
 
 
-def _in_row(marks: Sequence[str]) -> bool:
-    """Say whether marks are 1, 2, 3, ... or a, b, c, ..."""
-    numbers = [str(place) for place in range(1, len(marks) + 1)]
-    return list(marks) in (numbers, [chr(ord("a") + place) for place in range(len(marks))])
+def _in_row(found: Sequence[re.Match[str]]) -> list[re.Match[str]]:
+    """Return the marks 1, 2, 3, ... or a, b, c, ... among what looks like marks: a number that ends a sentence does, too."""
+    kept: list[re.Match[str]] = []
+    for one in found:
+        if one[1] == (str(len(kept) + 1) if not kept or kept[0][1] == "1" else chr(ord("a") + len(kept))) or (
+            not kept and one[1] == "a"
+        ):
+            kept.append(one)
+    return kept if len(kept) > 1 else []
 
 
 def _sentences(text: str) -> list[str]:
