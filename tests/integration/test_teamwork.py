@@ -304,4 +304,6 @@ def test_a_text_that_nobody_clearly_does_is_not_split(smolit: Smolit) -> None:
     """It fails by name, and nobody was asked for a part."""
     said = smolit("task", "submit", "Phone our customers and book a hall.", "--kind", "team", "--wait", "--json")
 
-    assert (said.code, said.json["outcome"], said.json["reason"]) == (1, "failed", "no_plan")
+    assert (said.code, said.json["outcome"]) == (1, "failed")
+    assert "no_plan" in said.json["detail"]
+    assert smolit("plan", "show", said.json["task_id"]).code == 1
