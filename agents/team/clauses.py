@@ -37,7 +37,7 @@ _WH = r"what(?:'s|’s)?|which|who|whose|when|where|why|how|was|welche\w*|wer|wa
 _POLITE = (
     r"(?:(?:please|kindly|also|now|next|bitte|auch|außerdem|and|und|so|ok(?:ay)?|hi|hello|hallo|"
     r"(?:can|could|would|will) you(?: please)?|(?:i|we) (?:want|need|would like)(?: you)? to|i'd like(?: you)? to|"
-    r"kannst du(?: bitte)?|könntest du(?: bitte)?)[,\s]+)*"
+    r"kannst du(?: bitte)?|könntest du(?: bitte)?)[,\s]+){0,4}"
 )
 _FIRST = (
     r"(?:(?:first(?:ly)?(?: of all)?|to begin with|second(?:ly)?|third(?:ly)?|finally|lastly|"

@@ -1,5 +1,7 @@
 """What a text asks for: requests, what they are about, and which needs the result of which."""
 
+from time import process_time
+
 import pytest
 
 from agents.team.clauses import clauses
@@ -56,6 +58,25 @@ def test_a_result_is_used_where_it_is_named() -> None:
 
     assert (first.uses, second.uses, third.uses) == ((), (0,), ())
     assert (second.after, third.after) == ((), (1,))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "please " * 560 + "x",
+        "compute 1 and " * 280,
+        "Tell me this" + ", " * 1_900,
+        "'a " * 40_000,
+        "Say this: " + "Also compute 3. " * 20_000,
+    ],
+)
+def test_a_hostile_text_is_looked_through_quickly(text: str) -> None:
+    """No pattern takes a time that grows fast with the text."""
+    began = process_time()
+
+    clauses(text)
+
+    assert process_time() - began < 2
 
 
 def suit(text: str) -> Suited | None:

@@ -15,7 +15,7 @@ from tests.builders import moment
 from tests.whole import Whole
 
 HOUSE = House(frozenset({"arithmetic", "sentiment"}))
-STEPS = [
+STEPS: list[dict[str, Any]] = [
     {"id": "a", "kind": "arithmetic", "text": "2 + 2"},
     {"id": "b", "kind": "sentiment", "text": "${a.output}", "after": ["a"]},
 ]
