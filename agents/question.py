@@ -27,6 +27,15 @@ _SPOKEN = (
     (re.compile(r"(?<=[\d)])\s*:\s*(?=[\d(])"), "/"),
 )
 _PERCENT = re.compile(r"(?<![\d.,])(\d[\d.,]*)\s*(?:%|percent|per cent|prozent)\s+(?:of|von)\s+(?=[\d(])")
+_NUMBER = r"\d(?:[\d.,]*\d)?"
+# Orders that name both numbers; of a tax only its name goes, the percentage stays.
+_ORDERS = (
+    (re.compile(rf"\b(?:add|addiere)\s+({_NUMBER})\s+(?:to|and|zu|und)\s+({_NUMBER})"), r"\2 + \1"),
+    (re.compile(rf"\b(?:subtract|subtrahiere)\s+({_NUMBER})\s+(?:from|von)\s+({_NUMBER})"), r"\2 - \1"),
+    (re.compile(rf"\b(?:multiply|multipliziere)\s+({_NUMBER})\s+(?:by|with|and|mit)\s+({_NUMBER})"), r"\1 * \2"),
+    (re.compile(rf"\b(?:divide|teile|dividiere)\s+({_NUMBER})\s+(?:by|durch)\s+({_NUMBER})"), r"\1 / \2"),
+    (re.compile(r"(%|percent|per cent|prozent)\s+(?:vat|tax|mwst|mehrwertsteuer|ust)\s+(?:of|on|von|auf)\b"), r"\1 of"),
+)
 _SIGNS = str.maketrans({"·": "*", "⋅": "*", "×": "*", "÷": "/", "−": "-", "–": "-", "^": "**"})
 _PIECE = re.compile(r"[\d.,()+\-*/%\s]*\d[\d.,()+\-*/%\s]*")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?")
@@ -55,6 +64,8 @@ def expression_in(text: str) -> str:
 def _symbols(text: str) -> str:
     """Return the text with spoken and typographic operators as signs."""
     text = text.translate(_SIGNS)
+    for order, meant in _ORDERS:
+        text = order.sub(meant, text)
     for spoken, sign in _SPOKEN:
         text = spoken.sub(f" {sign} ", text)
     return _PERCENT.sub(lambda share: _hundredths(share, text), text)

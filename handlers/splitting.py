@@ -33,10 +33,9 @@ class StoredTeam:
         found = await team.standing(self._connection, task_id, attempt)
         return msgspec.json.decode(found, type=Standing) if found else None
 
-    async def kinds(self, tenant: str) -> frozenset[str]:
-        """Return the skills of the tenant's agents that have not left."""
-        specs = await work.specs(self._connection, tenant)
-        return frozenset(skill for spec in specs for skill in msgspec.json.decode(spec, type=AgentSpec).skills)
+    async def specs(self, tenant: str) -> tuple[AgentSpec, ...]:
+        """Return the tenant's agents that have not left."""
+        return tuple(msgspec.json.decode(spec, type=AgentSpec) for spec in await work.specs(self._connection, tenant))
 
 
 async def rest(

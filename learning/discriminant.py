@@ -34,7 +34,8 @@ class Discriminant(NamedTuple):
     def leanings(self, text: Features) -> Array:
         """Return how much more a text speaks for each class than any text does, about -1 to 1; shape (classes,)."""
         row = _rows([text], self.form_mean, self.form_deviation)[0] - self.middle
-        return np.einsum("d,dc->c", row, self.weights)
+        leanings: Array = np.einsum("d,dc->c", row, self.weights)
+        return leanings
 
 
 def discriminant(examples: Sequence[Features], classes: NDArray[np.int64], shared: NDArray[np.bool_]) -> Discriminant:

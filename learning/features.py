@@ -7,13 +7,14 @@ digest, fitted once on public prompts without any score (`bench/fit_projection.p
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from events.task import Features
 from learning.encoding import TextEncoder
 from learning.errors import LearningError
 from learning.surface import SURFACE_NAMES, SURFACE_VERSION, SURFACE_WIDTH, surface
@@ -58,6 +59,12 @@ def extract(text: str, encoder: TextEncoder) -> tuple[bytes, bytes]:
 def features_version(encoder: TextEncoder) -> str:
     """Name what raw features were made by, for example "minilm-int8-128:0c7e1a2b+surface/1"."""
     return f"{encoder.name}:{encoder.digest[:8]}+surface/{SURFACE_VERSION}"
+
+
+def reader(encoder: TextEncoder) -> Callable[[str], Features]:
+    """Return what reads a text's features as facts keep them."""
+    version = features_version(encoder)
+    return lambda text: Features(version, *extract(text, encoder))
 
 
 def unit_rows(rows: Array) -> Array:

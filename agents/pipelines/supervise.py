@@ -1,7 +1,9 @@
 """Supervise: splits a task no single agent can do, lets others do the parts, and makes one answer of what they give."""
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from msgspec import Struct
@@ -10,6 +12,11 @@ from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Stopwatch, Timer, Toolbox, Work
 from agents.team.splitting import Delegated, Splitting, Team
 from agents.team.standing import Standing
+from events.agent import AgentSpec
+from learning.features import reader
+
+if TYPE_CHECKING:
+    from agents.team.goal import Suit
 
 
 class SuperviseSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,8 +68,17 @@ class Supervise:
         from agents.team import planner
 
         language = self._toolbox.language if self._language else None
-        planned = await planner.plan(work, self._shapes, await team.kinds(work.tenant), language, self._local)
+        specs = await team.specs(work.tenant)
+        kinds = frozenset(skill for spec in specs for skill in spec.skills)
+        house = planner.House(kinds, partial(self._suiting, work, specs))
+        planned = await planner.plan(work, self._shapes, house, language, self._local)
         return Splitting(planned.plan, planned.made_by, planned.why, work.text)
+
+    def _suiting(self, work: Work, specs: Sequence[AgentSpec]) -> "Suit":
+        """Return what tells whom a text suits but for supervisors, by the vectors of words that are shipped."""
+        from agents.team.suiting import Suiting, others
+
+        return Suiting(work.tenant, others(specs, work.agent), reader(self._toolbox.encoders.open("static").encoder)).suited
 
     async def _merged(self, standing: Standing) -> dict[str, Any]:
         """Return one answer; raises AgentFailed where the plan failed."""

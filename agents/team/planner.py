@@ -1,6 +1,7 @@
-"""How a task is split: as whoever asked says, by shapes, or by a language model; whatever it is, it is checked alike."""
+"""How a task is split: as whoever asked says, by shapes, by the requests in its text, or by a model; all is checked alike."""
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -9,13 +10,25 @@ from msgspec import Struct
 from agents.errors import AgentFailed
 from agents.pipeline import Work
 from agents.port import LOCAL, Ask, Language, Message
-from agents.team import sketch
+from agents.team import goal, sketch
 from agents.team.check import faults
 from agents.team.fitting import TooMany, instantiated
+from agents.team.goal import Suit
 from agents.team.shape import Shape
 from events.plan import Plan
 
 _FIELD = "plan"  # of a task's input: a plan, or the name of a shape
+
+
+def _nobody() -> Suit:
+    return lambda _text: None
+
+
+class House(Struct, frozen=True):
+    """The skills that there are, and what makes what tells whom a text suits (some milliseconds); without it nobody is known."""
+
+    kinds: frozenset[str]
+    suiting: Callable[[], Suit] = _nobody
 
 
 class Planned(Struct, frozen=True):
@@ -26,24 +39,34 @@ class Planned(Struct, frozen=True):
     why: str
 
 
-async def plan(
-    work: Work, shapes: Sequence[Shape], kinds: Collection[str], language: Language | None, local: bool = False
-) -> Planned:
+async def plan(work: Work, shapes: Sequence[Shape], house: House, language: Language | None, local: bool = False) -> Planned:
     """Return the plan of a task; `local`: one of the model on this machine is taken, too.
 
     Raises:
         AgentFailed: none fits, or what was given or said by a model is no plan.
     """
-    asked = work.input.get(_FIELD)
+    asked, kinds = work.input.get(_FIELD), house.kinds
     if asked is not None:
         return _asked(asked, work, shapes, kinds)
-    fitting = _fitting(shapes, work, work.text)
+    fitting = _fitting(shapes, work, work.text) or await asyncio.to_thread(_of_text, work, house)
     if fitting is not None:
         return fitting
     if language is not None:
         return await _said(work, kinds, language, local)
     known = ", ".join(shape.name for shape in shapes) or "none"
-    raise AgentFailed("no_plan", f"nothing that came with it fits a shape ({known}), and no language model is here to plan")
+    nothing = f"nothing that came with it fits a shape ({known}), and its text suits nobody clearly"
+    raise AgentFailed("no_plan", f"{nothing}; no language model is here to plan")
+
+
+def _of_text(work: Work, house: House) -> Planned | None:
+    """Return the plan of what a task's text asks for, if that clearly suits agents; nothing else came with it."""
+    if work.files or work.input:
+        return None
+    made = goal.planned(work.text, house.suiting())
+    if made is None:
+        return None
+    parts = f"{len(made.steps)} requests" if len(made.steps) > 1 else "one request"
+    return _sound(Planned(made, f"text:{goal.RULE}", f"its text holds {parts}, each for whom it suits best"), house.kinds)
 
 
 def _fitting(shapes: Sequence[Shape], work: Work, text: str | None) -> Planned | None:

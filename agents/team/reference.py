@@ -1,4 +1,4 @@
-"""References: `${step.output.field}` and `${task.text}` in a plan, and what stands there in the end. Pure."""
+"""References: `${step.output.field}`, `${step.said}` and `${task.text}` in a plan, and what stands there in the end. Pure."""
 
 import json
 import re
@@ -12,6 +12,7 @@ _PATH = re.compile(r"(?P<name>[a-z][a-z0-9_-]*)(?P<rest>(?:\.[A-Za-z0-9_-]+|\[\d
 _PART = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]")
 TASK = "task"
 _OF_TASK = ("text", "input", "files")
+_OF_STEP = ("output", "said")  # `said`: the output as a person reads it
 
 
 class ReferenceMissing(Exception):
@@ -49,7 +50,7 @@ def target(reference: str) -> str:
     if found is None:
         raise BadReference(f"${{{reference}}} is no reference; write ${{step.output.field}} or ${{task.text}}")
     name, first = found["name"], _PART.match(found["rest"])
-    wanted = _OF_TASK if name == TASK else ("output",)
+    wanted = _OF_TASK if name == TASK else _OF_STEP
     if first is None or first[1] not in wanted:
         raise BadReference(f"${{{reference}}}: after {name!r} comes {' or '.join('.' + one for one in wanted)}")
     return name

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from agents.errors import AgentError
 from agents.team.standing import Standing
+from events.agent import AgentSpec
 from events.plan import Plan
 
 
@@ -33,6 +34,6 @@ class Team(Protocol):
         """Return how the plan of an attempt stands; None: it has none."""
         ...
 
-    async def kinds(self, tenant: str) -> frozenset[str]:
-        """Return the skills of the tenant's agents that have not left."""
+    async def specs(self, tenant: str) -> tuple[AgentSpec, ...]:
+        """Return the tenant's agents that have not left."""
         ...

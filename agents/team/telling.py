@@ -13,7 +13,7 @@ from agents.team.standing import Standing
 _LINES = 40  # of a table or list in the report's text; the output itself has all
 _CHARS = 2_000
 _CITED = 5
-_ASIDE = frozenset({"citations", "counts"})  # beside what they are about they say nothing to people
+_ASIDE = frozenset({"citations", "counts", "back_test"})  # beside what they are about they say nothing to people
 _PLACES = frozenset({"start", "end"})
 
 
@@ -108,6 +108,9 @@ def _table(rows: list[Any]) -> list[str]:
 
 
 def _short(value: Any) -> str:
+    """Return a value in a line; of a number as many digits as people read."""
+    if isinstance(value, float):
+        value = round(value, 2 if abs(value) >= 1 else 4)
     text = value if isinstance(value, str) else msgspec.json.encode(value, order="sorted").decode()
     return " ".join(text.split()).replace("|", "\\|")[:200]
 

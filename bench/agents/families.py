@@ -23,7 +23,7 @@ from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Timer, Work
 from agents.team.advance import Start, advance, by_step
 from agents.team.conflict import answer_of, settle
-from agents.team.planner import plan
+from agents.team.planner import House, plan
 from agents.team.shape import load as load_shapes
 from agents.team.standing import Brief, Standing, heard
 from bench.agents.figure import Figure
@@ -186,7 +186,7 @@ async def together(job: Job, agents: Mapping[str, Sequence[Member]]) -> Played:
     """Split the task as the house does, do the parts, and merge; an attempt that fails is made by the next agent."""
     began = time.perf_counter()
     work = Work("bench", "job", 1, "supervisor", "team", job.text, job.input, _later(), files=_files(job))
-    made = await plan(work, load_shapes(), set(agents), None)
+    made = await plan(work, load_shapes(), House(frozenset(agents)), None)
     brief = Brief("bench", "job", 1, "supervisor", "default", 5, job.text, job.input, _files(job), _later())
     moved = advance(Standing(brief, made.plan, made.made_by, made.why, 1, "job", datetime.now(UTC)), {})
     outputs: dict[str, Any] = {}

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from mimetypes import guess_type
 from pathlib import Path
@@ -32,14 +33,17 @@ from agents.llm.turn import Backends, Means
 from agents.pipeline import Work
 from agents.port import Language
 from agents.spec import load as load_specs
-from agents.team.planner import Planned, plan
+from agents.team.planner import House, Planned, plan
 from agents.team.reference import needs
 from agents.team.shape import Shape
 from agents.team.shape import load as load_shapes
+from agents.team.suiting import Suiting
 from bench.agents.figure import Figure
 from bench.agents.share import share
 from events.plan import Plan
 from events.task import FileRef
+from learning.encoders import open_encoder
+from learning.features import reader
 from smolit.settings import PROJECT
 
 _DATA = Path(__file__).with_name("data")
@@ -92,10 +96,13 @@ def replies() -> list[Reply]:
     return [msgspec.json.decode(line, type=Reply) for line in (_DATA / "plans_said.jsonl").read_bytes().splitlines()]
 
 
-def skills() -> frozenset[str]:
-    """Return the skills of the house's agents, but for recorded ones and supervisors themselves."""
+@cache
+def house() -> House:
+    """Return the house's agents, but for recorded ones and supervisors themselves."""
     specs = load_specs(PROJECT / "agents" / "specs")
-    return frozenset(skill for spec in specs if spec.pipeline not in ("recorded", "supervise") for skill in spec.skills)
+    mine = tuple(spec for spec in specs if spec.pipeline not in ("recorded", "supervise"))
+    suiting = Suiting("bench", mine, reader(open_encoder("static", Path())))
+    return House(frozenset(skill for spec in mine for skill in spec.skills), lambda: suiting.suited)
 
 
 async def planned(goal: Goal, shapes: Sequence[Shape], language: Language | None, task: str) -> Planned:
@@ -103,7 +110,7 @@ async def planned(goal: Goal, shapes: Sequence[Shape], language: Language | None
     files = tuple(FileRef(name, guess_type(name)[0] or "application/octet-stream", "aa" * 32, 1) for name in goal.files)
     deadline = datetime.now(UTC) + timedelta(seconds=_PATIENCE_S)
     work = Work("bench", task, 1, "supervisor", "team", goal.text, goal.input, deadline, files=files)
-    return await plan(work, shapes, skills(), language, local=True)
+    return await plan(work, shapes, house(), language, local=True)
 
 
 async def judged(goal: Goal, shapes: Sequence[Shape], language: Language | None, task: str = "goal") -> Judged:

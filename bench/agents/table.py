@@ -40,6 +40,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("team", ("supervise",), "bench.agents.team"),
     Measure("families", ("supervise", "compare"), "bench.agents.families"),
     Measure("planning", ("supervise",), "bench.agents.planning"),
+    Measure("text_goals", ("supervise",), "bench.agents.text_goals"),
     Measure("conflict", (), "bench.agents.conflict"),
     Measure("shared", (), "bench.agents.shared"),
     Measure("front", (), "bench.agents.front"),

@@ -20,7 +20,7 @@ from agents.pipeline import Effects, Pipeline, Result, Toolbox, Work
 from agents.port import NO_BLOBS, Blobs
 from agents.spec import load
 from agents.team.advance import Start, advance, by_step
-from agents.team.planner import plan
+from agents.team.planner import House, plan
 from agents.team.report import merged
 from agents.team.shape import load as load_shapes
 from agents.team.standing import Brief, Standing, heard
@@ -122,7 +122,7 @@ async def together(letter: Letter, agents: Mapping[str, tuple[AgentSpec, Pipelin
     """Split the task as the house does, do the parts, and merge."""
     began = time.perf_counter()
     work = Work("default", "letter", 1, "supervisor", "team", letter.text, letter.input, _later())
-    planned = await plan(work, load_shapes(), set(agents), None)
+    planned = await plan(work, load_shapes(), House(frozenset(agents)), None)
     brief = Brief("default", "letter", 1, "supervisor", "default", 5, letter.text, letter.input, (), _later())
     standing = Standing(brief, planned.plan, planned.made_by, planned.why, 1, "letter", datetime.now(UTC))
     outputs: dict[str, Any] = {}

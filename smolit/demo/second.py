@@ -1,7 +1,9 @@
-"""The demo's second act: a scan, a review, a table of sales and a question go to a team; all is restarted, and recalled."""
+"""The demo's second act: a scan, a review, sales and a question go to a team; all is restarted, and recalled."""
 
+import csv
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +28,7 @@ DOMAIN = "demo"
 DOCUMENTS = ("returns.md", "warranty.md")
 QUESTION = "Who pays for the return of a defective lamp?"
 TEXT = "What is the sum of revenue_eur by region?"
+SALES = FILES / "sales.csv"
 ATTACHED = (("invoice.jpg", "image/jpeg"), ("sales.csv", "text/csv"))
 REMEMBERED = "Remember that my favourite lamp is the Fjord."
 RECALL = "What is my favourite lamp?"
@@ -122,8 +125,16 @@ def _document(name: str) -> AddDocument:
 def _task() -> SubmitTask:
     """Return the task: no single agent can do it."""
     files = tuple(GivenFile(name=name, media_type=kind, content=(FILES / name).read_bytes()) for name, kind in ATTACHED)
-    given = {"question": QUESTION, "review": (FILES / "review.txt").read_text().strip()}
+    given = {"question": QUESTION, "review": (FILES / "review.txt").read_text().strip(), "series": by_month(SALES.read_text())}
     return SubmitTask(text=TEXT, kind="team", input=given, files=files)
+
+
+def by_month(table: str) -> list[float]:
+    """Return the revenue of each month, in order, of a table of sales."""
+    total: Counter[str] = Counter()
+    for row in csv.DictReader(table.splitlines()):
+        total[row["month"]] += round(float(row["revenue_eur"]))
+    return [float(total[month]) for month in sorted(total)]
 
 
 async def _remember(desk: Desk, tenant: str) -> str:

@@ -133,9 +133,9 @@ class DoneTeam:
         made = Standing(brief, Plan("p", (step,)), "test", "because", 1, "task", moment(0), {"only": (part,)}, ends)
         return msgspec.structs.replace(made, outcome="completed", ended_at=moment(3))
 
-    async def kinds(self, _tenant: str) -> frozenset[str]:
-        """Return one skill."""
-        return frozenset({"work"})
+    async def specs(self, _tenant: str) -> tuple[AgentSpec, ...]:
+        """Return nobody."""
+        return ()
 
 
 class OneLesson:

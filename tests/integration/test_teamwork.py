@@ -283,3 +283,28 @@ def test_plans_and_read_models_follow_from_the_log(smolit: Smolit) -> None:
 
     assert "all as in the log" in plans.err
     assert models.code == 0
+
+
+def test_a_goal_that_is_text_alone_is_split_by_what_it_asks_for(smolit: Smolit) -> None:
+    """Each request goes to whom it suits, the result of one into the next, and the plan says what made it."""
+    text = "Work out 6 * 7, then add 8 to the result. Is this review positive or negative: I love it, great service!"
+
+    answer = smolit("task", "submit", text, "--kind", "team", "--wait", "--json").json
+
+    output = answer["output"]
+    steps = {one["title"]: one for one in output["steps"]}
+    assert output["outcome"] == "completed"
+    assert output["made_by"] == "text:requests/1"
+    assert [steps[name]["output"]["value"] for name in ("Work out 6 * 7", "add 8 to the result.")] == ["42", "50"]
+    (judged,) = [one for one in output["steps"] if one["kind"] == "sentiment"]
+    assert judged["output"]["label"] == "positive"
+    assert all(part["propensity"] for one in output["steps"] for part in one["parts"])
+
+
+def test_a_text_that_nobody_clearly_does_is_not_split(smolit: Smolit) -> None:
+    """It fails by name, and nobody was asked for a part."""
+    said = smolit("task", "submit", "Phone our customers and book a hall.", "--kind", "team", "--wait", "--json")
+
+    assert (said.code, said.json["outcome"]) == (1, "failed")
+    assert "no_plan" in said.json["detail"]
+    assert smolit("plan", "show", said.json["task_id"]).code == 1

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from agents.team.shape import load
-from bench.agents.planning import Goal, by_rules, goals, judged, let_through, skills
+from bench.agents.planning import Goal, by_rules, goals, house, judged, let_through
 
 
 def test_goals_are_many_of_several_families_and_ask_for_skills_that_there_are() -> None:
@@ -15,8 +15,8 @@ def test_goals_are_many_of_several_families_and_ask_for_skills_that_there_are() 
     assert len(families) >= 8
     assert families["impossible"] >= 4
     assert sum(len(goal.steps) == 1 for goal in found) >= 5
-    assert {kind for goal in found for kind in goal.steps} <= skills()
-    assert {kind for goal in found for pair in goal.needs for kind in pair} <= skills()
+    assert {kind for goal in found for kind in goal.steps} <= house().kinds
+    assert {kind for goal in found for pair in goal.needs for kind in pair} <= house().kinds
 
 
 async def test_rules_plan_most_goals_rightly() -> None:

@@ -8,14 +8,14 @@ import pytest
 from agents.errors import AgentFailed
 from agents.pipeline import Work
 from agents.port import Ask, Said
-from agents.team.planner import Planned, plan
+from agents.team.planner import House, Planned, plan
 from agents.team.shape import load
 from events.task import FileRef
 from tests.builders import moment
 from tests.whole import Whole
 
-KINDS = frozenset({"arithmetic", "sentiment"})
-STEPS = [
+HOUSE = House(frozenset({"arithmetic", "sentiment"}))
+STEPS: list[dict[str, Any]] = [
     {"id": "a", "kind": "arithmetic", "text": "2 + 2"},
     {"id": "b", "kind": "sentiment", "text": "${a.output}", "after": ["a"]},
 ]
@@ -37,7 +37,7 @@ async def planned(data: Any, **given: Any) -> tuple[Planned, Model]:
     """Have a task planned by a model that says `data`."""
     model = Model(data)
     work = Work("t", "task", 1, "supervisor", "team", "Work it out, then judge it.", given, moment(0) + timedelta(minutes=1))
-    return await plan(work, load(), KINDS, model), model
+    return await plan(work, load(), HOUSE, model), model
 
 
 async def test_a_model_plans_what_no_shape_fits_and_is_asked_by_schema() -> None:
@@ -90,10 +90,10 @@ async def test_a_plan_of_the_model_on_this_machine_is_taken_only_where_that_is_s
     work = Work("t", "task", 1, "supervisor", "team", "Split it.", {}, moment(9))
 
     with pytest.raises(AgentFailed, match="tiny, the model here, plans nothing rightly") as failure:
-        await plan(work, (), KINDS, model)
+        await plan(work, (), HOUSE, model)
 
     assert failure.value.reason == "no_plan"
-    assert (await plan(work, (), KINDS, model, local=True)).made_by == "model:tiny"
+    assert (await plan(work, (), HOUSE, model, local=True)).made_by == "model:tiny"
 
 
 async def test_a_model_refers_to_what_came_along_and_sees_none_of_it() -> None:
@@ -106,7 +106,7 @@ async def test_a_model_refers_to_what_came_along_and_sees_none_of_it() -> None:
     given = {"notes": ["secret one", "secret two"], "bad}name": "x"}
     work = Work("t", "task", 1, "supervisor", "team", "Split it.", given, moment(0) + timedelta(minutes=1), files=(file,))
 
-    made = await plan(work, (), KINDS, model)
+    made = await plan(work, (), HOUSE, model)
 
     (step,) = made.plan.steps
     assert (step.files, step.text) == (
@@ -134,6 +134,6 @@ async def test_without_a_model_it_is_said_what_fits() -> None:
     work = Work("t", "task", 1, "supervisor", "team", "?", {}, moment(9))
 
     with pytest.raises(AgentFailed, match="no language model is here") as failure:
-        await plan(work, load(), KINDS, None)
+        await plan(work, load(), HOUSE, None)
 
     assert failure.value.reason == "no_plan"

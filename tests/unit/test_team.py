@@ -404,6 +404,7 @@ def test_a_report_names_who_did_what_what_is_missing_and_what_is_open() -> None:
         ),
         (["a | b"], "- a \\| b"),
         (3, "3"),
+        ({"forecast": [{"step": 1, "value": 17262.247264522626}], "back_test": {"x": 1}}, "| 1 | 17262.25 |"),
     ],
 )
 def test_outputs_of_any_form_are_shown(output: Any, line: str) -> None:
