@@ -35,6 +35,7 @@ def _used(said: Payload) -> str:
 
 WORDS: Mapping[str, Callable[[Payload], str]] = {
     "key.registered": lambda said: f"{said['sender']} signs with key {said['key_id']}",
+    "key.revoked": lambda said: f"key {said['key_id']} of {said['sender']} counts no more",
     "message.sent": _sent,
     "message.delivered": _delivered,
     "message.refused": _refused,

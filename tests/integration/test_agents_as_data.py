@@ -314,13 +314,19 @@ def in_use(keys: Said, language: str) -> dict[str, bool]:
     return {one["worker"]: one["used_at"] is not None and one["revoked_at"] is None for one in of_language}
 
 
+async def whole(kafka: str, topic: str) -> list[Any]:
+    """Return every record of a topic, up to the ends seen now."""
+    async with AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+        ends, found = await consumer.end_offsets(consumer.assignment()), list[Any]()
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            found += [one for records in (await consumer.getmany(timeout_ms=500)).values() for one in records]
+        return found
+
+
 async def mislead(settings: Settings, language: str) -> None:
     """Tell the heir what the house did not tell it, or not on this topic, or not now, or told it before."""
     topic, key = Names(settings.topic_prefix).work_of("default", language), house(settings)
-    given: list[Any] = []
-    async with AIOKafkaConsumer(topic, bootstrap_servers=settings.kafka, auto_offset_reset="earliest") as consumer:
-        while batch := await consumer.getmany(timeout_ms=2_000):
-            given += [one for records in batch.values() for one in records if json.loads(one.value)["worker"] == "heir"]
+    given = [one for one in await whole(settings.kafka, topic) if json.loads(one.value)["worker"] == "heir"]
     true = max((one for one in given if dict(one.headers)["ce_type"] == b"smolit.attempt.do.v1"), key=lambda one: one.timestamp)
     bare = Outgoing(topic, b"heir", tuple(pair for pair in true.headers if pair[0] not in ADDED), true.value)
     old = tuple((name, b"2026-01-01T00:00:00Z" if name == "ce_time" else text) for name, text in bare.headers)
