@@ -273,3 +273,17 @@ async def test_an_answer_that_broke_off_is_asked_for_once_more_whole(namespace: 
 
     assert pieces == ["One", " two", " three"]
     assert "Tell me something nice" in answer
+
+
+async def test_a_turn_that_tells_and_asks_is_done_and_remembered(namespace: Namespace, tmp_path: Path) -> None:
+    """The task is what stands besides; the answer says what is remembered, and both are written at once."""
+    house = House()
+    async with hall(namespace) as here:
+        facts = await ask(here, await front(here, tmp_path, house), "My name is Ann, what is 3 + 4?")
+    (learned,) = [one for one in facts if isinstance(one, MemoryLearned)]
+    (answer,) = answer_to(facts, "m1")
+
+    assert [one.text for one, _ in house.asked if isinstance(one, SubmitTask)] == ["what is 3 + 4?"]
+    assert (learned.subject, learned.text) == ("name", "My name is Ann")
+    assert answer.startswith("84\n")
+    assert "My name is Ann" in answer
