@@ -220,7 +220,9 @@ async def free(connection: Connection, patience_s: float) -> list[tuple[Worker, 
     """Return workers that were heard of just now, with how many more attempts each of them would take."""
     cursor = await connection.execute(_FREE, (patience_s,))
     rows = await cursor.fetchall()
-    found = [(Worker(*named, pool, 0, session=session), int(room)) for *named, pool, session, room in rows]
+    found = [
+        (Worker(tenant, source, name, pool, 0, session=session), int(room)) for tenant, source, name, pool, session, room in rows
+    ]
     return [(worker, room) for worker, room in found if room > 0]
 
 
