@@ -46,6 +46,10 @@ class DoAttempt(Message, frozen=True, kw_only=True):
     effect_key: Annotated[
         str, says("Key for side effects, one for each task and pool: put the step behind it, and let the provider do it once.")
     ]
+    session: Annotated[
+        str | None,
+        says("`ce_id` of the announcement that the worker began with: one that began anew since refuses; null: not known."),
+    ] = None
 
 
 @event("attempt.drop", version=1, topic=WORK, key="worker")

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from events.request import AnswerAttempt
+from events.vouched import signer_of
 from handlers import voucher
 from handlers.complaint import Complaints
 from handlers.remote import Heard, No
@@ -23,7 +24,7 @@ class Door:
 
     async def let_in(self, connection: Connection, heard: Sequence[Heard]) -> list[Heard]:
         """Return what a key of its worker vouches for, and what is said for the first time; refuse the rest."""
-        keys = await _keys(connection, heard)
+        keys = await self._keys(connection, heard)
         good, used = [], []
         for one in heard:
             found = voucher.vouched(one, keys, self._unsigned, self._clock())
@@ -34,6 +35,18 @@ class Door:
             used += [found] if found else []
         await sender_key.note_use(connection, used)
         return await self._first_said(connection, good)
+
+    async def _keys(self, connection: Connection, heard: Sequence[Heard]) -> list[KeyRow]:
+        """Return the keys of who spoke, and of their sources; where some need not sign, of all workers of these, too."""
+        found: list[KeyRow] = []
+        for tenant in sorted({one.tenant for one in heard}):
+            spoke = [one for one in heard if one.tenant == tenant]
+            if self._unsigned:
+                found += await sender_key.keys_of_sources(connection, tenant, {one.envelope.source for one in spoke})
+                continue
+            names = {signer_of(one.envelope.source, worker) for one in spoke for worker in (None, one.said.worker)}
+            found += await sender_key.keys_of(connection, tenant, names)
+        return found
 
     async def _first_said(self, connection: Connection, heard: Sequence[Heard]) -> list[Heard]:
         """Return what was not said before: a sign of life that is signed counts once. An answer is told by its claim."""
@@ -48,15 +61,6 @@ class Door:
             new.discard(_word(one))
             good.append(one)
         return good
-
-
-async def _keys(connection: Connection, heard: Sequence[Heard]) -> list[KeyRow]:
-    """Return all keys of the sources that spoke, and of their workers."""
-    spoke = {(one.tenant, one.envelope.source) for one in heard}
-    found: list[KeyRow] = []
-    for tenant in sorted({tenant for tenant, _ in spoke}):
-        found += await sender_key.keys_of_sources(connection, tenant, [source for whose, source in spoke if whose == tenant])
-    return found
 
 
 def _word(heard: Heard) -> tuple[str, str, str]:

@@ -121,7 +121,7 @@ class Ear:
         if no := remote.granted(worker, said.pool, agents):
             await self._complaints.refuse(connection, heard, no)
             return
-        await rows.hear(connection, worker, isinstance(said, AnnounceWorker))
+        await rows.hear(connection, worker)
         if isinstance(said, AnnounceWorker):
             self._back += await rows.take_back(connection, worker.holder)
             self._count("bridge.announced", 1)

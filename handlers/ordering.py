@@ -110,6 +110,7 @@ def order(claimed: Claimed, worker: Worker, text: str, files: Mapping[str, bytes
         due=due,
         lease_s=lease_s,
         effect_key=key_of(claimed),
+        session=worker.session,
     )
 
 

@@ -59,7 +59,8 @@ class Heard(Struct, frozen=True):
         """Return who spoke; an answer names no pool."""
         said, about = self.said, getattr(self.said, "about", "")
         label = "" if isinstance(said, AnswerAttempt) else elsewhere(self.tenant, said.pool)
-        return Worker(self.tenant, self.envelope.source, said.worker, label, getattr(said, "capacity", 0), about)
+        session = self.envelope.id if isinstance(said, AnnounceWorker) else None
+        return Worker(self.tenant, self.envelope.source, said.worker, label, getattr(said, "capacity", 0), about, session)
 
 
 class No(Struct, frozen=True):

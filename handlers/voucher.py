@@ -33,8 +33,8 @@ def keys_for(heard: Heard, rows: Sequence[KeyRow]) -> list[KeyRow]:
 def vouched(heard: Heard, rows: Sequence[KeyRow], unsigned: Collection[str], now: datetime) -> KeyRow | No | None:
     """Return the key that vouches for what was said, or why none does; None: it is let in without one.
 
-    `rows` are all keys of its source and of its workers, `unsigned` are sources that need not sign. One where anybody ever had a
-    key has to sign, whatever `unsigned` says: else whoever takes its name would leave the signature out.
+    `rows` are the keys of its own and of its source; where some need not sign (`unsigned`), those of all its workers, too:
+    a source where anybody ever had a key has to sign whatever `unsigned` says, else whoever takes its name would just not sign.
     """
     source, worker = heard.envelope.source, heard.said.worker
     had = any(row.tenant == heard.tenant and source_of(row.sender) == source for row in rows)

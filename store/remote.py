@@ -33,6 +33,7 @@ remote_worker = Table(
         "announced_at", DateTime(timezone=True), nullable=False, server_default=_NOW, comment="first heard of since it last began"
     ),
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=_NOW, comment="last heard of"),
+    Column("session", Text, nullable=True, comment="ce_id of its last announcement; null: not heard"),
     comment="Workers that live elsewhere, as they announced themselves.",
 )
 remote_attempt = Table(
@@ -60,10 +61,12 @@ remote_word = Table(
 )
 
 _HEAR = """
-insert into ops.remote_worker (holder, tenant, source, worker, pool, capacity, about) values (%s, %s, %s, %s, %s, %s, %s)
+insert into ops.remote_worker (holder, tenant, source, worker, pool, capacity, about, session)
+values (%s, %s, %s, %s, %s, %s, %s, %s)
 on conflict (holder) do update set pool = excluded.pool, capacity = excluded.capacity, seen_at = now(),
   about = case when %s then excluded.about else ops.remote_worker.about end,
-  announced_at = case when %s then now() else ops.remote_worker.announced_at end"""
+  announced_at = case when %s then now() else ops.remote_worker.announced_at end,
+  session = coalesce(excluded.session, ops.remote_worker.session)"""
 _SPECS = """
 select tenant, pool, spec from ops.work_agent where state <> 'retired' and pool = any(%s::text[]) order by tenant, agent_id"""
 _RENEW = """
@@ -85,7 +88,7 @@ update ops.work_attempt as attempt set state = 'queued', lease_until = null
 from held where attempt.task_id = held.task_id and attempt.attempt = held.attempt
 returning attempt.agent, attempt.pool"""
 _FREE = """
-select tenant, source, worker, pool, capacity - (
+select tenant, source, worker, pool, session, capacity - (
   select count(*) from ops.remote_attempt as given
   join ops.work_attempt as attempt using (task_id, attempt, epoch)
   where given.holder = known.holder and attempt.state = 'running')
@@ -147,6 +150,7 @@ class Worker(Struct, frozen=True):
     pool: str
     capacity: int
     about: str = ""
+    session: str | None = None
 
     @property
     def holder(self) -> str:
@@ -176,9 +180,10 @@ class Seen(Struct, frozen=True):
     busy: int
 
 
-async def hear(connection: Connection, worker: Worker, anew: bool) -> None:
-    """Note that a worker lives; `anew`: it has just begun."""
-    row = (worker.holder, worker.tenant, worker.source, worker.name, worker.pool, worker.capacity, worker.about)
+async def hear(connection: Connection, worker: Worker) -> None:
+    """Note that a worker lives; one with a session has just begun."""
+    row = (worker.holder, worker.tenant, worker.source, worker.name, worker.pool, worker.capacity, worker.about, worker.session)
+    anew = worker.session is not None
     await connection.execute(_HEAR, (*row, anew, anew))
 
 
@@ -215,7 +220,9 @@ async def free(connection: Connection, patience_s: float) -> list[tuple[Worker, 
     """Return workers that were heard of just now, with how many more attempts each of them would take."""
     cursor = await connection.execute(_FREE, (patience_s,))
     rows = await cursor.fetchall()
-    found = [(Worker(tenant, source, name, pool, 0), int(room)) for tenant, source, name, pool, room in rows]
+    found = [
+        (Worker(tenant, source, name, pool, 0, session=session), int(room)) for tenant, source, name, pool, session, room in rows
+    ]
     return [(worker, room) for worker, room in found if room > 0]
 
 

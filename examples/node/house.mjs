@@ -19,8 +19,8 @@ export class House {
     }
   }
 
-  /** Return why a command must not be done, or null; `due` is when its answer comes too late, if it says so. */
-  refuses(topic, headers, value, due, now = Date.now()) {
+  /** Return why a command must not be done, or null. It may say when its answer comes too late, and to which session it is said. */
+  refuses(topic, headers, value, { due, session }, ours, now = Date.now()) {
     const [audience, keyId, signature, ...covered] = ["ce_audience", "ce_keyid", "ce_signature", ...COVERED].map((name) => one(headers, name));
     if ([audience, keyId, signature, ...covered].includes(null)) return "unsigned";
     const key = this.#keys.get(keyId);
@@ -32,6 +32,7 @@ export class House {
     const [, , id, time] = covered;
     const made = Date.parse(time);
     if (!(Math.abs(now - made) <= FRESH_MS) || (due && Date.parse(due) <= now)) return "late";
+    if (session && session !== ours) return "late";
     if (this.#seen.has(id)) return "replayed";
     this.#remember(id, made, now);
     return null;

@@ -11,6 +11,7 @@ const PREFIX = process.env.SMOLIT_TOPIC_PREFIX ?? "smolit";
 const REQUESTS = `${PREFIX}.requests.v1`;
 const KEY = keyOf(process.env.SMOLIT_WORKER_KEY); // made by `smolit agent key examples/node#NAME --make FILE`
 const HOUSE = new House(process.env.SMOLIT_HOUSE_KEY);
+const SESSION = randomUUID(); // names this run of ours: what was commanded to the one before is none of our business
 const REPORT_MS = 1_000; // between two reports of one reason
 const BEAT_MS = 1_000;
 const CAPACITY = 2;
@@ -125,7 +126,7 @@ function take(one) {
   const { topic, message } = one;
   const command = readOf(message);
   if (command === null) return;
-  const reason = HOUSE.refuses(topic, message.headers, message.value, command.due);
+  const reason = HOUSE.refuses(topic, message.headers, message.value, command, SESSION);
   if (reason) {
     report(reason, one).catch(fail);
     return;
@@ -158,7 +159,7 @@ async function main() {
   await consumer.subscribe({ topics: [topic] });
   await consumer.run({ autoCommit: false, eachMessage: async (one) => take(one) });
   for (const { partition, high } of ends) consumer.seek({ topic, partition, offset: high });
-  await say("worker.announce", { worker: name, pool, capacity: CAPACITY, about: "factors whole numbers, in Node" });
+  await say("worker.announce", { worker: name, pool, capacity: CAPACITY, about: "factors whole numbers, in Node" }, SESSION);
   console.log("announced");
   setInterval(() => beat().catch(fail), BEAT_MS);
   process.once("SIGTERM", () => beat(0).finally(() => process.exit(0)));

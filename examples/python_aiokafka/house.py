@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -28,9 +29,9 @@ class House:
         self._seen: dict[str, datetime] = {}  # when a command was made, by its id
 
     def refuses(
-        self, topic: str, headers: Sequence[tuple[str, bytes]], value: bytes, due: datetime | None, now: datetime
+        self, topic: str, headers: Sequence[tuple[str, bytes]], value: bytes, command: dict[str, Any], ours: str, now: datetime
     ) -> str | None:
-        """Return why a command must not be done, or None; `due` is when its answer comes too late, if it says so."""
+        """Return why a command must not be done, or None; it may say when its answer is too late, and to which session it is."""
         found = {name: text.decode("utf-8", "replace") for name, text in headers}
         if len(found) < len(headers) or not {"ce_audience", "ce_keyid", "ce_signature", *COVERED} <= found.keys():
             return "unsigned"
@@ -45,11 +46,13 @@ class House:
             return "forged"
         if found["ce_audience"] != topic:
             return "foreign_pool"
-        return self._untimely(found["ce_id"], found["ce_time"], due, now)
+        if command.get("session") not in (None, ours):
+            return "late"
+        return self._untimely(found["ce_id"], found["ce_time"], command.get("due"), now)
 
-    def _untimely(self, event_id: str, time: str, due: datetime | None, now: datetime) -> str | None:
+    def _untimely(self, event_id: str, time: str, told: str | None, now: datetime) -> str | None:
         """Return that a command is late or was there before; else remember it as long as it would be fresh."""
-        made = datetime.fromisoformat(time)
+        made, due = datetime.fromisoformat(time), datetime.fromisoformat(told) if told else None
         if abs(now - made) > FRESH or (due is not None and due <= now):
             return "late"
         if event_id in self._seen:

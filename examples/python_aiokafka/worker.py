@@ -35,11 +35,12 @@ class Worker:
         self._key = Ed25519PrivateKey.from_private_bytes(key) if key else None
         self._holding: dict[Claim, asyncio.Task[None]] = {}
         self._reported: dict[str, float] = {}
+        self._session = str(uuid.uuid4())  # names this run of ours: what was commanded to the one before is none of our business
 
     async def work(self, consumer: AIOKafkaConsumer) -> None:
         """Work until we are cancelled."""
         about = "factors whole numbers, in Python"
-        await self._say("worker.announce", worker=self._name, pool=self._pool, capacity=CAPACITY, about=about)
+        await self._say("worker.announce", self._session, worker=self._name, pool=self._pool, capacity=CAPACITY, about=about)
         print("announced", flush=True)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._live())
@@ -62,8 +63,7 @@ class Worker:
             return
         if not ours:
             return
-        due = datetime.fromisoformat(command["due"]) if "due" in command else None
-        reason = self._house.refuses(record.topic, record.headers, record.value, due, datetime.now(UTC))
+        reason = self._house.refuses(record.topic, record.headers, record.value, command, self._session, datetime.now(UTC))
         if reason:
             await self._report(reason, record)
             return

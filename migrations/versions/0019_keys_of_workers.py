@@ -1,4 +1,4 @@
-"""Keys of single workers elsewhere: when each was last used, and since when it is revoked."""
+"""Keys of single workers elsewhere: when each was last used, and since when it is revoked; with which announcement one began."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -32,6 +32,8 @@ def upgrade() -> None:
     """No release before this one revoked a key, so the new column is empty, as the log says."""
     op.add_column("sender_key", sa.Column("used_at", _TIME, nullable=True, comment=_USED), schema="ops")
     op.execute(f"comment on table ops.sender_key is '{_OPS[0]}{_OPS[1]}'")
+    session = sa.Column("session", sa.Text(), nullable=True, comment="ce_id of its last announcement; null: not heard")
+    op.add_column("remote_worker", session, schema="ops")
     comment = _READ[0] + _READ[1]
     for generation, state in _generations(_BEFORE):
         op.add_column("sender_keys_v1", sa.Column("revoked_at", _TIME, nullable=True, comment=_REVOKED), schema=generation)
@@ -50,6 +52,7 @@ def downgrade() -> None:
         op.execute(f"comment on table {generation}.sender_keys_v1 is '{comment}'")
         _views(generation, state, _NAMES, _COMMENTS, comment)
         _shape(generation, _BEFORE)
+    op.drop_column("remote_worker", "session", schema="ops")
     op.drop_column("sender_key", "used_at", schema="ops")
     op.execute(f"comment on table ops.sender_key is '{_OPS[0]}.'")
 

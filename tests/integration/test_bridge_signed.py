@@ -212,3 +212,27 @@ async def test_old_workers_speak_where_a_setting_says_so(
         await made.say(announce())
 
         assert await made.refused() == reasons
+
+
+async def test_where_one_worker_has_a_key_all_of_its_source_have_to_sign(namespace: Namespace) -> None:
+    """Whatever the setting says: else a thief would take another name, and not sign."""
+    async with bridge(namespace) as made:
+        await known(made, Key("worker:farm#w9", b"9" * 32))
+        made.listen(("*",))
+        await made.say(announce("w1"))
+        await made.say(announce("w1"), source="barn")
+
+        assert await made.refused() == ["unsigned"]
+
+
+async def test_a_command_names_the_announcement_that_its_worker_began_with(namespace: Namespace) -> None:
+    """So one that began anew tells what was commanded to the run before, said again or only late, from what it has to do."""
+    async with bridge(namespace) as made:
+        await known(made, FARM)
+        await made.read(signed(made, announce(), request_id="first"))
+        await made.read(signed(made, beat()))
+        (old,) = await made.turn()
+        await made.read(signed(made, announce(), request_id="second"))
+        (_, new) = await made.turn()
+
+        assert (old.session, new.session) == ("first", "second")

@@ -9,7 +9,6 @@ import importlib.util
 import json
 import subprocess
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -28,15 +27,17 @@ NOW = moment(100.0)
 TOPIC = NAMES.work_of(TENANT, "farm")
 DO = DoAttempt(
     source="farm", worker="w1", tenant=TENANT, task_id=TASK, attempt=1, epoch=3, agent="factor", kind=None, text="factor 6",
-    input={}, files=(), prompts={}, outputs=None, due=moment(130.0), lease_s=10.0, effect_key="k",
+    input={}, files=(), prompts={}, outputs=None, due=moment(130.0), lease_s=10.0, effect_key="k", session="now",
 )  # fmt: skip
 Check = Callable[[Sequence[Outgoing]], list[str | None]]
 
 
-def command(epoch: int = 3, at: float = 100.0, due: float = 130.0, key: Key = OURS, pool: str = "farm") -> Outgoing:
+def command(
+    epoch: int = 3, at: float = 100.0, due: float = 130.0, key: Key = OURS, pool: str = "farm", session: str | None = "now"
+) -> Outgoing:
     """Return a command as the bridge sends it."""
     house = House(NAMES, lambda _tenant: key)
-    return house.told(replace(DO, epoch=epoch, due=moment(due)), TENANT, pool, chosen().envelope, moment(at))
+    return house.told(replace(DO, epoch=epoch, due=moment(due), session=session), TENANT, pool, chosen().envelope, moment(at))
 
 
 def in_python(records: Sequence[Outgoing]) -> list[str | None]:
@@ -47,8 +48,7 @@ def in_python(records: Sequence[Outgoing]) -> list[str | None]:
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     house = module.House(f"{OURS.public},{NEXT.public}")
-    due = [datetime.fromisoformat(json.loads(one.value)["due"]) for one in records]
-    return [house.refuses(TOPIC, one.headers, one.value, when, NOW) for one, when in zip(records, due, strict=True)]
+    return [house.refuses(TOPIC, one.headers, one.value, json.loads(one.value), "now", NOW) for one in records]
 
 
 def in_node(records: Sequence[Outgoing]) -> list[str | None]:
@@ -62,7 +62,7 @@ const headersOf = (pairs) => pairs.reduce((all, [name, text]) => {{
 }}, {{}});
 console.log(JSON.stringify(records.map(({{ headers, value }}) => {{
   const content = Buffer.from(value, "base64");
-  return house.refuses(topic, headersOf(headers), content, JSON.parse(content).due, now);
+  return house.refuses(topic, headersOf(headers), content, JSON.parse(content), "now", now);
 }})));"""
     told = [
         {
@@ -105,6 +105,8 @@ def test_only_what_the_house_says_here_and_now_is_done(check: Check) -> None:
         (command(epoch=8, at=39.0), "late"),
         (command(epoch=8, at=161.0, due=200.0), "late"),
         (command(epoch=8, due=99.0), "late"),
+        (command(epoch=8, session="before"), "late"),
+        (command(epoch=9, session=None), None),
         (command(epoch=8, at=41.0), None),
     ]
 

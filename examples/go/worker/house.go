@@ -41,8 +41,8 @@ func keyID(open string) string {
 }
 
 // refuses says why a command must not be done: it is not by the house, for another topic, not of now, or was there before.
-// Empty: it may be done. `due` is when its answer comes too late, if it says so.
-func (h *House) refuses(record *kgo.Record, due *time.Time, now time.Time) string {
+// Empty: it may be done. It may say when its answer comes too late, and to which session of ours it is said.
+func (h *House) refuses(record *kgo.Record, command Command, session string, now time.Time) string {
 	found := map[string]string{}
 	for _, header := range record.Headers {
 		if _, twice := found[header.Key]; twice {
@@ -75,7 +75,10 @@ func (h *House) refuses(record *kgo.Record, due *time.Time, now time.Time) strin
 		return "foreign_pool"
 	}
 	made, err := time.Parse(time.RFC3339Nano, found["ce_time"])
-	if err != nil || now.Sub(made).Abs() > fresh || due != nil && !due.After(now) {
+	if err != nil || now.Sub(made).Abs() > fresh || command.Due != nil && !command.Due.After(now) {
+		return "late"
+	}
+	if command.Session != "" && command.Session != session {
 		return "late"
 	}
 	return h.first(found["ce_id"], made, now)

@@ -85,10 +85,11 @@ type Claim struct {
 // A Command is what we are told: to do an attempt, or to drop it.
 type Command struct {
 	Claim
-	Source string     `json:"source"`
-	Worker string     `json:"worker"`
-	Text   string     `json:"text"`
-	Due    *time.Time `json:"due"`
+	Source  string     `json:"source"`
+	Worker  string     `json:"worker"`
+	Text    string     `json:"text"`
+	Due     *time.Time `json:"due"`
+	Session string     `json:"session"` // ours, or that of the run before
 }
 
 // A Worker is what we are, and what we are at.
@@ -98,6 +99,7 @@ type Worker struct {
 	pool    string
 	key     *Key
 	house   *House
+	session string // names this run of ours
 	lock    sync.Mutex
 	holding map[Claim]context.CancelFunc
 	told    map[string]time.Time // when we last reported, by reason
@@ -131,11 +133,11 @@ func work(ctx context.Context, pool, name string) error {
 	}
 	defer client.Close()
 	worker := &Worker{
-		client: client, name: name, pool: pool, key: key, house: house,
+		client: client, name: name, pool: pool, key: key, house: house, session: rand.Text(),
 		holding: map[Claim]context.CancelFunc{}, told: map[string]time.Time{},
 	}
 	announced := map[string]any{"worker": name, "pool": pool, "capacity": capacity, "about": "factors whole numbers, in Go"}
-	if err := worker.say(ctx, "worker.announce", announced, rand.Text()); err != nil {
+	if err := worker.say(ctx, "worker.announce", announced, worker.session); err != nil {
 		return err
 	}
 	fmt.Println("announced")
@@ -237,7 +239,7 @@ func (w *Worker) take(ctx context.Context, record *kgo.Record) {
 	if command.Source != source || command.Worker != w.name {
 		return
 	}
-	if reason := w.house.refuses(record, command.Due, time.Now()); reason != "" {
+	if reason := w.house.refuses(record, command, w.session, time.Now()); reason != "" {
 		w.report(ctx, reason, record)
 		return
 	}
