@@ -136,6 +136,7 @@ def _fitting(
     # Compared are all that there are: they stay the same from task to task, so that their vectors are at hand.
     near = fits(context.features, everybody if context.agent is None else able) if len(skilled) < len(able) else {}
     lacks = {agent_id: lacking(agent.spec, context.brings) for agent_id, agent in able}
+    suits: Mapping[str, float] = {}
     if context.kind is None:
         tried = [(agent_id, agent) for agent_id, agent in everybody if agent_id in context.tried and agent.state == "active"]
         ready = {agent_id: agent.spec for agent_id, agent in (*able, *tried) if not lacks.get(agent_id)}
@@ -151,7 +152,7 @@ def _fitting(
         elif agent_id in skilled:
             fitting.append(agent_id)
         else:
-            unfit.append(LeftOut(agent_id, "no_skill" if context.kind else "no_fit", cosine))
+            unfit.append(LeftOut(agent_id, "no_skill" if context.kind else "no_fit", cosine, score=suits.get(agent_id)))
     return fitting, unfit
 
 

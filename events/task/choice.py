@@ -25,15 +25,17 @@ class Candidate(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class LeftOut(Struct, frozen=True, omit_defaults=True):
-    """One agent that could not be chosen, and why; `fit` is the cosine of task and description where measured.
+    """One agent that could not be chosen, and why; `fit` is the best cosine of text and what it says of itself.
 
-    `lacks`: what the agent needs and the task did not bring; of alternatives (`csv or file:*`) one would do.
+    `lacks`: what the agent needs and the task did not bring; of alternatives (`csv or file:*`) one would do. `score`: how well
+    the text suits it beside all others, which decides where a task without a kind goes; absent for who gives no examples.
     """
 
     agent: str
     reason: str
     fit: float | None = None
     lacks: tuple[str, ...] = ()
+    score: float | None = None
 
 
 class PolicyRef(Struct, frozen=True):

@@ -107,5 +107,6 @@ def _left_out(one: Mapping[str, Any]) -> str:
 
 
 def _near(one: Mapping[str, Any]) -> str:
-    fit = one.get("fit")
-    return "" if fit is None else f" (its description or an example is {fit:.2f} like it at best)"
+    fit, score = one.get("fit"), one.get("score")
+    beside = "" if score is None else f"; beside what the others do, the text suits it {score:.2f}"
+    return "" if fit is None else f" (its description or an example is {fit:.2f} like it at best{beside})"

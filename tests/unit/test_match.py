@@ -6,7 +6,7 @@ import pytest
 
 from events.control import KnownAgent
 from events.task import ChoiceContext, Features
-from learning.match import CLEAR_FIT, MINIMUM_FIT, SHARE_OF_BEST, fit, fits, match, nearest
+from learning.match import CLEAR_FIT, MARGIN, MINIMUM_FIT, SHARE_OF_BEST, fit, fits, match, nearest, scores
 from tests.builders import context, features, spec
 
 TEXT = np.array([1.0, 0.0])
@@ -61,8 +61,8 @@ def test_without_examples_only_the_least_cosine_counts() -> None:
     assert chosen(agent("near", 0.9), agent("far", MINIMUM_FIT + 0.01), agent("out", MINIMUM_FIT - 0.01)) == ("near", "far")
 
 
-def test_who_is_much_farther_than_the_nearest_is_left_out_with_its_cosine() -> None:
-    """The share of the best cosine decides, for those without examples, too."""
+def test_who_is_much_farther_than_the_nearest_is_left_out_with_its_cosine_and_score() -> None:
+    """The share of the best cosine decides for those without examples, the score for the others; either is told."""
     agents = [
         agent("best", 0.1, 0.8),
         agent("close", 0.1, 0.8 * SHARE_OF_BEST + 0.01),
@@ -75,6 +75,10 @@ def test_who_is_much_farther_than_the_nearest_is_left_out_with_its_cosine() -> N
     assert found.candidates == ("best", "close")
     assert [(one.agent, one.reason) for one in found.left_out] == [("bare", "no_fit"), ("far", "no_fit")]
     assert [one.fit for one in found.left_out] == pytest.approx([0.3, 0.5], abs=1e-3)
+    bare, far = (one.score for one in found.left_out)
+    assert bare is None
+    assert far is not None
+    assert far < scores(at(1.0), agents, fits(at(1.0), agents))["best"] - MARGIN
 
 
 def test_what_nobody_clearly_does_is_for_a_general_agent() -> None:
