@@ -8,6 +8,8 @@ from msgspec import Struct
 from agents.context import Chosen
 from agents.front.recollect import Memory
 from agents.front.sort import Sorter
+from agents.team.goal import Suit
+from events.agent import AgentSpec
 from events.conversation import USER, ContextUsed, Letter, Spoken
 from events.event import Fact
 from events.task import Features
@@ -36,6 +38,7 @@ class Agent(Struct, frozen=True):
     skills: tuple[str, ...]
     required: tuple[str, ...]
     examples: tuple[str, ...] = ()
+    spec: AgentSpec | None = None
 
 
 class Reads(Protocol):
@@ -75,6 +78,10 @@ class Mind(Protocol):
 
     def alike(self, text: str, other: str) -> float:
         """Return the cosine of two texts."""
+        ...
+
+    def suit_of(self, tenant: str, specs: tuple[AgentSpec, ...]) -> Suit:
+        """Return what tells which of these agents a text suits, as supervisors do."""
         ...
 
     @property

@@ -18,6 +18,7 @@ from agents.errors import AgentFailed
 from agents.front import decide, words
 from agents.front.follow import Before
 from agents.front.remember import METHOD
+from agents.front.several import team_of
 from agents.port import Ask, Language
 from events.conversation import Letter
 from events.ids import task_id
@@ -97,11 +98,12 @@ class Replier:
         missing = tuple(ours[-1].body.get("missing") or ()) if pending else ()
         whole = f"{pending}\n{text}" if pending else text
         agents = await self._reads.agents(taken.event.fact.tenant)
-        helpers = tuple(helper(one, whole, mind) for one in agents)
+        helpers = tuple(helper(one, whole, mind.alike) for one in agents)
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
         before = _before(ours[-1]) if ours else None
+        team = await asyncio.to_thread(_team, text, taken.event.fact.tenant, agents, mind)
         return decide.Turn(
-            text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, missing, given or {}, before
+            text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, missing, given or {}, before, team
         )
 
     async def _do(self, taken: Taken, errand: decide.Do, turn: decide.Turn) -> Reply:
@@ -175,9 +177,14 @@ def _before(last: Heard) -> Before | None:
     return Before(asked, last.body.get("kind"), last.text[:_MOST_ASKED], value if isinstance(value, str) else None)
 
 
-def helper(agent: Agent, text: str, mind: Mind) -> decide.Helper:
+def _team(text: str, tenant: str, agents: Sequence[Agent], mind: Mind) -> str | None:
+    """Return the kind of task of whoever splits tasks, if the text is for several agents."""
+    return team_of(text, [one.spec for one in agents if one.spec is not None], partial(mind.suit_of, tenant))
+
+
+def helper(agent: Agent, text: str, alike: Callable[[str, str], float]) -> decide.Helper:
     """Return an agent with how near its description, or the nearest of its examples, is to a text."""
-    near = max(mind.alike(text, told) for told in (agent.description, *agent.examples))
+    near = max(alike(text, told) for told in (agent.description, *agent.examples))
     least = decide.Least(CLEAR_FIT, CLEAR_FIT) if agent.examples else decide.Least()
     return decide.Helper(agent.id, agent.description, agent.skills, near, agent.required, least)
 

@@ -62,7 +62,8 @@ class Helper(Struct, frozen=True):
 class Turn(Struct, frozen=True):
     """What is known when a turn is decided: `pending` is the task about which we asked back last, `missing` what we asked for.
 
-    `before`: the task that was answered just before, if the last answer was one's.
+    `before`: the task that was answered just before, if the last answer was one's. `team`: the kind of task of whoever splits
+    tasks, where the text asks for several things that no agent does alone.
     """
 
     text: str
@@ -73,6 +74,7 @@ class Turn(Struct, frozen=True):
     missing: tuple[str, ...] = ()
     given: Mapping[str, Any] = {}
     before: Before | None = None
+    team: str | None = None
 
 
 class Do(Struct, frozen=True):
@@ -157,6 +159,8 @@ def _beside(turn: Turn, text: str, said: tuple[Said, ...]) -> Decision:
 
 def _worked_on(turn: Turn, text: str) -> Decision:
     """Return the task that a turn is, the question for what it lacks, or that it is talk."""
+    if turn.team is not None and not turn.files and not turn.given:
+        return Do(text, turn.team)
     seen = shown(text, turn.files, _kinds(turn))
     if seen is not None and seen.question is not None and seen.missing is not None:
         return AskBack(seen.question, text, (seen.missing,))

@@ -78,7 +78,7 @@ class Talk:
         """Return sort and text of the answer, and whether a language model would say it; a task that failed is an `error`."""
         pending, missing = self._pending or (None, ())
         whole = f"{pending}\n{text}" if pending else text
-        helpers = tuple(helper(one, whole, self._mind) for one in self._agents)
+        helpers = tuple(helper(one, whole, self._mind.alike) for one in self._agents)
         turn = decide.Turn(text, 0, self._mind.sorter.sort(text), helpers, pending, missing, {}, self._before)
         self._before = self._pending = None
         match decide.decide(turn):

@@ -3,11 +3,15 @@
 import asyncio
 from functools import cached_property, lru_cache
 
+import msgspec
 import numpy as np
 
 from agents.front.recollect import Memory
 from agents.front.sort import Sorter
 from agents.pipeline import Toolbox
+from agents.team.goal import Suit
+from agents.team.suiting import Suiting
+from events.agent import AgentSpec
 from events.conversation import Spoken
 from events.task import Features
 from handlers import front, front_port
@@ -15,7 +19,7 @@ from handlers.count import Count
 from handlers.errand import Ended, Errands
 from handlers.telling import Teller
 from learning.encoding import TextEncoder
-from learning.features import extract, features_version
+from learning.features import extract, features_version, reader
 from projections.agent import agents
 from projections.attempt import attempts_of
 from projections.conversation import messages_with, thread
@@ -58,6 +62,7 @@ class FrontReads:
                 tuple(one.spec.get("skills", ())),
                 tuple((one.spec.get("inputs") or {}).get("required", ())),
                 tuple(one.spec.get("examples", ())),
+                msgspec.convert(one.spec, AgentSpec),
             )
             for one in rows
             if one.state == "active" and one.spec is not None
@@ -102,10 +107,11 @@ class FrontReads:
 
 
 class FrontMind:
-    """Reads texts with one encoder, and remembers the vectors of those it has seen."""
+    """Reads texts with one encoder, and remembers the vectors of those it has seen; `words` is what supervisors read with."""
 
-    def __init__(self, encoder: TextEncoder) -> None:
-        self._encoder = encoder
+    def __init__(self, encoder: TextEncoder, words: TextEncoder) -> None:
+        self._encoder, self._words = encoder, words
+        self._suiting: tuple[tuple[str, tuple[AgentSpec, ...]], Suiting] | None = None  # agents seldom change
         self._version = features_version(self._encoder)
         self._vector = lru_cache(_KNOWN_TEXTS)(self._encoder.encode)
 
@@ -117,6 +123,12 @@ class FrontMind:
     def alike(self, text: str, other: str) -> float:
         """Return the cosine of two texts."""
         return float(np.dot(self._vector(text), self._vector(other)))
+
+    def suit_of(self, tenant: str, specs: tuple[AgentSpec, ...]) -> Suit:
+        """Return what tells which of these agents a text suits, as supervisors do."""
+        if self._suiting is None or self._suiting[0] != (tenant, specs):
+            self._suiting = ((tenant, specs), Suiting(tenant, specs, reader(self._words)))
+        return self._suiting[1].suited
 
     @cached_property
     def sorter(self) -> Sorter:
@@ -135,7 +147,8 @@ async def run(place: Place, who: str, toolbox: Toolbox, teller: Teller, stopped:
         errands = Errands(place.endpoints.kafka, place.names, publisher, reads.ended, ports.clock, ports.reader)
 
         def mind() -> FrontMind:  # called in a thread, when it is first needed
-            return FrontMind(toolbox.encoders.open(settings.encoder).encoder)
+            words = toolbox.encoders.open("static").encoder
+            return FrontMind(toolbox.encoders.open(settings.encoder).encoder, words)
 
         def make(connection: Connection) -> front.Front:
             return front.Front(

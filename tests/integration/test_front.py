@@ -11,6 +11,8 @@ from agents.front.recollect import Memory
 from agents.front.sort import Sorter
 from agents.port import Ask, Language, Said
 from agents.signature import Keyring
+from agents.team.goal import Suit
+from events.agent import AgentSpec
 from events.conversation import ContextUsed, MemoryCorrected, MemoryLearned, MessageSent, MessageSettled, Scope, Spoken
 from events.event import Fact
 from events.request import Request, SubmitTask
@@ -93,6 +95,10 @@ class Mind:
     def alike(self, text: str, other: str) -> float:
         """Return a cosine."""
         return float(self._encoder.encode(text) @ self._encoder.encode(other))
+
+    def suit_of(self, _tenant: str, _specs: tuple[AgentSpec, ...]) -> Suit:
+        """Say that nothing suits anybody."""
+        return lambda _text: None
 
 
 class Parrot(Whole):

@@ -1,0 +1,23 @@
+"""Whether a turn asks for several things that no agent does alone, so that somebody has to split it. Pure.
+
+It is found out by what supervisors plan by (`agents/team/goal.py`), so whoever gets the turn will split it.
+"""
+
+from collections.abc import Callable, Sequence
+
+from agents.team.clauses import clauses
+from agents.team.goal import Suit, planned
+from agents.team.suiting import others
+from events.agent import AgentSpec
+
+SPLITS = "supervise"  # pipeline of those who split tasks
+SuitOf = Callable[[tuple[AgentSpec, ...]], Suit]  # among these agents
+
+
+def team_of(text: str, specs: Sequence[AgentSpec], suit_of: SuitOf) -> str | None:
+    """Return the kind of task of whoever splits tasks, if a text is for several agents; None: one does it, or nobody splits."""
+    supervisor = next((one for one in specs if one.pipeline == SPLITS and one.skills), None)
+    if supervisor is None or len(clauses(text).found) < 2:
+        return None
+    made = planned(text, suit_of(others(specs, supervisor.id)))
+    return supervisor.skills[0] if made is not None and len(made.steps) > 1 else None
