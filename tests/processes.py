@@ -43,10 +43,18 @@ def all_running(stack: local.Endpoints, folder: Path, **more: Any) -> Iterator[S
 def kill(settings: Settings, name: str) -> None:
     """Kill a process as it is, without a word; one that was just killed is there again first."""
     end = time.monotonic() + PATIENCE_S
-    while not (pids := [one.pid for one in census(settings.data_dir) if one.identity == f"{name}-1" and one.pid]):
+    while not any(_killed(one.pid) for one in census(settings.data_dir) if one.identity == f"{name}-1" and one.pid):
         assert time.monotonic() < end, f"{name} did not come back"
         time.sleep(0.05)
-    os.kill(pids[0], signal.SIGKILL)
+
+
+def _killed(pid: int) -> bool:
+    """Kill a process; one that is gone may be listed for a moment."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @contextmanager

@@ -127,7 +127,7 @@ def test_a_question_back_is_answered_in_the_next_turn(smolit: Smolit) -> None:
     assert said[3]["agent"] in {"sentiment", "sentiment-lexicon"}
 
 
-def test_a_turn_that_asks_several_things_goes_to_a_supervisor() -> None:
+def test_a_turn_that_asks_several_things_goes_to_a_supervisor(smolit: Smolit) -> None:
     """Each of its requests is a part for whom it suits best, and one answer has them all."""
     (said,) = chat_here(
         "Work out 6 * 7, then add 8 to the result. Is this review positive or negative: I love it, great service!"

@@ -213,6 +213,7 @@ async def asked_over_mcp(quiet: TextIO) -> tuple[list[str], Any, Any]:
 
 def test_agents_are_tools_for_other_programs(smolit: Smolit, tmp_path: Path) -> None:
     """A client process lists the agents and calls one: that is a task like any other, with its events."""
+    until(lambda: smolit("agent", "list", "--json"), lambda said: "shop" in {one["agent"]["agent_id"] for one in said.json})
     with (tmp_path / "said").open("w") as quiet:
         tools, good, bad = asyncio.run(asked_over_mcp(quiet))
 
