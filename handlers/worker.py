@@ -60,6 +60,7 @@ class Worker:
         self._wake = Event()
         self._rung = False  # since the last turn
         self._offered = False  # our room, and nobody has rung since
+        self._full = False  # for good
 
     @property
     def busy(self) -> int:
@@ -69,6 +70,10 @@ class Worker:
     def under_way(self) -> tuple[Hold, ...]:
         """Return what is under way and has no end yet; any thread may ask."""
         return tuple(hold for hold, task in list(self._running.items()) if not task.done())
+
+    def take_no_more(self) -> None:
+        """Claim nothing from now on; any thread may ask. Who gives back what it held would claim it again."""
+        self._full = True
 
     def stopped(self, hold: Hold, error: AgentFailed) -> Tried | None:
         """Return how an attempt that is under way went if it ends now; any thread may ask."""
@@ -131,7 +136,7 @@ class Worker:
         rung, self._rung = self._rung, False
         self._offered = self._offered and not rung
         done = {hold: task for hold, task in self._running.items() if task.done()}
-        room = min(most, self._shift.capacity - len(self._running) + len(done))
+        room = 0 if self._full else min(most, self._shift.capacity - len(self._running) + len(done))
         if done or (room > 0 and await self._worth_a_claim(rung)):
             room -= await self._claim_and_end(done, room)
         if rung and room <= 0:

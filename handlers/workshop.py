@@ -107,6 +107,7 @@ def _guarded(worker: Worker, memory: Memory, spare: _Spare, stopped: Event) -> G
     loop = asyncio.get_running_loop()
 
     async def give_up(hold: Hold | None, error: AgentFailed) -> None:
+        worker.take_no_more()
         others = [one for one in worker.under_way() if one != hold]
         await spare.give_up(None if hold is None else worker.stopped(hold, error), others)
 

@@ -206,6 +206,27 @@ async def test_a_ring_that_comes_before_the_offer_is_seen_is_made_up_for(namespa
         assert await hall.value("select count(*) from ops.work_attempt where epoch > 0") == 1
 
 
+async def test_who_takes_no_more_leaves_what_it_gave_back_to_others(namespace: Namespace) -> None:
+    """A worker that is about to end claims nothing, though it has room and looks; the next one does it."""
+    async with floor(namespace.postgres) as hall, httpx.AsyncClient(trust_env=False) as http:
+        await hall.agent()
+        await hall.tell(asked(1), chose(1))
+        own = await connect(hall.dsn, "w1")
+        crew = Crew(own, Toolbox(Path(), frozenset(), http, lambda _path: cast("Outcomes", None)), time.monotonic)
+        claimed = []
+        for leaves in (True, False):
+            shift, stopped = Shift("w1", None, 2, poll_s=0.01), asyncio.Event()
+            one = Worker(shift, Desk(own, "w1", hall.roads, now, 30.0), crew, own, now, time.monotonic, hall.count)
+            if leaves:
+                one.take_no_more()
+            asyncio.get_running_loop().call_later(0.5, stopped.set)
+            await one.pump(stopped)
+            claimed.append(await hall.value("select count(*) from ops.work_attempt where epoch > 0"))
+        await own.close()
+
+    assert claimed == [0, 1]
+
+
 async def test_work_does_not_wait_for_a_dead_worker(namespace: Namespace) -> None:
     """The one that is named was killed: the other finds the attempt by a look of its own, long before a lease runs out."""
     async with shop(namespace) as hall:
