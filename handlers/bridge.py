@@ -18,14 +18,15 @@ from bus.reader import MakeReader, PartitionReader
 from events.topics import REQUESTS
 from handlers import announcing, remote
 from handlers.count import Count
-from handlers.dispatch import take_turn
 from handlers.ear import Ear
 from handlers.ending import Roads
 from handlers.giving import BELL, Hand
+from handlers.nap import nap
 from handlers.ordering import House
 from handlers.pool_topics import Tell, Topics
 from handlers.remote import Rhythm
 from handlers.sieve import Sieve, Timer
+from handlers.turn import take_turn
 from handlers.workshop import Clock
 from store import room
 from store.doorbell import Doorbell
@@ -85,7 +86,7 @@ async def _begins(span: Span, hearing: Connection, giving: Connection, topics: T
     if not await take_turn(hearing, span.roads.names, stopped, span.rhythm.asleep_s, CONSUMER):
         return False
     while not stopped.is_set() and not await topics.made_for(giving):
-        await _nap(stopped, span.rhythm.asleep_s)
+        await nap(stopped, span.rhythm.asleep_s)
     return not stopped.is_set()
 
 
@@ -138,11 +139,3 @@ async def _connect(connect: Connect, dsn: str, stack: AsyncExitStack) -> Connect
     connection = await connect(dsn, CONSUMER)
     stack.push_async_callback(connection.close)
     return connection
-
-
-async def _nap(stopped: Flag, timeout_s: float) -> None:
-    try:
-        async with asyncio.timeout(timeout_s):
-            await stopped.wait()
-    except TimeoutError:
-        return

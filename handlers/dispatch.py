@@ -26,7 +26,7 @@ from handlers.ending import Roads, Verdict, closed_facts, early_facts
 from handlers.line import Line
 from handlers.reading import AgentFact, Batch, read, urgency
 from handlers.sieve import Sieve, Timer
-from handlers.turn import take_turn as take_turn  # the bridge finds it here
+from handlers.turn import take_turn
 from store import closing, outbox, room, work
 from store.fold import DurableFold, MakeFold
 from store.follow import follow

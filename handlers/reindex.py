@@ -14,6 +14,7 @@ from events.topics import KNOWLEDGE
 from events.wire import Incoming, encode
 from handlers.count import Count
 from handlers.ingest import SOURCE, Means, fact_in
+from handlers.nap import nap
 from handlers.taking_in import embedded
 from store import knowledge, outbox
 from store.knowledge import Embedding, Known
@@ -42,7 +43,7 @@ async def run(
             for one in await knowledge.encoders(connection):
                 if one.state == "building":
                     await _Build(means, one, connection, count).run(make_reader(kafka, NAME), stopped)
-            await _pause(stopped, look_s)
+            await nap(stopped, look_s)
     finally:
         await connection.close()
 
@@ -123,12 +124,3 @@ class _Build:
 def _is_found(one: Known | None, version: int) -> bool:
     """Say whether a version is the one that is there."""
     return one is not None and one.state == "live" and one.version == version
-
-
-async def _pause(stopped: asyncio.Event, seconds: float) -> None:
-    """Wait, but no longer than until told to stop."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stopped.wait()
-    except TimeoutError:
-        return

@@ -5,7 +5,6 @@ Beside its rounds it lets go of what ended long ago.
 It only does what the rows say; several may run, for rows that one has locked are passed over by the others.
 """
 
-import asyncio
 from asyncio import Event
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -16,6 +15,7 @@ from events.wire import Outgoing
 from handlers.asking import lapsed
 from handlers.count import Count
 from handlers.ending import Roads, Verdict, early_facts, handed_back_facts
+from handlers.nap import nap
 from handlers.purge import Keep, Purge
 from handlers.sieve import Timer
 from store import approval, claim, closing, outbox, room, work
@@ -136,15 +136,6 @@ async def run(
                 count(f"watchdog.{what}", times)
             for which, rows in (await purge.bite()).items():
                 count(f"watchdog.purged_{which}", rows)
-            await _nap(stopped, every_s)
+            await nap(stopped, every_s)
     finally:
         await connection.close()
-
-
-async def _nap(stopped: Event, timeout_s: float) -> None:
-    """Wait for the next round, or for the end."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await stopped.wait()
-    except TimeoutError:
-        return

@@ -32,7 +32,6 @@ from bench.chat.command import show
 from bench.chat.score import Heard, Turned, scored
 from bench.chat.script import Half, Line, Script, rounds
 from events.agent import AgentSpec
-from events.task import Features
 from handlers.front_port import Agent
 from handlers.reply import helper
 from learning.match import CLEAR_FIT
@@ -51,10 +50,6 @@ class Mind:
     def __init__(self) -> None:
         self._vector = lru_cache(8_192)(StaticEncoder.load().encode)
         self.sorter = Sorter.load(self._vector)
-
-    def features(self, text: str) -> Features:
-        """Return nothing that is used here."""
-        raise NotImplementedError(text)
 
     def alike(self, text: str, other: str) -> float:
         """Return the cosine of two texts."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from events.agent import AgentRegistered, AgentRevised
 from handlers.count import Count
+from handlers.nap import nap
 from smolit.agent_history import agent_events
 from smolit.agent_watch import Changed, Digests, Folders, revisions
 from smolit.client import Ask, Client, Origin
@@ -34,7 +35,7 @@ async def watch(place: Place, stopped: asyncio.Event, count: Count) -> None:
                     asks = revisions(changed, tenant, in_force, SPECS, await _known(place, tenant, changed, in_force))
                     await _ask(place, tenant, asks)
                     count("watch.revised", len(asks))
-            await _nap(stopped)
+            await nap(stopped, _EVERY_S)
     finally:
         await connection.close()
 
@@ -66,11 +67,3 @@ async def _ask(place: Place, tenant: str, asks: Sequence[Ask]) -> None:
         origin = Origin(place.names, tenant, SOURCE)
         async with Client(place.endpoints.kafka, origin, lambda: datetime.now(UTC), os.urandom) as client:
             await client.send(list(asks))
-
-
-async def _nap(stopped: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(_EVERY_S):
-            await stopped.wait()
-    except TimeoutError:
-        return
