@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from agents import telling
+from agents import telling, told
 from agents.context import counter
 from agents.errors import AgentFailed
 from agents.front import decide, words
@@ -133,7 +133,7 @@ class Replier:
         if ended.outcome == "completed":
             sha256 = ended.output_sha256
             output = ended.output if sha256 is None else msgspec.json.decode(await self._stored(sha256))
-            return Reply("response", words.output_text(output), {**about, "output": output})
+            return Reply("response", told.said(output), {**about, "output": output})
         if ended.reason == "no_fitting_agent":
             return _asked_back(decide.nobody(errand.text, turn.helpers), about)
         why = ended.detail or ended.reason or "no reason was given"

@@ -304,7 +304,7 @@ def test_who_can_do_something_is_alive(smolit: Smolit) -> None:
 
 
 def test_a_terminal_has_a_prompt_and_an_answer(settings: Settings) -> None:
-    """Through a real pseudo-terminal: a task, a command, talk that is shown as it is made, a turn given up, and /quit."""
+    """Through a real pseudo-terminal: a task, a command, pasted lines, talk shown as it is made, a turn given up, and /quit."""
     main, other = pty.openpty()
     argv = [sys.executable, "-P", "-m", "smolit", "chat", "--user", "ted"]
     process = subprocess.Popen(argv, stdin=other, stdout=other, stderr=other, close_fds=True)
@@ -313,6 +313,7 @@ def test_a_terminal_has_a_prompt_and_an_answer(settings: Settings) -> None:
         seen = typed(main, "", "> ")
         seen += typed(main, "What is 2 + 3?\n", "arithmetic: 5")
         seen += typed(main, "/help\n", "/quit")
+        typed(main, "\x1b[200~What is\n4 + 4?\x1b[201~\n", "arithmetic: 8")  # as terminals send what is pasted
         talk = typed(main, "Hello there, how are you today?\n", " (local fallback))")
         typed(main, "", "> ")
         typed(main, "Tell me a long story about a lighthouse\n", "lighthouse\r\n")

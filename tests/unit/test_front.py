@@ -171,12 +171,3 @@ def test_a_summary_keeps_what_is_said_most() -> None:
     said = ["The train leaves at six.", "Birds sing.", "The train to Rome leaves late.", "We take the train that leaves late."]
 
     assert summary(said, 13, count) == "The train to Rome leaves late. We take the train that leaves late."
-
-
-def test_outputs_read_as_people_read_them() -> None:
-    """One value bare, everything else whole."""
-    assert [words.output_text(one) for one in ("x", {"value": "84"}, {"label": "good", "score": 1})] == [
-        "x",
-        "84",
-        '{"label":"good","score":1}',
-    ]
