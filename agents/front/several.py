@@ -16,8 +16,13 @@ SuitOf = Callable[[tuple[AgentSpec, ...]], Suit]  # among these agents
 
 def team_of(text: str, specs: Sequence[AgentSpec], suit_of: SuitOf) -> str | None:
     """Return the kind of task of whoever splits tasks, if a text is for several agents; None: one does it, or nobody splits."""
-    supervisor = next((one for one in specs if one.pipeline == SPLITS and one.skills), None)
+    supervisor = splitter(specs)
     if supervisor is None or len(clauses(text).found) < 2:
         return None
     made = planned(text, suit_of(others(specs, supervisor.id)))
     return supervisor.skills[0] if made is not None and len(made.steps) > 1 else None
+
+
+def splitter(specs: Sequence[AgentSpec]) -> AgentSpec | None:
+    """Return the first agent that splits tasks; None: there is none."""
+    return next((one for one in specs if one.pipeline == SPLITS and one.skills), None)

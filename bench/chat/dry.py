@@ -63,7 +63,7 @@ class Talk:
     def __init__(self, mind: Mind, specs: Sequence[AgentSpec], toolbox: Toolbox) -> None:
         self._mind, self._specs, self._toolbox = mind, specs, toolbox
         self._agents = [
-            Agent(one.id, one.description, one.skills, tuple((one.inputs or {}).get("required", ())), one.examples)
+            Agent(one.id, one.description, one.skills, tuple((one.inputs or {}).get("required", ())), one.examples, one)
             for one in specs
         ]
         self._before: Before | None = None
