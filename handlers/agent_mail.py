@@ -42,6 +42,8 @@ class AgentMail:
             return None
         ends = taken.event.envelope.time + 2 * PATIENCE  # the same for whoever takes the message over
         ends = min(ends, letter.expires_at) if letter.expires_at is not None else ends
+        if ends <= now:
+            return Reply("error", f"It was read too late: it had to be done by {ends.isoformat()}.", {"reason": "too_late"})
         try:
             request = submission(letter.text, None, _given(letter.body), letter.body.get("files", ()), letter.sender, ends)
         except msgspec.ValidationError as error:
