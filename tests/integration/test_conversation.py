@@ -91,6 +91,7 @@ def test_a_chat_gives_tasks_away_and_remembers_what_it_was_told(smolit: Smolit, 
         "/why",
         "/feedback good",
         f"/save {tmp_path / 'talk.md'}",
+        f"/save {tmp_path / 'talk.md'}",
         "/history",
     )
     said = replies(heard)

@@ -10,7 +10,7 @@ from events.request import SubmitTask
 from handlers.agent_mail import PATIENCE, AgentMail
 from handlers.errand import Ended
 from store.mailbox import Taken
-from tests.builders import TENANT, moment
+from tests.builders import moment
 from tests.talk import letter, sent
 
 
@@ -40,7 +40,9 @@ async def test_a_task_ends_when_its_message_says_or_is_not_begun(
 ) -> None:
     """The same time for whoever takes it over; read later than that nothing is asked of the house, and the answer says so."""
     clerk: Any = Clerk()
-    event = sent(letter(recipient="arithmetic", text="What is 3 + 4?", **({"expires_at": moment(expires_s)} if expires_s else {})))
+    event = sent(
+        letter(recipient="arithmetic", text="What is 3 + 4?", **({"expires_at": moment(expires_s)} if expires_s else {}))
+    )
     taken = Taken("arithmetic", 1, 5, 1, Event(event.envelope, event.fact))
     mail = AgentMail(clerk, clerk, stored, lambda: moment(late_s))
 
