@@ -30,12 +30,12 @@ def planned(text: str, suit: Suit, kinds: Collection[str] = ()) -> Plan | None:
     if (comparison := compared(text, kinds)) is not None:
         return comparison
     found = clauses(text)
-    kinds = [suit(one.text) for one in found.found]
-    sure = [one for one in kinds if one is not None]
-    if len(kinds) > 1 and len(sure) == len(kinds) and _worth_it(sure, found.apart):
+    suited = [suit(one.text) for one in found.found]
+    sure = [one for one in suited if one is not None]
+    if len(suited) > 1 and len(sure) == len(suited) and _worth_it(sure, found.apart):
         return _plan(found.found, [one.kind for one in sure])
     whole = suit(text)
-    sole = len(kinds) == 1 and whole is not None and not whole.general and whole.score >= SURE
+    sole = len(suited) == 1 and whole is not None and not whole.general and whole.score >= SURE
     return _plan((Clause(text),), [whole.kind]) if sole and whole else None
 
 
