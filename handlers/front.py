@@ -1,5 +1,7 @@
 """The front agent at work: takes messages out of its mailbox, has them answered, and writes each answer once.
 
+Agents that are there have their mail done in the same way, each under its own key (`handlers/agent_mail.py`).
+
 The answer, what was learned and that the message was handled are one transaction, so any worker may take the next turn, after a
 restart as well.
 """
@@ -10,11 +12,12 @@ from datetime import datetime
 
 from agents.port import Language
 from agents.signature import Key, Keyring
-from events.conversation import Letter, MessageSent, Scope
+from events.conversation import REPLIES, Letter, MessageSent, Scope, Settled
 from events.ids import derived_id
 from events.request import RegisterKey
 from events.topics import Names
 from events.wire import Outgoing
+from handlers.agent_mail import AgentMail
 from handlers.count import Count
 from handlers.errand import SOURCE, Errands
 from handlers.front_port import FRONT, READ_S, Mind, Reads, Reply
@@ -26,6 +29,7 @@ from store.mailbox import Taken
 from store.postgres import Connect, Connection, connect
 
 LEASE_S, POLL_S, LIMIT = 30.0, 0.5, 8
+FOR_AGENTS = 4  # of what is under way, while agents have mail: people wait for no agent's
 
 
 class KeyForeign(Exception):
@@ -56,7 +60,8 @@ class Front:
         self._names, self._errands, self._keyring, self._connection = names, errands, keyring, connection
         self._clock, self._count, self._lease_s = clock, count, lease_s
         self._lock = asyncio.Lock()  # of the connection: one transaction at a time
-        self._signed_in: set[str] = set()
+        self._agents = AgentMail(reads, errands, self._stored, clock)
+        self._signed_in: set[tuple[str, str]] = set()
         self._replier = Replier(reads, mind, language, errands, self._stored, clock, telling, reader)
 
     async def take(self, who: str, limit: int) -> list[Taken]:
@@ -64,20 +69,31 @@ class Front:
         async with self._lock:
             return await mailbox.take(self._connection, who, [FRONT], limit, self._lease_s)
 
+    async def take_for_agents(self, who: str, limit: int) -> list[Taken]:
+        """Take messages that wait for agents."""
+        async with self._lock:
+            addresses = await self._agents.addresses(self._connection, FRONT)
+            taken: list[Taken] = []
+            for one in addresses:
+                room = limit - len(taken)
+                if room > 0:
+                    taken += await mailbox.take(self._connection, who, [one.recipient], room, self._lease_s, one.tenant)
+            return taken
+
     async def answer(self, taken: Taken) -> None:
         """Answer a message and settle it, once: who finds it taken by somebody else writes nothing."""
         beat = asyncio.create_task(self._renew(taken))
         try:
-            reply = await self._replier.reply(taken)
+            reply = await (self._replier if taken.recipient == FRONT else self._agents).reply(taken)
             records = await self._records(taken, reply)
         except KeyForeign:
-            reply, records = _UNSAID, [settled(taken.event, FRONT, "parked", "key_foreign", SOURCE, self._names, self._clock())]
+            reply, records = _UNSAID, [self._settled(taken, "parked", "key_foreign")]
         finally:
             beat.cancel()
         async with self._lock, self._connection.transaction():
             if await mailbox.settle(self._connection, taken):
                 await outbox.put(self._connection, records)
-                self._count(f"front.{reply.body.get('sort', reply.kind)}", 1)
+                self._count(_counted(taken, reply), 1)
             else:
                 self._count("front.lost_lease", 1)
 
@@ -91,15 +107,20 @@ class Front:
         async with self._lock:
             return await blob.get(self._connection, sha256)
 
-    async def _records(self, taken: Taken, reply: Reply) -> list[Outgoing]:
+    def _settled(self, taken: Taken, outcome: Settled, reason: str | None = None) -> Outgoing:
+        return settled(taken.event, taken.recipient, outcome, reason, SOURCE, self._names, self._clock())
+
+    async def _records(self, taken: Taken, reply: Reply | None) -> list[Outgoing]:
         """Return the answer, what was learned, and that the message was handled."""
+        if reply is None:
+            return [self._settled(taken, "handled")]
         tenant, now = taken.event.fact.tenant, self._clock()
-        key = await self._key(tenant)
+        key = await self._key(tenant, taken.recipient)
         asked = taken.letter
         letter = Letter(
             conversation_id=asked.conversation_id,
             message_id=derived_id("reply", tenant, asked.conversation_id, asked.message_id),
-            sender=FRONT,
+            sender=taken.recipient,
             recipient=asked.sender,
             kind=reply.kind,
             text=reply.text[:100_000],
@@ -114,27 +135,33 @@ class Front:
             request_id=derived_id("reply to", tenant, asked.conversation_id, asked.message_id),
         )
         told = [record(taken.event, fact, SOURCE, self._names, now) for fact in (*reply.facts, sent)]
-        return [*told, settled(taken.event, FRONT, "handled", None, SOURCE, self._names, now)]
+        return [*told, self._settled(taken, "handled")]
 
-    async def _key(self, tenant: str) -> Key:
-        """Return our key, registered; the house is asked for that once per tenant."""
-        key = self._keyring.key(tenant, FRONT)
+    async def _key(self, tenant: str, sender: str) -> Key:
+        """Return the front's key or an agent's, registered; the house is asked for that once for each."""
+        key = self._keyring.key(tenant, sender)
         waited = 0.0
-        while tenant not in self._signed_in:
+        while (tenant, sender) not in self._signed_in:
             async with self._lock:
-                known = await sender_key.keys_of(self._connection, tenant, [FRONT])
+                known = await sender_key.keys_of(self._connection, tenant, [sender])
             if any(row.key_id == key.name and row.replaced_at is None for row in known):
-                self._signed_in.add(tenant)
+                self._signed_in.add((tenant, sender))
             elif known or waited > READ_S:
-                raise KeyForeign(f"{FRONT} of {tenant} signs with another key than the one in this data folder")
+                raise KeyForeign(f"{sender} of {tenant} signs with another key than the one in this data folder")
             else:
                 if waited == 0.0:
-                    ours = Scope(kinds=("response", "clarification", "update", "error"))
-                    request = RegisterKey(sender=FRONT, public_key=key.public, scope=ours)
+                    ours = Scope(kinds=REPLIES)
+                    request = RegisterKey(sender=sender, public_key=key.public, scope=ours)
                     await self._errands.ask(tenant, request, derived_id("front key", tenant, key.name))
                 await asyncio.sleep(0.05)
                 waited += 0.05
         return key
+
+
+def _counted(taken: Taken, reply: Reply | None) -> str:
+    if taken.recipient != FRONT:
+        return "front.for_agent"
+    return f"front.{reply.body.get('sort', reply.kind) if reply is not None else 'handled'}"
 
 
 async def run(
@@ -167,6 +194,8 @@ async def _answering(front: Front, who: str, doorbell: Doorbell, group: asyncio.
     while not stopped.is_set():
         busy = {task for task in busy if not task.done()}
         taken = await front.take(who, LIMIT - len(busy)) if len(busy) < LIMIT else []
+        if not taken and len(busy) < FOR_AGENTS:
+            taken = await front.take_for_agents(who, FOR_AGENTS - len(busy))
         busy |= {group.create_task(front.answer(one)) for one in taken}
         if not taken:
             await doorbell.wait(POLL_S)

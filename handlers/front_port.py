@@ -40,6 +40,13 @@ class Agent(Struct, frozen=True):
     examples: tuple[str, ...] = ()
     spec: AgentSpec | None = None
 
+    @property
+    def asks(self) -> dict[str, str]:
+        """Return what a person can be asked for, with what it is: fields of `input` that the spec describes."""
+        fields = ((self.spec.inputs if self.spec else None) or {}).get("properties") or {}
+        told = {name: one.get("description") for name, one in fields.items() if isinstance(one, dict)}
+        return {name: text for name, text in told.items() if isinstance(text, str) and text}
+
 
 class Reads(Protocol):
     """What the front reads out of the read models."""

@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from agents import telling
+from agents import telling, told
 from agents.context import counter
 from agents.errors import AgentFailed
-from agents.front import decide, words
+from agents.front import brought, decide, words
 from agents.front.follow import Before
 from agents.front.remember import METHOD
-from agents.front.several import team_of
+from agents.front.several import splitter, team_of
 from agents.port import Ask, Language
 from events.conversation import Letter
 from events.ids import task_id
@@ -99,11 +99,26 @@ class Replier:
         whole = f"{pending}\n{text}" if pending else text
         agents = await self._reads.agents(taken.event.fact.tenant)
         helpers = tuple(helper(one, whole, mind.alike) for one in agents)
+        files = body.get("files", ())
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
+        if (read := brought.text_of(files)) is not None:
+            given = {"text": read, **(given or {})}
         before = _before(ours[-1]) if ours else None
         team = await asyncio.to_thread(_team, text, taken.event.fact.tenant, agents, mind)
+        media = tuple(str(one.get("media_type")) for one in files)
+        splits = splitter([one.spec for one in agents if one.spec is not None])
         return decide.Turn(
-            text, len(body.get("files", ())), mind.sorter.sort(text), helpers, pending, missing, given or {}, before, team
+            text,
+            len(files),
+            mind.sorter.sort(text),
+            helpers,
+            pending,
+            missing,
+            given or {},
+            before,
+            team,
+            media,
+            splits.skills[0] if splits is not None else None,
         )
 
     async def _do(self, taken: Taken, errand: decide.Do, turn: decide.Turn) -> Reply:
@@ -133,7 +148,7 @@ class Replier:
         if ended.outcome == "completed":
             sha256 = ended.output_sha256
             output = ended.output if sha256 is None else msgspec.json.decode(await self._stored(sha256))
-            return Reply("response", words.output_text(output), {**about, "output": output})
+            return Reply("response", told.said(output), {**about, "output": output})
         if ended.reason == "no_fitting_agent":
             return _asked_back(decide.nobody(errand.text, turn.helpers), about)
         why = ended.detail or ended.reason or "no reason was given"
@@ -186,7 +201,7 @@ def helper(agent: Agent, text: str, alike: Callable[[str, str], float]) -> decid
     """Return an agent with how near its description, or the nearest of its examples, is to a text."""
     near = max(alike(text, told) for told in (agent.description, *agent.examples))
     least = decide.Least(CLEAR_FIT, CLEAR_FIT) if agent.examples else decide.Least()
-    return decide.Helper(agent.id, agent.description, agent.skills, near, agent.required, least)
+    return decide.Helper(agent.id, agent.description, agent.skills, near, agent.required, least, agent.asks)
 
 
 def _asked_back(question: decide.AskBack, about: dict[str, Any] | None = None) -> Reply:

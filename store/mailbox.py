@@ -69,10 +69,13 @@ with put as (
   on conflict do nothing
 )
 select pg_notify('mailbox', '')"""
+_WAITING = """
+select distinct tenant, recipient from ops.mailbox
+where recipient <> %s and (lease_until is null or lease_until < now()) and (expires_at is null or expires_at > now())"""
 _TAKE = """
 with next as (
   select tenant, recipient, message_id from ops.mailbox
-  where recipient = any(%s::text[]) and (lease_until is null or lease_until < now())
+  where recipient = any(%s::text[]) and (%s::text is null or tenant = %s) and (lease_until is null or lease_until < now())
     and (expires_at is null or expires_at > now())
   order by priority desc, number limit %s for update skip locked
 )
@@ -118,6 +121,13 @@ class Taken(Struct, frozen=True):
     def letter(self) -> Letter:
         """Return the message."""
         return self.event.fact.letter
+
+
+class Address(Struct, frozen=True, order=True):
+    """Whose mailbox it is."""
+
+    tenant: str
+    recipient: str
 
 
 class Delivery(Struct, frozen=True):
@@ -184,11 +194,22 @@ def _box_columns(boxes: Sequence[tuple[Event[MessageSent], str]]) -> tuple[list[
     )
 
 
-async def take(connection: Connection, who: str, recipients: Sequence[str], limit: int, lease_s: float) -> list[Taken]:
-    """Take messages out of these mailboxes, urgent ones first, then old ones; what has expired stays for `expired`."""
-    cursor = await connection.execute(_TAKE, (list(recipients), limit, who, lease_s))
+async def take(
+    connection: Connection, who: str, recipients: Sequence[str], limit: int, lease_s: float, tenant: str | None = None
+) -> list[Taken]:
+    """Take messages out of these mailboxes, urgent ones first, then old ones; what has expired stays for `expired`.
+
+    `tenant`: of this one only.
+    """
+    cursor = await connection.execute(_TAKE, (list(recipients), tenant, tenant, limit, who, lease_s))
     taken = [_taken(row) for row in await cursor.fetchall()]
     return sorted(taken, key=lambda one: (-one.priority, one.number))
+
+
+async def waiting(connection: Connection, but: str) -> list[Address]:
+    """Return the mailboxes with something to take, in order, but those of one recipient."""
+    cursor = await connection.execute(_WAITING.encode(), (but,))
+    return sorted(Address(str(tenant), str(recipient)) for tenant, recipient in await cursor.fetchall())
 
 
 async def lying(connection: Connection, tenant: str, recipient: str, message_id: str) -> Taken | None:

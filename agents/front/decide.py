@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from agents.front import brought
 from agents.front.asked import asks_memory
 from agents.front.follow import Before, followed
 from agents.front.remember import METHOD, Said, asked_to_remember, besides, note, to_forget, told
@@ -49,7 +50,10 @@ class Least(Struct, frozen=True):
 
 
 class Helper(Struct, frozen=True):
-    """An agent that may be chosen: its kinds of tasks, how near it is, what it must find in `input`, and how near it must be."""
+    """An agent that may be chosen: its kinds of tasks, how near it is, what it must find in `input`, and how near it must be.
+
+    `asks`: those fields of `input` that a person can be asked for, each with what it is; others are for programs.
+    """
 
     id: str
     description: str
@@ -57,6 +61,7 @@ class Helper(Struct, frozen=True):
     fit: float
     required: tuple[str, ...] = ()
     least: Least = Least()
+    asks: Mapping[str, str] = {}
 
 
 class Turn(Struct, frozen=True):
@@ -75,6 +80,8 @@ class Turn(Struct, frozen=True):
     given: Mapping[str, Any] = {}
     before: Before | None = None
     team: str | None = None
+    media: tuple[str, ...] = ()
+    splits: str | None = None
 
 
 class Do(Struct, frozen=True):
@@ -167,7 +174,8 @@ def _worked_on(turn: Turn, text: str) -> Decision:
     told_to = _TOLD_TO.match(text) is not None and len(text.split()) > 2
     if turn.sorted.sort == "talk" and not turn.files and seen is None and not told_to:
         return Talk(text)
-    return (None if seen else _missing(turn, text)) or Do(text, kind_of(turn), turn.given)
+    given = {"text": seen.material, **turn.given} if seen is not None and seen.material is not None else turn.given
+    return (None if seen else _missing(turn, text)) or Do(text, kind_of(turn), given)
 
 
 def may_tell(turn: Turn, decision: Decision) -> bool:
@@ -203,8 +211,12 @@ def kind_of(turn: Turn) -> str | None:
     What is near to none is for an assistant, where there is one. The selector chooses among all that can do the kind.
     """
     able = [one for one in turn.helpers if set(one.required) <= set(turn.given)]
+    kinds = _kinds(turn)
     whole = f"{turn.pending or ''}\n{turn.text}"
-    seen = shown(turn.pending or turn.text, turn.files, _kinds(turn)) or shown(whole, turn.files, _kinds(turn))
+    seen = shown(turn.pending or turn.text, turn.files, kinds) or shown(whole, turn.files, kinds)
+    by_files = brought.kind_of(turn.media, seen and seen.kind, kinds, turn.splits)
+    if by_files is not None:
+        return by_files
     if seen is not None:
         return seen.kind
     best = max(able, key=lambda one: (one.fit, one.id), default=None)
@@ -222,20 +234,30 @@ def _missing(turn: Turn, text: str) -> AskBack | None:
     """Return the question for what a task cannot be done without, if something is missing."""
     if _FILE.search(text) and not turn.files:
         return AskBack("Which file? Attach it with `/file PATH`, or paste what it says.", text, ("file",))
-    if _BELOW.search(text):
+    if _BELOW.search(text) and not turn.files:
         return AskBack("Which text? Please paste it.", text, ("text",))
     able = any(set(one.required) <= set(turn.given) and one.fit >= one.least.fit for one in turn.helpers)
-    lacking = [one for one in turn.helpers if one.fit >= one.least.clear and not set(one.required) <= set(turn.given)]
-    best = max(lacking, key=lambda one: (one.fit, one.id), default=None)
+    lacking = [one for one in turn.helpers if one.fit >= one.least.clear and _lacks(one, turn.given)]
+    best = max((one for one in lacking if can_be_asked(one, turn.given)), key=lambda one: (one.fit, one.id), default=None)
     if best is None or able:
         return None
-    missing = tuple(name for name in best.required if name not in turn.given)
-    return AskBack(f"{best.id} needs {', '.join(missing)} for that. What is it?", text, missing)
+    missing = _lacks(best, turn.given)
+    asked = "; ".join(f"{name} ({best.asks[name].rstrip('. ')})" for name in missing)
+    return AskBack(f"{best.id} needs this for that: {asked}. What is it?", text, missing)
+
+
+def _lacks(one: Helper, given: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(name for name in one.required if name not in given)
+
+
+def can_be_asked(one: Helper, given: Mapping[str, Any]) -> bool:
+    """Say whether a person can say what an agent lacks: a field that is not described is for programs."""
+    return all(name in one.asks for name in _lacks(one, given))
 
 
 def nobody(text: str, helpers: Sequence[Helper]) -> AskBack:
     """Return the question for a task that no agent fits well enough: what there is, the nearest first."""
-    nearest = sorted(helpers, key=lambda one: (-one.fit, one.id))[:5]
+    nearest = sorted((one for one in helpers if can_be_asked(one, {})), key=lambda one: (-one.fit, one.id))[:5]
     there = "; ".join(f"{one.id}: {one.description.split('. ')[0].strip('. ')}" for one in nearest)
     if not there:
         return AskBack("No agent is there at all; `smolit agent list` shows whom you could resume.", text)

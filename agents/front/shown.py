@@ -9,7 +9,9 @@ import re
 from msgspec import Struct
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_QUOTED = re.compile(r"[\"“„«][^\"”“»]{2,}[\"”“»]|:\s*'[^']{2,}'")
+_QUOTED = re.compile(r"[\"“„«][^\"”“»]{2,}[\"”“»]|(?<!\w)'[^'\n]*\s[^'\n]*'(?!\w)|:\s*'[^']{2,}'")
+_ENDS_QUOTED = re.compile(r"^[^:\n]*?(?:[\"“„«](?P<text>[^\"”“»]{2,})[\"”“»])\W*$")
+_ASKED = re.compile(r"[^:\n]*")  # what stands before a colon or in the first line
 _ASKS = re.compile(
     r"\?\W*$|^\W*(?:(?:and|so|now|then|ok(?:ay)?|hi|hello|hey|und)\b\W*)*(?:please|can you|could you|would you|will you"
     r"|i need|i want|i'd like"
@@ -23,11 +25,15 @@ _ASKS = re.compile(
 
 
 class Shown(Struct, frozen=True):
-    """A kind of task that a turn shows, and the question for what it lacks; None: it brings what it needs."""
+    """A kind of task that a turn shows, and the question for what it lacks; None: it brings what it needs.
+
+    `material`: the text that the task is about, where it plainly stands apart from what is asked.
+    """
 
     kind: str
     missing: str | None = None
     question: str | None = None
+    material: str | None = None
 
 
 class _Sign(Struct, frozen=True):
@@ -128,13 +134,23 @@ _EXPRESSION = re.compile(
 
 def shown(text: str, files: int = 0, kinds: frozenset[str] | None = None) -> Shown | None:
     """Return the kind that a turn shows, of those that somebody can do (None: any), with what it lacks; None: it shows none."""
-    for sign, pattern in _SIGNS:
-        if (kinds is None or sign.kind in kinds) and (found := pattern.search(text)) is not None:
-            if files or _brings(sign, text, found.start()):
-                return Shown(sign.kind)
-            return Shown(sign.kind, sign.needs, sign.question) if _ASKS.search(text) else None
+    asked = _ASKED.match(text)
+    found = (asked and _sign(asked[0], kinds)) or _sign(text, kinds)
+    if found is not None:
+        sign, start = found
+        if files or _brings(sign, text, start):
+            return Shown(sign.kind, material=_apart(text, start) if sign.needs == "text" else None)
+        return Shown(sign.kind, sign.needs, sign.question) if _ASKS.search(text) else None
     if _EXPRESSION.search(text) and (kinds is None or "arithmetic" in kinds):
         return Shown("arithmetic")
+    return None
+
+
+def _sign(text: str, kinds: frozenset[str] | None) -> tuple[_Sign, int] | None:
+    """Return the first sign that a text has, and where it stands."""
+    for sign, pattern in _SIGNS:
+        if (kinds is None or sign.kind in kinds) and (found := pattern.search(text)) is not None:
+            return sign, found.start()
     return None
 
 
@@ -145,6 +161,16 @@ def _brings(sign: _Sign, text: str, start: int) -> bool:
     if sign.needs == "file":
         return False
     quoted = _QUOTED.search(text)
-    behind = re.split(r"[:\n]\s*|[.?!]\s+", text[start:], maxsplit=1)
-    material = quoted[0] if quoted else behind[1] if len(behind) > 1 else ""
+    material = quoted[0] if quoted else _behind(text, start, r"[:\n]\s*|[.?!]\s+")
     return len(material.split()) >= sign.least and not _POINTS.fullmatch(material.strip())
+
+
+def _apart(text: str, start: int) -> str | None:
+    """Return what stands behind a colon or a line's end, or what a turn ends with in quotes."""
+    quoted = _ENDS_QUOTED.search(text)
+    return quoted["text"].strip() if quoted else _behind(text, start, r":\s+|\n\s*").strip() or None
+
+
+def _behind(text: str, start: int, ends: str) -> str:
+    parts = re.split(ends, text[start:], maxsplit=1)
+    return parts[1] if len(parts) > 1 else ""

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from agents.context import Chosen, Count, Part, Report, choose
@@ -92,14 +90,3 @@ def noted(texts: Sequence[str]) -> str:
     """Return that something is remembered."""
     quoted = "; ".join(f'"{text}"' for text in texts)
     return f"I will remember: {quoted}. (`smolit memory forget` undoes it.)"
-
-
-def output_text(output: Any) -> str:
-    """Return an agent's output as a person reads it: a text as it is, one value bare, everything else as JSON."""
-    if isinstance(output, str):
-        return output
-    if isinstance(output, dict):
-        for name in ("answer", "text", "result", "value", "summary"):
-            if isinstance(output.get(name), str | int | float):
-                return str(output[name])
-    return msgspec.json.encode(output).decode()

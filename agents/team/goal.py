@@ -4,9 +4,10 @@ A text with one request is one step, if somebody clearly does it. Several are sp
 where one agent does them all in one go: a general agent, or several questions in one sentence that are of one kind.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from agents.team.clauses import RESULT, Clause, clauses
+from agents.team.comparing import compared
 from agents.team.suiting import Suited
 from events.plan import Plan, PlanLimits, PlanStep
 
@@ -19,18 +20,30 @@ _TITLE = 80
 Suit = Callable[[str], Suited | None]
 
 
-def planned(text: str, suit: Suit) -> Plan | None:
-    """Return the plan of a text; None: nobody clearly does it, or what it refers to could be taken for a reference of a plan."""
+def planned(text: str, suit: Suit, kinds: Collection[str] = ()) -> Plan | None:
+    """Return the plan of a text; None: nobody clearly does it, or what it refers to could be taken for a reference of a plan.
+
+    `kinds`: those that somebody can do, for two things that are to be compared.
+    """
     if "${" in text:
         return None
+    if (comparison := compared(text, kinds)) is not None:
+        return comparison
     found = clauses(text)
-    kinds = [suit(one.text) for one in found.found]
-    sure = [one for one in kinds if one is not None]
-    if len(kinds) > 1 and len(sure) == len(kinds) and _worth_it(sure, found.apart):
+    suited = [suit(one.text) for one in found.found]
+    sure = [one for one in suited if one is not None]
+    if len(suited) > 1 and len(sure) == len(suited) and _worth_it(sure, found.apart):
         return _plan(found.found, [one.kind for one in sure])
     whole = suit(text)
-    sole = len(kinds) == 1 and whole is not None and not whole.general and whole.score >= SURE
+    sole = len(suited) == 1 and whole is not None and not whole.general and whole.score >= SURE
     return _plan((Clause(text),), [whole.kind]) if sole and whole else None
+
+
+def for_nobody(text: str, suit: Suit) -> tuple[str, ...]:
+    """Return the requests of a text that clearly suit nobody, where others of it do."""
+    found = [(one.text, suit(one.text)) for one in clauses(text).found]
+    bad = tuple(told for told, who in found if who is None)
+    return bad if len(bad) < len(found) else ()
 
 
 def _worth_it(kinds: Sequence[Suited], apart: bool) -> bool:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from agents.errors import AgentFailed
 from agents.pipeline import Work
 from agents.port import LOCAL, Ask, Language, Message
-from agents.team import goal, sketch
+from agents.team import comparing, goal, sketch
 from agents.team.check import faults
 from agents.team.fitting import TooMany, instantiated
 from agents.team.goal import Suit
@@ -52,19 +52,33 @@ async def plan(work: Work, shapes: Sequence[Shape], house: House, language: Lang
     if fitting is not None:
         return fitting
     if language is not None:
-        return await _said(work, kinds, language, local)
+        return await _said(work, house, language, local)
     known = ", ".join(shape.name for shape in shapes) or "none"
     nothing = f"nothing that came with it fits a shape ({known}), and its text suits nobody clearly"
-    raise AgentFailed("no_plan", f"{nothing}; no language model is here to plan")
+    undone = await asyncio.to_thread(_undone, work, house)
+    raise AgentFailed("no_plan", f"{undone or nothing}; no language model is here to plan")
+
+
+def _undone(work: Work, house: House) -> str:
+    """Return which of a text's requests nobody clearly does, in words; empty: all or none."""
+    bad = goal.for_nobody(work.text, house.suiting()) if not work.files and not work.input else ()
+    return f"nobody here clearly does this part: {'; '.join(_quoted(one) for one in bad)}" if bad else ""
+
+
+def _quoted(text: str) -> str:
+    return f'"{" ".join(text.split())[:80]}"'
 
 
 def _of_text(work: Work, house: House) -> Planned | None:
     """Return the plan of what a task's text asks for, if that clearly suits agents; nothing else came with it."""
     if work.files or work.input:
         return None
-    made = goal.planned(work.text, house.suiting())
+    made = goal.planned(work.text, house.suiting(), house.kinds)
     if made is None:
         return None
+    if made == comparing.compared(work.text, house.kinds):
+        why = "its text names two things, which are worked on first and then compared"
+        return _sound(Planned(made, f"text:{comparing.RULE}", why), house.kinds)
     parts = f"{len(made.steps)} requests" if len(made.steps) > 1 else "one request"
     return _sound(Planned(made, f"text:{goal.RULE}", f"its text holds {parts}, each for whom it suits best"), house.kinds)
 
@@ -96,8 +110,9 @@ def _asked(asked: Any, work: Work, shapes: Sequence[Shape], kinds: Collection[st
     return _sound(Planned(given, "given", "whoever asked brought it along"), kinds)
 
 
-async def _said(work: Work, kinds: Collection[str], language: Language, local: bool) -> Planned:
+async def _said(work: Work, house: House, language: Language, local: bool) -> Planned:
     """Ask a language model for a plan, and take it only if it is one."""
+    kinds = house.kinds
     ask = Ask(
         messages=(Message("system", sketch.told(kinds)), Message("user", sketch.asked(work))),
         deadline=work.deadline,
@@ -110,9 +125,8 @@ async def _said(work: Work, kinds: Collection[str], language: Language, local: b
     )
     said = await language.complete(ask)
     if said.backend == LOCAL and not local:
-        raise AgentFailed(
-            "no_plan", f"nothing that came with it fits a shape, and {said.model}, the model here, plans nothing rightly"
-        )
+        undone = await asyncio.to_thread(_undone, work, house) or "nothing that came with it fits a shape"
+        raise AgentFailed("no_plan", f"{undone}, and {said.model}, the model here, plans nothing rightly")
     if said.data == {"steps": []}:
         raise AgentFailed("no_plan", f"{said.model} says that no agent here can do it")
     try:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agents.front.words import output_text
+from agents.told import passed_on
 from events.answer import RequestRefused
 from events.plan import Plan, PlanOutcome, PlanStep, StepOutcome
 from events.task import AgentChosen, AttemptEnded, FileRef, TaskEnded, TaskSubmitted
@@ -192,5 +192,5 @@ def known(standing: Standing, outputs: Mapping[str, Any]) -> dict[str, Any]:
     brief = standing.brief
     files = [{"name": one.name, "media_type": one.media_type, "sha256": one.sha256, "size": one.size} for one in brief.files]
     task = {"text": brief.text, "input": brief.input, "files": files}
-    said = {name: {"output": output, "said": output_text(output)} for name, output in outputs.items()}
+    said = {name: {"output": output, "said": passed_on(output)} for name, output in outputs.items()}
     return {"task": task, **said}

@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 from msgspec.structs import replace
 
+from agents import told
 from agents.catalog import build
 from agents.errors import AgentFailed
 from agents.front import decide, words
@@ -62,7 +63,7 @@ class Talk:
     def __init__(self, mind: Mind, specs: Sequence[AgentSpec], toolbox: Toolbox) -> None:
         self._mind, self._specs, self._toolbox = mind, specs, toolbox
         self._agents = [
-            Agent(one.id, one.description, one.skills, tuple((one.inputs or {}).get("required", ())), one.examples)
+            Agent(one.id, one.description, one.skills, tuple((one.inputs or {}).get("required", ())), one.examples, one)
             for one in specs
         ]
         self._before: Before | None = None
@@ -127,7 +128,7 @@ class Talk:
             self._before = Before(errand.text, errand.kind, "")
             return "task", "", True
         value = result.output.get("value") if isinstance(result.output, dict) else None
-        answer = words.output_text(result.output)
+        answer = told.said(result.output)
         self._before = Before(errand.text, errand.kind, answer, value if isinstance(value, str) else None)
         return "task", answer, False
 

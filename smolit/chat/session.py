@@ -103,7 +103,7 @@ class Chat:
     def attach(self, path: Path) -> dict[str, Any]:
         """Let a file go with the next turn; raises UsageInvalid."""
         try:
-            content = path.read_bytes()
+            content = path.expanduser().read_bytes()
         except OSError as error:
             raise UsageInvalid(f"{path} cannot be read: {error.strerror}") from error
         if len(content) > MOST_FILE_BYTES:

@@ -19,6 +19,7 @@ from smolit.client import Ask
 from smolit.errors import NothingFound, UsageInvalid
 
 _LAG_S = 30.0
+HEAD = "# Conversation "  # what a saved one begins with
 Answer = list[str]  # lines for people
 HELP = (
     ("/help", "what can be typed"),
@@ -184,9 +185,9 @@ class Speaker:
         if not rest:
             raise UsageInvalid("/save FILE: say where to")
         said = [f"**{_who(row)}**: {row.text or '(forgotten)'}\n" for row in await self._thread()]
-        whole = "\n".join([f"# Conversation {self._chat.conversation_id}\n", *said])
+        whole = "\n".join([f"{HEAD}{self._chat.conversation_id}\n", *said])
         try:
-            await asyncio.to_thread(Path(rest).write_text, whole, "utf-8")
+            await asyncio.to_thread(saved, Path(rest), whole)
         except OSError as error:
             raise UsageInvalid(f"{rest} cannot be written: {error.strerror}") from error
         return [f"{len(said)} messages are in {rest}"]
@@ -200,6 +201,16 @@ class Speaker:
     async def _new(self, _rest: str) -> Answer:
         self._chat.begin_anew()
         return [f"conversation {self._chat.conversation_id}"]
+
+
+def saved(path: Path, whole: str) -> None:
+    """Write a conversation over one that was saved there before, and over nothing else; raises UsageInvalid, OSError."""
+    path = path.expanduser()
+    if path.exists():
+        with path.open("rb") as there:
+            if (begins := there.read(len(HEAD))) and begins != HEAD.encode():
+                raise UsageInvalid(f"{path} is there and holds no conversation; say another name")
+    path.write_text(whole, "utf-8")
 
 
 def _speaker(reply: Reply) -> str:

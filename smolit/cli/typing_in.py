@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
 
+_PASTE_OFF = "\x1b[?2004l"  # the line editor turns it on, and off only where a line is ended
+
 
 async def typed() -> AsyncIterator[str]:
     """Yield what is typed until the end; a terminal gets a prompt. Bytes that are no text become replacement characters."""
@@ -60,11 +62,15 @@ def _as_it_was() -> Iterator[None]:
     if not sys.stdin.isatty():
         yield
         return
-    import readline  # noqa: F401 it lets `input` edit lines and go back to earlier ones
+    import readline  # it lets `input` edit lines and go back to earlier ones
     import termios
 
+    readline.parse_and_bind("set enable-bracketed-paste on")  # Python turns it off; several pasted lines are one turn with it
     before = termios.tcgetattr(sys.stdin)
     try:
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        if sys.stdout.isatty():
+            sys.stdout.write(_PASTE_OFF)
+            sys.stdout.flush()

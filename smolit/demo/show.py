@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from agents.told import said
 from events.task import AgentChosen, Candidate
 from smolit.demo.local_work import Done
 from smolit.demo.report import Figure, Report
@@ -118,7 +119,7 @@ def done_here(done: Sequence[Done]) -> Table:
     """Return what the two local agents made of their tasks."""
     shown = Table("task", "agent", "outcome", "output", title="\nWork done here, nothing recorded", title_justify="left")
     for one in done:
-        shown.add_row(one.text, one.agent or "", one.outcome, str(one.output))
+        shown.add_row(one.text, one.agent or "", one.outcome, escape(said(one.output)))
     return shown
 
 

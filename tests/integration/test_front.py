@@ -223,6 +223,55 @@ async def test_a_front_that_dies_in_a_turn_is_followed_by_one_that_asks_for_the_
     assert here.counts["front.lost_lease"] == 1
 
 
+async def test_an_agents_mail_is_done_under_its_own_key(namespace: Namespace, tmp_path: Path) -> None:
+    """What is asked is a task for that agent alone; an update asks for nothing; mail for nobody here stays where it is."""
+    house = House()
+    async with hall(namespace) as here:
+        agent = await front(here, tmp_path, house)
+        key = Keyring(tmp_path / "keys", b"secret").key(TENANT, "arithmetic")
+        await sender_key.put(here.connection, sender_key.KeyRow(TENANT, "arithmetic", key.name, key.public, Scope(), None, None))
+        mail = (("query", "arithmetic"), ("handoff", "arithmetic"), ("update", "arithmetic"), ("query", "stranger"))
+        for number, (kind, to) in enumerate(mail):
+            one = letter(f"m{number}", text="What is 12 * 7?", kind=kind, recipient=to)
+            await here.read(type(here.log)(NAMES).add(sent_now(one)).records)
+        taken = await agent.take_for_agents("w1", 8)
+        for one in taken:
+            await agent.answer(one)
+        answers = [one.letter for one in await here.told(MessageSent) if isinstance(one, MessageSent)]
+        ends = [one for one in await here.told(MessageSettled) if isinstance(one, MessageSettled)]
+        left = await mailbox.waiting(here.connection, FRONT)
+
+    assert [one.letter.message_id for one in taken] == ["m0", "m1", "m2"]
+    assert [(one.sender, one.key_id, one.text, one.in_reply_to) for one in answers] == [
+        ("arithmetic", key.name, "84", "m0"),
+        ("arithmetic", key.name, "84", "m1"),
+    ]
+    assert [(one.recipient, one.outcome) for one in ends] == [("arithmetic", "handled")] * 3
+    assert [request.agent for request, _ in house.asked if isinstance(request, SubmitTask)] == ["arithmetic"] * 2
+    assert [one.recipient for one in left] == ["stranger"]
+
+
+async def test_a_task_that_fails_is_an_agents_error_and_what_is_no_task_is_none(namespace: Namespace, tmp_path: Path) -> None:
+    """The reason stands in the answer; an empty text asks nothing of the house; no key of ours, no answer in its name."""
+    house = House()
+    house.ends = lambda: Ended("failed", "arithmetic", None, None, "not_arithmetic", "there is no expression")
+    async with hall(namespace) as here:
+        agent = await front(here, tmp_path, house)
+        ring = Keyring(tmp_path / "keys", b"secret")
+        key = ring.key(TENANT, "arithmetic")
+        await sender_key.put(here.connection, sender_key.KeyRow(TENANT, "arithmetic", key.name, key.public, Scope(), None, None))
+        for name, text in (("m1", "Hello?"), ("m2", "")):
+            one = letter(name, text=text, kind="query", recipient="arithmetic")
+            await here.read(type(here.log)(NAMES).add(sent_now(one)).records)
+        for taken in await agent.take_for_agents("w1", 8):
+            await agent.answer(taken)
+        answers = [one.letter for one in await here.told(MessageSent) if isinstance(one, MessageSent)]
+
+    assert [(one.kind, one.body["reason"]) for one in answers] == [("error", "not_arithmetic"), ("error", "bad_task")]
+    assert answers[0].text == "there is no expression"
+    assert len(house.asked) == 1
+
+
 class Teller(Parrot):
     """A language model that says its answer in pieces, and may break off in the middle."""
 

@@ -13,7 +13,7 @@ from agents.answering import Eyes, candidates
 from agents.catalog import build
 from agents.errors import AgentFailed
 from agents.pipeline import Effects, Result, Toolbox, Work
-from agents.pipelines.answer import NOT_KNOWN, is_grounded
+from agents.pipelines.answer import NOT_KNOWN, PHRASE, is_grounded, unmarked
 from agents.port import Ask, Language, Passage, Said
 from agents.tools.house import tools_of
 from agents.vectors import Encoders
@@ -60,7 +60,9 @@ async def answer(question: str, shelf: Shelf, language: Language | None = None, 
     recorded = lambda path: Outcomes.load(path.parent, path.name)  # noqa: E731 nothing is recorded here
     encoders = Encoders(Path("nowhere"))
     async with httpx.AsyncClient(trust_env=False) as http:
-        toolbox = Toolbox(Path(), frozenset(), http, recorded, shelf=shelf, encoders=encoders, language=language)
+        toolbox = Toolbox(
+            Path(), frozenset(), http, recorded, shelf=shelf, encoders=encoders, language=language, clock=lambda: moment(0)
+        )
         spec = AgentSpec("a", "d", ("s",), "answer", {"encoder": "static", "sure": 0.4}, knowledge=("docs", "law@secret"))
         work = Work("t", "task", 1, "a", None, question, given, moment(0) + timedelta(hours=1), spec=spec)
         return await build(spec, toolbox).run(work, NoEffects(), perf_counter)
@@ -122,6 +124,7 @@ async def test_a_model_may_phrase_an_answer_and_add_nothing() -> None:
     assert (kept["answer"], kept["phrased_by"]) == ("It needs 24 volts.", None)
     assert phrased["citations"] == kept["citations"]
     assert "Ignore" not in fair.asked[0].messages[0].content
+    assert fair.asked[0].deadline == moment(0) + PHRASE  # what the document says is not lost for a slow model's words
 
 
 def test_words_from_nowhere_are_not_grounded() -> None:
@@ -156,3 +159,16 @@ async def test_the_tool_searches_what_the_agent_is_granted() -> None:
 
     assert [(one["document_id"], one["chunk"]) for one in found["passages"]] == [("d-1", 0)]
     assert "knowledge_search" not in without
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("Say **sixty days** and **no more**.", "Say sixty days and no more."),
+        ("2 ** 3 ** 4 and a**b**c stay", "2 ** 3 ** 4 and a**b**c stay"),
+        ("`__init__` and *one* stay", "`__init__` and *one* stay"),
+    ],
+)
+def test_an_answer_has_no_marks_of_bold_words(text: str, plain: str) -> None:
+    """Powers are none."""
+    assert unmarked(text) == plain

@@ -1,5 +1,6 @@
 """The front agent's mind: task or talk, what is remembered, what is missing, and what a model is given."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 from agents.context import Part, choose, counter, cut
 from agents.front import words
 from agents.front.asked import asks_memory, direct_answer
+from agents.front.brought import text_of
 from agents.front.decide import AskBack, Do, Helper, Leave, Note, Recall, Talk, Turn, decide, nobody
 from agents.front.remember import told
+from agents.front.shown import shown
 from agents.front.sort import Sorted, Sorter, labelled
 from agents.front.summary import summary
 from bench.agents.front import DATA, measure
@@ -17,6 +20,7 @@ from learning.hashed import HashedEncoder
 
 CALCULATOR = Helper("arithmetic", "Calculates numbers. Rechnet.", ("arithmetic",), 0.5)
 RECORDED = Helper("mixtral", "Recorded answers", ("question",), 0.9, ("prompt_id",))
+GEOCODER = Helper("geocoder", "Finds a place", ("place",), 0.9, ("city",), asks={"city": "The town that is looked for."})
 TASK, TALK = Sorted("task", 0.9), Sorted("talk", 0.1)
 
 
@@ -97,13 +101,75 @@ def test_what_is_missing_is_asked_for_and_then_the_task_goes_on() -> None:
 
 def test_an_agent_that_lacks_its_input_is_not_who_the_task_is_for() -> None:
     """Alone it is asked for; beside one that can, it is passed over."""
-    alone = decide(turn("Who wrote Faust?", helpers=(RECORDED,)))
+    alone = decide(turn("Where is it?", helpers=(GEOCODER,)))
 
     assert isinstance(alone, AskBack)
-    assert alone.missing == ("prompt_id",)
-    told = turn("mmlu-7", TALK, helpers=(RECORDED,), pending="Who wrote Faust?", missing=alone.missing)
-    assert decide(told) == Do("Who wrote Faust?", "question", {"prompt_id": "mmlu-7"})
-    assert decide(turn("What is 2 + 3?", helpers=(RECORDED, CALCULATOR))) == Do("What is 2 + 3?", "arithmetic")
+    assert alone.missing == ("city",)
+    assert "city (The town that is looked for)" in alone.question
+    told = turn("Oslo", TALK, helpers=(GEOCODER,), pending="Where is it?", missing=alone.missing)
+    assert decide(told) == Do("Where is it?", "place", {"city": "Oslo"})
+    assert decide(turn("What is 2 + 3?", helpers=(GEOCODER, CALCULATOR))) == Do("What is 2 + 3?", "arithmetic")
+
+
+def test_nobody_is_asked_for_a_field_that_is_for_programs() -> None:
+    """What the spec does not describe no person can know; whoever needs it is not named as somebody to turn to."""
+    assert decide(turn("Who wrote Faust?", helpers=(RECORDED,))) == Do("Who wrote Faust?", None)
+    assert "mixtral" not in nobody("Who wrote Faust?", (RECORDED, CALCULATOR)).question
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "kind"),
+    [
+        ("What is the sum of revenue?", ("text/csv",), "table"),
+        ("Forecast the next three months", ("text/csv",), "forecast"),
+        ("Summarize this", ("application/pdf",), "team"),
+        ("Which names are mentioned in this letter?", ("image/png",), "team"),
+        ("Read this scan", ("image/png",), "ocr"),
+        ("Summarize this", ("text/plain",), "summary"),
+    ],
+)
+def test_files_say_whose_task_it_is(text: str, files: tuple[str, ...], kind: str) -> None:
+    """A table goes to who asks tables, a scan is read before anything else is done with it, a text is what it says."""
+    kinds = ("arithmetic", "table", "forecast", "summary", "entities", "ocr", "team")
+    helpers = tuple(Helper(one, one, (one,), 0.1) for one in kinds)
+
+    done = decide(turn(text, files=len(files), media=files, helpers=helpers, splits="team"))
+
+    assert isinstance(done, Do)
+    assert done.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("content", "media", "read"),
+    [
+        ("Grüße 🙂".encode(), "text/plain", "Grüße 🙂"),
+        (b"\xff\xfe", "text/plain", None),
+        (b"a,b", "text/csv", None),
+        (b" ", "text/markdown", None),
+    ],
+)
+def test_a_text_file_is_read_as_text(content: bytes, media: str, read: str | None) -> None:
+    """Tables are not, nor what is no text."""
+    assert text_of([{"media_type": media, "content": base64.b64encode(content).decode()}]) == read
+    assert text_of([{"media_type": "text/plain", "content": "%"}]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "material"),
+    [
+        ("Summarize the following text:\nThe loan has instalments of 5 percent over 24 months.", "summary", "The loan has"),
+        ('What is the sentiment of "a bad product"', "sentiment", "a bad product"),
+        ("What is the sentiment of 'a bad product'?", "sentiment", None),
+    ],
+)
+def test_what_is_asked_says_the_kind_and_what_it_is_about_stands_apart(text: str, kind: str, material: str | None) -> None:
+    """Words of the material are no signs, and the request is no part of what is worked on."""
+    seen = shown(text)
+
+    assert seen is not None
+    assert (seen.kind, seen.missing) == (kind, None)
+    assert (seen.material or "").startswith(material or "")
+    assert material is not None or seen.material is None
 
 
 def test_what_is_near_to_nobody_is_for_an_assistant_or_asked_back() -> None:
@@ -171,12 +237,3 @@ def test_a_summary_keeps_what_is_said_most() -> None:
     said = ["The train leaves at six.", "Birds sing.", "The train to Rome leaves late.", "We take the train that leaves late."]
 
     assert summary(said, 13, count) == "The train to Rome leaves late. We take the train that leaves late."
-
-
-def test_outputs_read_as_people_read_them() -> None:
-    """One value bare, everything else whole."""
-    assert [words.output_text(one) for one in ("x", {"value": "84"}, {"label": "good", "score": 1})] == [
-        "x",
-        "84",
-        '{"label":"good","score":1}',
-    ]
