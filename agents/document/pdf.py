@@ -51,13 +51,13 @@ def _pages(pdf: Any) -> Iterator[str]:
         if scanned >= MOST_READ:
             raise DocumentUnreadable("too_long", f"it has more than {MOST_READ} pages or pictures without a text layer")
         scanned += 1
-        yield text_of_picture(page.render(scale=_SCALE).to_numpy())
+        yield text_of_picture(page.render(scale=_SCALE).to_pil())
 
 
 def _pictures(page: Any) -> Iterator[Any]:
-    """Yield the pixels of the pictures on a page that are large enough for text."""
+    """Yield the pictures on a page that are large enough for text."""
     from pypdfium2 import raw
 
     for one in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=_DEEP):
         if is_worth_reading(*one.get_px_size()):
-            yield one.get_bitmap(render=False).to_numpy()
+            yield one.get_bitmap(render=False).to_pil()

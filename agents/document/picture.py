@@ -1,6 +1,5 @@
-"""The text of a picture: RapidOCR's lines in reading order. Source: https://github.com/RapidAI/RapidOCR."""
+"""The text of a picture in a document: the rows that the recognizer of `agents/reading` finds."""
 
-from functools import cache
 from typing import Any
 
 from agents.document.errors import DocumentUnreadable
@@ -11,20 +10,25 @@ _LEAST = (80, 24)  # pixels across and down of a picture with a word in it
 
 
 def text_of_picture(picture: Any) -> str:
-    """Return the lines in a picture (its bytes, or pixels as an array), top to bottom; empty where there are none.
+    """Return the rows in a picture (its bytes, or Pillow's image), top to bottom; empty where there are none.
 
     Raises:
-        DocumentUnreadable: it cannot be opened, or has too many pixels.
+        DocumentUnreadable: it cannot be opened, has too many pixels, or nobody is here to read it.
     """
+    from agents.errors import AgentFailed  # what reads brings numpy and models: only for whoever has a picture
+    from agents.reading.engine import Engine
+    from agents.reading.file import upright
+    from agents.reading.page import rows_of
+
     try:
-        if isinstance(picture, bytes):
-            _assert_small(picture)
-        found = _reader()(picture)
-    except DocumentUnreadable:
+        spots = Engine.load().read(upright(_opened(picture) if isinstance(picture, bytes) else picture))
+    except (DocumentUnreadable, MemoryError):
         raise
+    except AgentFailed as failure:
+        raise DocumentUnreadable(failure.reason, failure.detail) from failure
     except Exception as error:
         raise DocumentUnreadable("damaged", f"the picture cannot be read: {type(error).__name__}: {error}"[:200]) from error
-    return "\n".join(found.txts or ())
+    return "\n".join(line.text for line in rows_of(spots))
 
 
 def is_worth_reading(width: int, height: int) -> bool:
@@ -45,16 +49,13 @@ def size_of(content: bytes) -> tuple[int, int]:
         raise DocumentUnreadable("damaged", f"the picture cannot be read: {type(error).__name__}") from error
 
 
-def _assert_small(content: bytes) -> None:
-    """Refuse a picture that would not fit into memory."""
+def _opened(content: bytes) -> Any:
+    """Return the picture in bytes, unless it would not fit into memory."""
+    import io
+
+    from PIL import Image
+
     width, height = size_of(content)
     if width * height > MOST_PIXELS:
         raise DocumentUnreadable("bomb", f"it has {width} x {height} pixels; {MOST_PIXELS} are read")
-
-
-@cache
-def _reader() -> Any:
-    """Open the models, once in a process."""
-    from rapidocr import RapidOCR
-
-    return RapidOCR(params={"Global.log_level": "error"})
+    return Image.open(io.BytesIO(content))

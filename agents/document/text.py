@@ -13,6 +13,7 @@ from agents.document.errors import DocumentUnreadable
 from agents.document.kind import CSV, DOCX, HTML, IMAGES, MARKDOWN, PDF, TEXT, XLSX
 from agents.document.pdf import text_of_pdf
 from agents.document.picture import MOST_READ, is_worth_reading, size_of, text_of_picture
+from agents.document.unseen import is_shown, without_hidden_nodes, without_hidden_runs
 
 MOST_CHARS = 5_000_000
 MOST_UNPACKED = 200_000_000
@@ -62,6 +63,7 @@ def _html(content: bytes) -> str:
     for hidden in ("script", "style", "noscript", "template", "svg", "head > *:not(title)", "nav"):
         for node in tree.css(hidden):
             node.decompose()
+    without_hidden_nodes(tree)
     for level in range(1, 5):
         for node in tree.css(f"h{level}"):
             node.replace_with(f"\n\n{'#' * level} {node.text(strip=True)}\n\n")
@@ -123,6 +125,7 @@ def _docx(content: bytes) -> str:
     _assert_packed(content)
     try:
         document = docx.Document(io.BytesIO(content))
+        without_hidden_runs(document.element.body)
         pictures = _Pictures(document.part.related_parts)
         parts = document.iter_inner_content()
         return "\n\n".join(
@@ -175,7 +178,7 @@ def _xlsx(content: bytes) -> str:
     _assert_packed(content)
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        return "\n\n".join(f"# {sheet.title}\n\n{_table(list(_sheet(sheet)))}" for sheet in book.worksheets)
+        return "\n\n".join(f"# {sheet.title}\n\n{_table(list(_sheet(sheet)))}" for sheet in book.worksheets if is_shown(sheet))
     except DocumentUnreadable:
         raise
     except Exception as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.forecast.series import MOST, SeriesRefused, moment_of
-from agents.table.reading import TableRefused, plain, written
+from agents.table.reading import TableRefused, plain, pointed, written
 
 _LOOK = 20  # rows
 
@@ -29,15 +29,7 @@ def columns_of(content: bytes) -> dict[str, list[str]]:
     if odd is not None:
         raise SeriesRefused("no_table", f"line {odd} has another number of cells than the first line")
     cells = {name: [row[place].strip() for row in rows] for place, name in enumerate(how.columns)}
-    if not how.comma:
-        return cells
-    return {name: [pointed(cell) for cell in column] for name, column in cells.items()}
-
-
-def pointed(cell: str) -> str:
-    """Return a number with a decimal comma as one with a point; any other text as it is."""
-    changed = cell.replace(".", "").replace(",", ".")
-    return changed if number(changed) is not None else cell
+    return {name: [pointed(cell, how) for cell in column] for name, column in cells.items()}
 
 
 def number(cell: str) -> float | None:

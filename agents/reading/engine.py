@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.errors import AgentFailed
-from agents.reading.page import Spot
+from agents.reading.page import Point, Spot
+from agents.reading.turn import quarters, turned
 from learning.encoding import file_sha256
 from learning.once import once
 
@@ -56,9 +57,13 @@ class Engine:
         """Return what stands in an image, in no order that means anything."""
         with self._lock:
             found = self._recognizer(np.ascontiguousarray(image[:, :, ::-1]))  # it wants blue first
+            flips = self._recognizer.flips
         if found.txts is None or found.boxes is None:
             return []
-        return [_spot(box, text, score) for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True)]
+        boxes = [_corners(box) for box in found.boxes]
+        times = quarters(boxes, flips)
+        spots = map(Spot, boxes, found.txts, map(float, found.scores))
+        return [turned(spot, times) for spot in spots]
 
 
 def _open() -> Engine:
@@ -68,7 +73,26 @@ def _open() -> Engine:
     except ImportError as error:
         raise AgentFailed("model_missing", f"rapidocr is not installed ({error}); `make install` brings it") from error
     folder = Path(rapidocr.__file__).parent / "models"
-    return Engine(rapidocr.RapidOCR(params={**_QUIET, **_checked(folder)}))
+    return Engine(_watched(rapidocr.RapidOCR)(params={**_QUIET, **_checked(folder)}))
+
+
+def _watched(recognizer: Any) -> Any:
+    """Return the recognizer's class, made to remember which of the lines of its last image were upside down."""
+
+    class Watched(recognizer):  # type: ignore[misc]
+        """Remembers of each line how many times as long as high it was cut out, and whether it was upside down."""
+
+        flips: tuple[tuple[float, bool], ...] = ()
+
+        def cls_and_rotate(self, img: Any) -> Any:
+            """Turn lines, and remember."""
+            upright, found = super().cls_and_rotate(img)
+            self.flips = tuple(
+                (one.shape[1] / one.shape[0], label == "180") for one, (label, _) in zip(img, found.cls_res, strict=True)
+            )
+            return upright, found
+
+    return Watched
 
 
 _loaded = once(_open)
@@ -83,6 +107,6 @@ def _checked(folder: Path) -> dict[str, str]:
     return {f"{part}.model_path": str(folder / name) for part, (name, _) in _MODELS.items()}
 
 
-def _spot(box: Any, text: str, score: float) -> Spot:
+def _corners(box: Any) -> tuple[Point, Point, Point, Point]:
     first, second, third, fourth = ((float(x), float(y)) for x, y in box)
-    return Spot((first, second, third, fourth), text, float(score))
+    return first, second, third, fourth

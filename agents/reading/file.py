@@ -64,24 +64,24 @@ def _pictures(name: str, content: bytes, limits: Limits) -> Iterator[Image]:
                 opened.seek(number)
                 if opened.width * opened.height > _MOST_PIXELS:
                     raise AgentFailed("image_too_large", f"{name} has {opened.width} x {opened.height} pixels")
-                yield _plain(opened)
+                yield upright(opened)
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
         raise AgentFailed("image_too_large", f"{name} is larger than {_MOST_PIXELS} pixels") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
         raise AgentFailed("not_an_image", f"{name} cannot be read as an image: {error}") from error
 
 
-def _plain(opened: Any) -> Image:
-    """Return a picture upright, on white, in three colours and of a size that is worth reading."""
+def upright(opened: Any) -> Image:
+    """Return a picture as its camera held it, on white, in three colours and of a size that is worth reading."""
     from PIL import Image as Pillow
     from PIL import ImageOps
 
-    upright = ImageOps.exif_transpose(opened)
-    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-        upright = Pillow.alpha_composite(Pillow.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
-    upright = upright.convert("RGB")
-    upright.thumbnail((_LONG_SIDE, _LONG_SIDE))
-    return np.asarray(upright, dtype=np.uint8)
+    picture = ImageOps.exif_transpose(opened)
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        picture = Pillow.alpha_composite(Pillow.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
+    picture = picture.convert("RGB")
+    picture.thumbnail((_LONG_SIDE, _LONG_SIDE))
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def _pdf(name: str, content: bytes, recognizer: Recognizer, limits: Limits) -> Iterator[Page]:

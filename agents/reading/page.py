@@ -12,10 +12,11 @@ Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of the page as it was read
 
 _SAME_ROW = 0.5  # of the smaller height must overlap
+_QUARTER = math.pi / 2
 
 
 class Spot(Struct, frozen=True):
-    """What a detector found: four corners clockwise from the upper left, text, and how sure the recognizer is (0 to 1)."""
+    """What a detector found: four corners clockwise from where its first letter begins, text, and how sure it is (0 to 1)."""
 
     corners: tuple[Point, Point, Point, Point]
     text: str
@@ -72,9 +73,12 @@ def rows_of(spots: Sequence[Spot]) -> list[Line]:
 
 
 def skew_of(spots: Sequence[Spot]) -> float:
-    """Return the angle of the lines in radians, clockwise; of spots as wide as a few characters at least."""
+    """Return the angle of the lines in radians, clockwise, up to a whole turn; of spots as wide as a few characters at least."""
     angles = [_angle(spot) for spot in spots if _width(spot) >= 3 * _height(spot)]
-    return statistics.median(angles) if angles else 0.0
+    if not angles:
+        return 0.0
+    quarter = statistics.mode(round(angle / _QUARTER) % 4 for angle in angles) * _QUARTER
+    return quarter + statistics.median(math.remainder(angle - quarter, math.tau) for angle in angles)
 
 
 def _angle(spot: Spot) -> float:

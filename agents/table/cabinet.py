@@ -152,9 +152,10 @@ def _source(path: Path, how: Written) -> str:
     """Return the call that reads a file; only names that we made or quoted go in."""
     listed = ", ".join(text(name) for name in how.columns)
     decimal_sign = "," if how.comma else "."
+    thousands = f"thousands = '{how.thousands}', " if how.thousands else ""
     return (
         f"read_csv({text(str(path))}, header = true, names = [{listed}], delim = {text(how.separator)}, quote = '\"', "
-        f"escape = '\"', decimal_separator = '{decimal_sign}', sample_size = 100000, "
+        f"escape = '\"', decimal_separator = '{decimal_sign}', {thousands}sample_size = 100000, "
         "max_line_size = 4194304)"
     )
 

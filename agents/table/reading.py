@@ -17,6 +17,12 @@ _SEPARATORS = ",;\t|"
 _LINES = 200
 _DECIMAL_COMMA = re.compile(r"-?\d{1,3}(?:\.\d{3})+(?:,\d+)?|-?\d+,\d+")
 _DECIMAL_POINT = re.compile(r"-?\d+\.\d+")
+_GROUPED = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+# Thousands set apart, by the sign that does it: what shows it, and what would be read as another number if it were so.
+_GROUPS = {
+    ".": (re.compile(r"-?\d{1,3}(?:\.\d{3})+,\d+"), re.compile(rb"(?:^|[;\t|\"\n]) *-?\d+\.(?:\d{1,2}|\d{4,})(?![\d.])")),
+    ",": (re.compile(r"-?\d{1,3}(?:,\d{3})+\.\d+"), re.compile(rb"(?:^|[;\t|\"\n]) *-?\d+,(?:\d{1,2}|\d{4,})(?![\d,])")),
+}
 
 
 class TableRefused(Exception):
@@ -28,12 +34,13 @@ class TableRefused(Exception):
 
 
 class Written(Struct, frozen=True):
-    """How a file is written. `columns` are unique names, in order; `comma`: decimals have commas."""
+    """How a file is written. `columns` are unique names, in order; `comma`: decimals have commas; `thousands`: their sign."""
 
     encoding: str
     separator: str
     columns: tuple[str, ...]
     comma: bool
+    thousands: str = ""
 
 
 def written(content: bytes) -> Written:
@@ -53,7 +60,17 @@ def written(content: bytes) -> Written:
         raise TableRefused("empty", "the file holds no table")
     if len(rows[0]) > MOST_COLUMNS:
         raise TableRefused("too_wide", f"the table has more than {MOST_COLUMNS} columns")
-    return Written(encoding, separator, names(rows[0]), separator != "," and _has_commas(rows[1:]))
+    comma = separator != "," and _has_commas(rows[1:])
+    return Written(
+        encoding, separator, names(rows[0]), comma, _thousands("." if comma else ",", rows[1:], plain(content, encoding))
+    )
+
+
+def pointed(cell: str, how: Written) -> str:
+    """Return a number as one with a decimal point and without thousands' signs; any other text, a date say, as it is."""
+    if how.comma:
+        return cell.replace(".", "").replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
+    return cell.replace(",", "") if how.thousands and _GROUPED.fullmatch(cell) else cell
 
 
 def encoding_of(content: bytes) -> str:
@@ -109,6 +126,13 @@ def _has_commas(rows: Sequence[Sequence[str]]) -> bool:
     cells = [cell.strip() for row in rows for cell in row]
     commas = sum(_DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells)
     return commas > sum(_DECIMAL_POINT.fullmatch(cell) is not None for cell in cells)
+
+
+def _thousands(sign: str, rows: Sequence[Sequence[str]], content: bytes) -> str:
+    """Return the sign if it sets thousands apart in some cell of the head, and stands in no other number of the file."""
+    shows, denies = _GROUPS[sign]
+    shown = any(shows.fullmatch(cell.strip()) for row in rows for cell in row)
+    return sign if shown and not denies.search(content) else ""
 
 
 def names(header: Sequence[str]) -> tuple[str, ...]:

@@ -179,6 +179,19 @@ def test_origins_leave_a_whole_horizon_and_refuse_what_is_too_short() -> None:
 CSV = "month;sales\n" + "".join(f"{month};{value:.2f}\n".replace(".", ",") for month, value in zip(MONTHS, WAVE, strict=True))
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["Datum;Umsatz\n14.03.2031;1.234,50\n15.03.2031;2,5\n", 'Datum,Umsatz\n14.03.2031,"1,234.50"\n15.03.2031,2.5\n'],
+    ids=["decimal commas", "decimal points"],
+)
+def test_a_day_is_no_number_and_thousands_are_none_of_its_value(content: str) -> None:
+    """Days with points stay text beside numbers with decimal commas; signs that part thousands go."""
+    columns = columns_of(content.encode())
+
+    assert columns["Datum"] == ["14.03.2031", "15.03.2031"]
+    assert series_in(columns, None, None)[0] == [1234.5, 2.5]
+
+
 def test_a_file_with_decimal_commas_becomes_a_series() -> None:
     """Dates and numbers are found by what they look like."""
     values, dates = series_in(columns_of(CSV.encode("cp1252")), None, None)

@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
 
 from agents.catalog import build
 from agents.errors import AgentFailed
@@ -19,6 +20,7 @@ from agents.pipeline import Effect, Result, Toolbox, Work
 from agents.reading.engine import Engine, Image
 from agents.reading.file import Limits, read_file
 from agents.reading.page import Spot, confidence_of, rows_of, skew_of
+from agents.reading.turn import quarters, turned
 from bench.agents.invoice import drawn, invoice, worn
 from bench.agents.ocr import judged, plain_rows
 from events.agent import AgentSpec
@@ -89,6 +91,54 @@ def test_columns_of_a_page_that_lies_askew_are_read_as_rows(degrees: float) -> N
 
     assert [line.text for line in rows_of(spots)] == ["Total 12.50", "Net 10.50"]
     assert skew_of(spots) == pytest.approx(math.radians(degrees), abs=1e-6)
+
+
+@pytest.mark.parametrize("degrees", [90, 93, 178, 180, 182, 270, 268])
+def test_a_page_that_lies_sideways_or_upside_down_is_read_from_its_top(degrees: float) -> None:
+    """Corners begin where the text does; however the page lies, rows come as they would on one that stands."""
+    spots = [spot(text, x, y, math.radians(degrees)) for text, x, y in WORDS]
+
+    assert [line.text for line in rows_of(spots[::-1])] == ["Total 12.50", "Net 10.50"]
+
+
+@pytest.mark.parametrize(
+    ("standing", "flipped", "times"), [(False, False, 0), (True, False, 1), (False, True, 2), (True, True, 3)]
+)
+def test_most_long_lines_tell_how_a_page_lies(standing: bool, flipped: bool, times: int) -> None:
+    """A single letter, and a line that was taken the wrong way, change nothing."""
+    across, down = (20.0, 300.0) if standing else (300.0, 20.0)
+    box = ((0.0, 0.0), (across, 0.0), (across, down), (0.0, down))
+    letter = ((0.0, 0.0), (down, 0.0), (down, across), (0.0, across))
+
+    assert quarters([box, box, letter], [(15.0, flipped), (15.0, flipped), (4.0, not flipped), (1.0, not flipped)]) == times
+
+
+def test_corners_begin_where_the_text_does() -> None:
+    """On a page turned clockwise a line begins at the upper right."""
+    found = Spot(((0, 0), (20, 0), (20, 300), (0, 300)), "Total", 0.9)
+
+    assert turned(found, 1).corners == ((20, 0), (20, 300), (0, 300), (0, 0))
+    assert turned(found, 0) == found
+
+
+def test_a_page_with_nothing_long_is_taken_as_it_is() -> None:
+    """Neither letters nor nothing turn a page."""
+    assert quarters([], []) == 0
+    assert quarters([((0, 0), (10, 0), (10, 20), (0, 20))], [(0.5, True)]) == 0
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_the_real_recognizer_reads_a_page_that_was_put_in_the_wrong_way(degrees: int) -> None:
+    """Sideways or upside down, the rows come as they stand on the page."""
+    paper = Pillow.new("RGB", (700, 300), "white")
+    for row, text in enumerate(("Northwind Freight", "Invoice 2031-0042", "Total EUR 118.40")):
+        ImageDraw.Draw(paper).text((40, 30 + 80 * row), text, fill="black", font=ImageFont.load_default(40))
+    buffer = io.BytesIO()
+    paper.rotate(degrees, expand=True).save(buffer, "PNG")
+
+    (page,) = read_file("a.png", buffer.getvalue(), Engine.load(), Limits())
+
+    assert page.text.split("\n") == ["Northwind Freight", "Invoice 2031-0042", "Total EUR 118.40"]
 
 
 def test_the_baseline_of_the_bench_fails_where_it_should() -> None:

@@ -163,7 +163,15 @@ def test_answers_are_cut_and_say_so(cabinet: Cabinet) -> None:
 FILES: dict[str, tuple[bytes, list[Any]]] = {
     "commas": (b"a,b\n1,x\n2,y\n", [(1, "x"), (2, "y")]),
     "semicolons and decimal commas": ("a;b\n1,5;ä\n2,25;ö\n".encode(), [(1.5, "ä"), (2.25, "ö")]),
-    "thousands and decimal commas": (b"a;b\n1.500,5;x\n2,25;y\n", [("1.500,5", "x"), ("2,25", "y")]),
+    "thousands and decimal commas": (b"a;b\n1.500,5;x\n2,25;y\n", [(1500.5, "x"), (2.25, "y")]),
+    "thousands and decimal points": (b'a,b\n"1,500.5",x\n"2,000",y\n-7,z\n', [(1500.5, "x"), (2000.0, "y"), (-7.0, "z")]),
+    "points that part no thousands": (b"a;b\n1.500,5;x\n2,25;1.5\n", [("1.500,5", "x"), ("2,25", "1.5")]),
+    "commas that part no thousands": (b'a,b\n"1,500.5",x\n"2,5",y\n', [("1,500.5", "x"), ("2,5", "y")]),
+    "points that part no thousands, in UTF-16": (
+        "a;b\n1.500,5;x\n2,25;1.5\n".encode("utf-16"),
+        [("1.500,5", "x"), ("2,25", "1.5")],
+    ),
+    "thousands and days": (b"a;b\n1.500,5;14.03.2031\n", [(1500.5, "2031-03-14")]),
     "tabs": (b"a\tb\n1\tx\n", [(1, "x")]),
     "a byte order mark": (b"\xef\xbb\xbfa,b\n1,x\n", [(1, "x")]),
     "Windows-1252": ("a,b\n1,Zürich\n".encode("cp1252"), [(1, "Zürich")]),
