@@ -117,6 +117,10 @@ class PartitionReader:
                 self._next[place] = position
             consumer.resume(TopicPartition(*place))
 
+    def leave(self, places: Iterable[Place]) -> None:
+        """Read these partitions no further, until `turn_to` names them; the others go on."""
+        self._connected().pause(*(TopicPartition(*place) for place in places))
+
     async def rest(self, seconds: float) -> None:
         """Let records gather: nothing is asked for meanwhile, not even ahead, so that the next fetch brings all of them."""
         consumer = self._connected()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import IdleInTransactionSessionTimeout, LockNotAvailable
 
 from projections.errors import RebuildRefused
 from store.postgres import Connection, connect
@@ -50,18 +50,18 @@ async def _own(connection: Connection) -> bool:
 
 
 async def patiently(act: Callable[[], Awaitable[T]]) -> T:
-    """Try until no reader is in the way.
+    """Try until no reader is in the way, and until what is done while a lock is held is done in time.
 
     Raises:
-        RebuildRefused: somebody reads without a pause.
+        RebuildRefused: somebody reads without a pause, or this machine is too busy.
     """
     end = time.monotonic() + _PATIENCE_S
     while True:
         try:
             return await act()
-        except LockNotAvailable as error:
+        except (LockNotAvailable, IdleInTransactionSessionTimeout) as error:
             if time.monotonic() > end:
-                raise RebuildRefused(
-                    f"somebody has held a lock for {_PATIENCE_S:.0f} s; try again, it goes on from here"
-                ) from error
+                locked = isinstance(error, LockNotAvailable)
+                why = "somebody has held a lock" if locked else "this machine was too busy to come level"
+                raise RebuildRefused(f"{why} for {_PATIENCE_S:.0f} s; the same words go on from here") from error
             await asyncio.sleep(_PAUSE_S)

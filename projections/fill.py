@@ -1,7 +1,7 @@
 """Filling a generation: the log is folded into it up to a mark, and no further."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -40,6 +40,23 @@ class Pace(Struct, frozen=True):
 Told = Callable[[Pace], None]
 
 
+class Before:
+    """A reader up to a mark in each partition: a partition that is there rests, however much its log goes on.
+
+    What lies behind a mark is not even worked out: while the serving generation is held still, that would be most of the work.
+    """
+
+    def __init__(self, reader: PartitionReader, marks: Mapping[Place, int]) -> None:
+        self._reader, self._marks = reader, marks
+
+    async def fetch(self, limit: int = 500, wait_ms: int = 200) -> list[Incoming]:
+        """Return the next records before the marks, in order within each partition; empty when there were none in time."""
+        records = await self._reader.fetch(limit, wait_ms)
+        ends = {(record.topic, record.partition): record.offset + 1 for record in records}
+        self._reader.leave([place for place, end in ends.items() if end >= self._marks.get(place, 0)])
+        return [record for record in records if record.offset < self._marks.get((record.topic, record.partition), 0)]
+
+
 class Filler:
     """Folds into one generation; its positions are durable, so whoever comes after a kill goes on from there."""
 
@@ -64,31 +81,25 @@ class Filler:
             GenerationMoved, Fenced: the generation is no longer ours to fill.
             LogChanged: the log ends before a mark.
         """
-        ahead = Ahead(Piecewise(self._reader), memory.prepare)
+        self._reader.turn_to(self._behind(marks))
+        ahead = Ahead(Piecewise(Before(self._reader, marks)), memory.prepare)
         try:
             await self._upto(marks, memory, ahead)
         finally:
             await ahead.forget()
 
     async def _upto(self, marks: Mapping[Place, int], memory: ProjectionFold, ahead: Ahead) -> None:
-        behind = self._behind(marks)
-        self._reader.turn_to(behind)
         heard, size = time.monotonic(), _FIRST
-        while behind:
+        while behind := self._behind(marks):
             begun = time.monotonic()
-            fetched = await ahead.fetch(size)
+            records = await ahead.fetch(size)
             size = min(2 * size, _BATCH)
-            wanted = _before(marks, fetched)
-            if wanted:
-                await apply_batch(self._fold, self.positions, wanted, memory.apply)
-                self._say(len(wanted), marks, begun)
+            if records:
+                await apply_batch(self._fold, self.positions, records, memory.apply)
+                self._say(len(records), marks, begun)
                 heard = time.monotonic()
             elif time.monotonic() - heard > _SILENCE_S:
                 raise LogChanged(f"the log ends before the mark: {sorted(behind)}")
-            behind = self._behind(marks)
-            if len(wanted) < len(fetched):
-                await ahead.forget()
-                self._reader.turn_to(behind)  # those that are there must not send us what nobody wants
 
     def _say(self, records: int, marks: Mapping[Place, int], begun: float) -> None:
         """Say how far we are, now that so many records more are folded."""
@@ -99,11 +110,3 @@ class Filler:
     def _behind(self, marks: Mapping[Place, int]) -> dict[Place, int]:
         """Return where we stand in each partition whose mark is ahead."""
         return {place: at for place, at in self.positions.items() if at < marks.get(place, 0)}
-
-
-def _before(marks: Mapping[Place, int], records: Sequence[Incoming]) -> Sequence[Incoming]:
-    """Return the records before the marks; nearly always all of them are, and what was worked out of them stays with them."""
-    ends = {(record.topic, record.partition): record.offset for record in records}
-    if all(end < marks.get(place, 0) for place, end in ends.items()):
-        return records
-    return [record for record in records if record.offset < marks.get((record.topic, record.partition), 0)]

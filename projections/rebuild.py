@@ -119,11 +119,7 @@ class _Work:
 
     async def together(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         """Hold the serving generation still, come level with it, and act in the transaction that holds it."""
-        holder = await connect(self.where.dsn, APPLICATION)
-        try:
-            return await patiently(lambda: self._level(holder, act))
-        finally:
-            await holder.close()
+        return await patiently(lambda: self._held(act))
 
     async def compare(self) -> tuple[ModelReport, ...]:
         """Compare every read model that this release did not change, in a snapshot in which both are at one place."""
@@ -148,14 +144,23 @@ class _Work:
         """Return where the serving generation stands."""
         return await generation.positions(self.connection, self.live.name)
 
+    async def _held(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do it once, on a connection of its own: Postgres ends one that held the serving generation for too long."""
+        holder = await connect(self.where.dsn, APPLICATION)
+        try:
+            return await self._level(holder, act)
+        finally:
+            await holder.close()
+
     async def _level(self, holder: Connection, act: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do it, or fail because somebody holds a lock."""
+        """Do it, or fail because somebody holds a lock, or because coming level took too long; what was folded stays folded."""
         async with holder.transaction():
             await holder.execute(f"set local lock_timeout = {_STEP_MS}")
             await holder.execute(f"set local idle_in_transaction_session_timeout = {_LEVEL_MS}")
             await generation.hold(holder, self.live.name)
             await holder.execute(f"set local lock_timeout = {LOCK_MS}")
             await self.fill(await self._marks())
+            await holder.execute("select")  # it is still ours, and held for as long again: what follows rests on that
             return await act(holder)
 
     async def _take_over(self, holder: Connection) -> None:

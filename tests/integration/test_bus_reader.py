@@ -1,6 +1,7 @@
 """Reading partitions of a real Kafka from positions of our own, and noticing when the log is another one."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import TopicPartition
@@ -86,6 +87,33 @@ async def test_a_reader_turned_back_reads_again_and_a_resting_partition_is_silen
             silent = await source.fetch(wait_ms=300)
 
     assert (first, again, silent) == (list(range(20)), list(range(5, 20)), [])
+
+
+async def test_a_partition_that_is_left_is_read_no_further_until_it_is_turned_to(kafka: str) -> None:
+    """Its records stay where they are; the other one goes on, and nothing of it is lost."""
+    async with kit.a_topic(kafka, partitions=2) as topic:
+        for key in range(8):
+            await kit.publish(kafka, kit.records(topic, 20, key=b"%d" % key))
+
+        async with kit.reader(kafka, {(topic, 0): 0, (topic, 1): 0}) as source:
+            left, other = (topic, 0), (topic, 1)
+            ends = await source.ends()
+            source.leave([left])
+            read = [record async for record in _up_to(source, ends[other])]
+            source.turn_to({left: 0})
+            later = [record async for record in _up_to(source, ends[left])]
+
+    assert min(ends[left], ends[other]) > 0
+    assert read == [(1, offset) for offset in range(ends[other])]
+    assert later == [(0, offset) for offset in range(ends[left])]
+
+
+async def _up_to(source: PartitionReader, count: int) -> AsyncIterator[tuple[int, int]]:
+    """Yield partition and offset of so many records."""
+    while count > 0:
+        for record in await source.fetch(limit=7):
+            count -= 1
+            yield record.partition, record.offset
 
 
 async def test_partitions_are_those_of_the_broker(kafka: str) -> None:

@@ -133,6 +133,53 @@ async def test_a_rebuild_that_is_killed_goes_on_where_it_was(namespace: Namespac
         assert [(one.name, one.state) for one in await generations(connection)] == [("g1", "retired"), ("g2", "serving")]
 
 
+async def test_killed_between_two_batches_it_goes_on_behind_the_first(namespace: Namespace) -> None:
+    """What was committed is not folded again, what was not is; in the end nothing is missing and nothing is there twice."""
+    async with _running(namespace), _connected(namespace) as connection:
+        await publish(namespace, [fact for number in range(260) for fact in life(f"more-{number}", at=number)])
+        await _caught_up(namespace, connection)
+        start, first, second = (_blocked(namespace, _HELD.format(name)) for name in ("g1", "g2", "g2"))
+        async with start as start_block, first as first_block, second as second_block, _child(namespace) as filling:
+            await start_block.take()
+            await _until(lambda: in_state(connection, "building"), lambda one: one is not None)
+            await first_block.take()
+            await start_block.release()
+            await _until(lambda: _count(connection, _STUCK), bool)
+            in_line = asyncio.create_task(second_block.take())
+            await _until(lambda: _count(connection, _IN_LINE), bool)
+            await first_block.release()
+            await in_line  # behind the first batch, before the last one
+            filling.kill()
+        filled = sum((await positions(connection, "g2")).values())
+        await publish(namespace, life("after the kill"))
+        await _caught_up(namespace, connection)
+        found = await rebuild(_where(namespace), ALL, _silent)
+        verified = await verify(namespace.kafka, namespace.postgres, Names(namespace.topic_prefix))
+
+        assert 0 < filled < len(FACTS) + 6 * 260
+        assert (found.generation, found.state, found.equal) == ("g2", "serving", True)
+        assert found.records == len(FACTS) + 6 * 261 - filled
+        assert verified.equal, [model for model in verified.models if not model.equal]
+
+
+async def test_coming_level_may_take_too_long_and_is_tried_again(namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine Postgres takes the serving generation's row away from the rebuild, so that live folding goes on."""
+    async with _running(namespace), _connected(namespace) as connection:
+        await rebuild(_where(namespace), Wanted("--all", switches=False), _silent)
+        await publish(namespace, life("later"))
+        await _caught_up(namespace, connection)
+        monkeypatch.setattr("projections.rebuild._LEVEL_MS", 200)
+        async with _blocked(namespace, _HELD.format("g2")) as block:
+            await block.take()
+            rebuilding = asyncio.ensure_future(rebuild(_where(namespace), ALL, _silent))
+            await _until(lambda: _count(connection, _STUCK), bool)
+            await asyncio.sleep(1.0)
+            await block.release()
+            found = await rebuilding
+
+        assert (found.generation, found.state, found.equal) == ("g2", "serving", True)
+
+
 async def test_a_changed_read_model_is_shipped_by_a_rebuild(namespace: Namespace) -> None:
     """Its new column stands in the stable view, for old facts and new ones; who folds the old release's way stops and says so."""
     changed = [_with_sizes() if one is TASK_FEATURES else one for one in PROJECTIONS]
@@ -302,6 +349,9 @@ _HELD = "select from ops.read_generation where name = '{}' for update"
 _STUCK = """
 select count(*) from pg_stat_activity
 where application_name = 'projection rebuild' and wait_event_type = 'Lock' and query like '%set_config%'"""
+_IN_LINE = (
+    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'select from ops.read_generation%'"
+)
 _SHUT_OUT = "select count(*) from pg_locks where not granted and mode = 'AccessExclusiveLock'"
 
 
