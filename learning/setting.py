@@ -11,10 +11,16 @@ def positive(policy: str, given: Mapping[str, float | str], may_be_zero: frozens
 
     Raises:
         InvalidPolicySetting: one of them is not; it names the policy and the setting.
-        ValueError: one of them is no number.
     """
-    found = {name: float(value) for name, value in given.items()}
+    found = {name: _number(policy, name, value) for name, value in given.items()}
     for name, value in found.items():
         if not (math.isfinite(value) and (value > 0.0 or (value == 0.0 and name in may_be_zero))):
             raise InvalidPolicySetting(f"{policy}: {name} must be a positive number, not {value!r}")
     return found
+
+
+def _number(policy: str, name: str, value: float | str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidPolicySetting(f"{policy}: {name} must be a number, not {value!r}") from error

@@ -11,7 +11,9 @@ import msgspec
 import typer
 
 from bench.make_sample import SAMPLE_SET
+from bench.selection.asking import asked, require_file, write
 from bench.selection.course import Course, Pass, replay
+from bench.selection.figure import figures, limits
 from bench.selection.learner import Entry, ours
 from bench.selection.peer import installed
 from bench.selection.report import Report, bound_rows, rows_of
@@ -20,7 +22,6 @@ from bench.selection.table import COLUMNS, cost_lines, drift_lines, lines
 from learning.encoders import Kind, open_encoder
 from learning.encoding import TextEncoder
 from smolit.cli import out
-from smolit.errors import UsageInvalid
 from smolit.settings import load_settings
 
 Mapper = Callable[[Iterable[Course], Iterable[Entry], Iterable[int]], Iterable[Pass]]
@@ -47,6 +48,7 @@ Jobs = Annotated[int, typer.Option(min=1, max=256, help="Replays at a time.")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write every figure as JSON.")]
 
 
+@asked
 def selection(
     data: Data = SAMPLE,
     name: Set = SAMPLE_SET,
@@ -66,10 +68,10 @@ def selection(
     json: Json = None,
 ) -> None:
     """Replay recorded outcomes through every policy, showing each only the scores it earned, and compare what they earn."""
-    if json is not None and not json.absolute().parent.is_dir():
-        raise UsageInvalid(f"there is no folder {json.parent} to write {json.name} to")
+    require_file(json)
     entries, missing = _entries(policy or [], peers)
     stream, test_rows, vectors = _parts(data, name, named(agents), test, hold_out, opened_with(features))
+    _require_enough(stream, name, calibrate)
     if domain:
         known = sorted(set(stream.domains))
         stream, test_rows = told_domains(stream, known), told_domains(test_rows, known)
@@ -77,8 +79,7 @@ def selection(
     passes = measure(course, entries, seeds, jobs)
     told = {"set": name, "vectors": vectors, "domain_told": domain, **_about(course, seeds)}
     report = Report(told, bound_rows(course), rows_of(passes, entries[0].label), tuple(missing))
-    if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(report, order="sorted"), indent=1) + b"\n")
+    write(json, {**figures(report, limits(course, seeds)), **msgspec.structs.asdict(report)})
     _show(report, course)
 
 
@@ -137,20 +138,28 @@ def _parts(
         rows = apart(stream, open_set(test, name, stream.agents, encoder)[0])
         if not rows.keys:
             raise RoutingInvalid(f"the set {name} in {test} holds no text that the stream does not hold, too")
+    return stream, rows, vectors
+
+
+def _require_enough(stream: Routing, name: str, calibrate: int) -> None:
+    """Refuse a stream of which nothing can be learned, and one that is shorter than its calibration."""
     if len(stream.keys) < 2:
         raise RoutingInvalid(f"the set {name} leaves {len(stream.keys)} texts to learn on")
-    return stream, rows, vectors
+    if calibrate > len(stream.keys):
+        raise RoutingInvalid(f"--calibrate {calibrate} is more than the {len(stream.keys)} texts that there are to learn on")
 
 
 def _about(course: Course, seeds: int) -> dict[str, object]:
     rewards = course.rewards(course.stream)
-    best = int(rewards.mean(axis=0).argmax())
+    best, clever = int(rewards.mean(axis=0).argmax()), int(course.stream.scores.mean(axis=0).argmax())
     return {
         "tasks": len(course.stream.keys),
         "test_tasks": len(course.test.keys),
         "agents": course.stream.agents,
         "best_agent": course.stream.agents[best],
-        "best_cost": float(course.stream.costs[:, best].mean()),
+        "best_score_agent": course.stream.agents[clever],
+        "best_score": float(course.stream.scores[:, clever].mean()),
+        "best_score_cost": float(course.stream.costs[:, clever].mean()),
         "seeds": seeds,
         "delay": course.delay,
         "calibrate": course.calibrate,
@@ -175,4 +184,4 @@ def _show(report: Report, course: Course) -> None:
     if course.drift:
         out.table(("learner", "500 before", "500 after", "last 500"), drift_lines(report))
     if course.costs:
-        out.table(("learner", "score", "of the best single's", "cost, of its"), cost_lines(report))
+        out.table(("learner", "score", f"of {about['best_score_agent']}'s", "cost, of its"), cost_lines(report))

@@ -34,6 +34,10 @@ class Course:
         dearest = float(self.stream.costs.mean(axis=0).max()) or 1.0
         return (1.0 - self.costs) * part.scores + self.costs * (1.0 - np.minimum(part.costs / dearest, 1.0))
 
+    def met(self, stream: Routing) -> Matrix:
+        """Return the rewards that are met on a stream in its order: with the best agent failing, where drift is asked for."""
+        return _drifted(self.rewards(stream)) if self.drift else self.rewards(stream)
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -79,7 +83,7 @@ def replay(course: Course, entry: Entry, seed: int) -> Pass:
     """Return what one learner earns in one order; the same seed gives every learner the same order, names and draws."""
     order = Order.of(seed, len(course.stream.keys), len(course.stream.agents))
     stream = course.stream.rows(order.rows)
-    rewards = _drifted(course.rewards(stream)) if course.drift else course.rewards(stream)
+    rewards = course.met(stream)
     world = World(rewards, order.columns, delay=course.delay, calibrate=course.calibrate)
     learner = learner_of(entry, course.stream, world.agents, seed)
     steps = list(walk(learner, world, stream, order))

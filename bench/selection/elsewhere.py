@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from bench.make_sample import SAMPLE_SET
+from bench.selection.asking import asked, require_file, write
 from bench.selection.command import SAMPLE, Agents, Data, Features, Json, Set, named, opened_with
 from bench.selection.course import Order, walk
 from bench.selection.report import START, Spread
@@ -23,7 +24,6 @@ from learning.policies import DEFAULT, create
 from learning.policies.joint_thompson import JointThompson
 from learning.policy import Policy
 from smolit.cli import out
-from smolit.errors import UsageInvalid
 
 NOTHING, LEVELS, ONE_SCOPE = "from nothing", "levels of the other scope", "both are one scope"
 
@@ -57,6 +57,7 @@ class Report(msgspec.Struct, frozen=True):
     rows: dict[str, Row]
 
 
+@asked
 def levels(
     data: Data = SAMPLE,
     name: Set = SAMPLE_SET,
@@ -69,8 +70,7 @@ def levels(
     json: Json = None,
 ) -> None:
     """Compare ways for a scope to start whose agents worked in another scope before, on tasks of other domains."""
-    if json is not None and not json.absolute().parent.is_dir():
-        raise UsageInvalid(f"there is no folder {json.parent} to write {json.name} to")
+    require_file(json)
     routing, vectors = open_set(data, name, named(agents), opened_with(features))
     found = []
     with out.progress(seeds) as shown:
@@ -88,8 +88,7 @@ def levels(
         "vectors": vectors,
     }
     report = Report(about, {way: _row([one[way] for one in found], [one[NOTHING] for one in found]) for way in found[0]})
-    if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(report, order="sorted"), indent=1) + b"\n")
+    write(json, report)
     told = f"{name}: {len(routing.agents)} agents, {seeds} orders from seed {first}, vectors {vectors}"
     out.line(f"{told}; differences in thousandths, +- half a 95 % interval")
     out.table(

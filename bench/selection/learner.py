@@ -43,13 +43,16 @@ def ours(asked: Sequence[str]) -> list[Entry]:
     network that somebody trained: `bench.network` measures it.
 
     Raises:
-        UnknownPolicy, InvalidPolicySetting: no such policy, or what follows its name is no JSON object.
+        UnknownPolicy, InvalidPolicySetting: no such policy, no such setting, or what follows its name is no JSON object.
     """
     default = Entry(f"{DEFAULT} (default)", DEFAULT)
     if not asked:
         names = [policy.name for policy in POLICIES if policy.name not in (DEFAULT, "fixed", "neural")]
         return [default, *(Entry(name, name) for name in names)]
-    return [default, *(entry for entry in map(_entry, asked) if (entry.kind, entry.settings) != (DEFAULT, {}))]
+    found = [entry for entry in map(_entry, asked) if (entry.kind, entry.settings) != (DEFAULT, {})]
+    for entry in found:
+        make(entry, 1)  # a setting that it does not have is told now, not after the default's replays
+    return [default, *{entry.label: entry for entry in found}.values()]
 
 
 def make(entry: Entry, width: int) -> Learner:

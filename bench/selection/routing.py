@@ -82,7 +82,7 @@ def read(
     """Read a set with the contexts that the map makes of its texts; no agents named: all of them.
 
     Raises:
-        RoutingInvalid: an agent is named that the set does not hold, or fewer than two.
+        RoutingInvalid: an agent is named that the set does not hold, or twice, or there is only one.
         OutcomesUnreadable: the files are not what their format says.
     """
     return _routing(Outcomes.load(folder, name), name, agents, context_map, embeddings, described)
@@ -100,8 +100,10 @@ def _routing(
     chosen = tuple(agents) or outcomes.models
     if unknown := sorted(set(chosen) - set(outcomes.models)):
         raise RoutingInvalid(f"the set {name} holds no agent {unknown[0]!r}; it has {', '.join(outcomes.models)}")
-    if len(set(chosen)) < 2:
-        raise RoutingInvalid("choosing takes two agents or more")
+    if twice := [agent for agent in chosen if chosen.count(agent) > 1]:
+        raise RoutingInvalid(f"{twice[0]} is named more than once among the agents")
+    if len(chosen) < 2:
+        raise RoutingInvalid(f"choosing takes two agents or more, not {', '.join(chosen)} alone")
     table = [[outcomes.outcome(prompt.prompt_id, agent) for agent in chosen] for prompt in outcomes.prompts]
     pairs = zip(embeddings, outcomes.prompts, strict=True)
     return Routing(

@@ -13,6 +13,7 @@ import typer
 
 from bench.architecture import OnTrained
 from bench.make_sample import SAMPLE_SET
+from bench.selection.asking import asked, require_file, write
 from bench.selection.command import SAMPLE, Agents, Data, Features, Set, named, opened_with
 from bench.selection.course import Course, replay
 from bench.selection.learner import Entry
@@ -79,6 +80,7 @@ class Report(msgspec.Struct, frozen=True):
     judgement: Judgement
 
 
+@asked
 def search(
     policy: PolicyName = None,
     space: Space = None,
@@ -97,8 +99,7 @@ def search(
     """Look for better settings on one half of a recorded set, beside as many drawn at random, and judge both on the other."""
     if policy is None:
         raise UsageInvalid("say whose settings: --policy POLICY")
-    if json is not None and not json.absolute().parent.is_dir():
-        raise UsageInvalid(f"there is no folder {json.parent} to write {json.name} to")
+    require_file(json)
     if policy == architecture.POLICY:
         require_trainer()
     else:
@@ -109,8 +110,7 @@ def search(
     about = {"set": name, "agents": stream.agents, "vectors": vectors, "policy": policy, "space": settings, "seed": seed}
     about |= {"width": stream.contexts.shape[1], "budget": budget, "orders": orders, "judge_orders": judge_orders}
     report = looked_for(stream, about)
-    if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(report, order="sorted"), indent=1) + b"\n")
+    write(json, report)
     _show(report)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from bench.make_sample import SAMPLE_SET
 from bench.selection.ablation import MINUS, Ablated, Fallen, Saved, ablated, fallen, saved
+from bench.selection.asking import asked, require_file, write
 from bench.selection.command import SAMPLE, Agents, Data, HoldOut, Jobs, Json, Set, named
 from bench.selection.course import Course
 from bench.selection.recurring import TEXTS, VISITS, changed, same
@@ -39,6 +40,7 @@ class Report(msgspec.Struct, frozen=True):
     rank: dict[str, Fallen]
 
 
+@asked
 def signals(
     data: Data = SAMPLE,
     name: Set = SAMPLE_SET,
@@ -54,8 +56,7 @@ def signals(
     """Compare the signals that choices are made of: weights learned and fixed, each alone, each off; what memory saves; rank."""
     if unknown := sorted(set(only or ()) - set(PARTS)):
         raise UsageInvalid(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
-    if json is not None and not json.absolute().parent.is_dir():
-        raise UsageInvalid(f"there is no folder {json.parent} to write {json.name} to")
+    require_file(json)
     settings, wanted, orders = load_settings(), only or PARTS, range(first, first + seeds)
     encoder = open_encoder(settings.encoder if features == "live" else features, settings.cache / "encoder")
     outcomes = Outcomes.load(data, name)
@@ -69,8 +70,7 @@ def signals(
         memory={label: saved(one, orders, jobs) for label, one in recurring.items()} if "memory" in wanted else {},
         rank=fallen(course, orders, jobs) if "rank" in wanted else {},
     )
-    if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(found, order="sorted"), indent=1) + b"\n")
+    write(json, found)
     _show(found)
 
 

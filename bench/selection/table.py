@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from bench.selection.bound import SINGLE
 from bench.selection.report import Report, Row, Spread
 
 COLUMNS = (
@@ -21,7 +22,7 @@ COLUMNS = (
 
 def lines(report: Report) -> Iterator[tuple[str, ...]]:
     """Yield the bounds, then the learners."""
-    best = next((row for name, row in report.bounds.items() if name.startswith("best single")), None)
+    best = report.bounds.get(SINGLE)
     for name, row in report.bounds.items():
         gap = f"{1000 * (row.stream - best.stream):+.1f}" if best else ""
         yield name, f"{row.stream:.4f}", gap, "", "", "", _figure(row.test), "", "", ""
@@ -32,17 +33,14 @@ def lines(report: Report) -> Iterator[tuple[str, ...]]:
 def drift_lines(report: Report) -> Iterator[tuple[str, ...]]:
     """Yield what each learner earned around the moment when the best agent began to fail."""
     for name, row in report.learners.items():
-        yield name, *(f"{row.blocks[block]:.3f}" for block in ("before", "after", "last"))
+        yield name, *(f"{row.blocks[block].mean:.3f}" for block in ("before", "after", "last"))
 
 
 def cost_lines(report: Report) -> Iterator[tuple[str, ...]]:
-    """Yield scores and costs, each as a share of the best single agent's."""
-    best = next(row for name, row in report.bounds.items() if name.startswith("best single"))
-    dear = float(report.about["best_cost"]) or 1.0
-    for name, row in report.bounds.items():
-        yield name, f"{row.score:.4f}", f"{row.score / best.score:.1%}", f"{row.cost:.1%}"
-    for name, learner in report.learners.items():
-        yield name, f"{learner.score:.4f}", f"{learner.score / best.score:.1%}", f"{learner.cost / dear:.1%}"
+    """Yield scores and costs, each as a share of those of the agent whose score is best."""
+    score, cost = (float(report.about[figure]) or 1.0 for figure in ("best_score", "best_score_cost"))
+    for name, row in (*report.bounds.items(), *report.learners.items()):
+        yield name, f"{row.score:.4f}", f"{row.score / score:.1%}", f"{row.cost / cost:.1%}"
 
 
 def _learner(row: Row) -> tuple[str, ...]:
@@ -64,4 +62,6 @@ def _figure(value: float) -> str:
 
 
 def _thousandths(spread: Spread) -> str:
-    return "" if math.isnan(spread.mean) else f"{1000 * spread.mean:+.1f} +-{1000 * spread.half:.1f}"
+    if math.isnan(spread.mean):
+        return ""
+    return f"{1000 * spread.mean:+.1f}" + ("" if math.isnan(spread.half) else f" +-{1000 * spread.half:.1f}")

@@ -1,5 +1,6 @@
 """All policies there are, and how to make one by name."""
 
+import inspect
 from collections.abc import Callable, Mapping
 
 from learning.errors import InvalidPolicySetting, UnknownPolicy
@@ -25,9 +26,13 @@ def create(name: str, width: int, settings: Mapping[str, float | str] | None = N
         raise InvalidPolicySetting(f"a context of width {width} holds nothing")
     make: Callable[..., Policy] = find(name)  # each policy has settings of its own, which no protocol can list
     where = {"networks": networks} if make is Neural else {}
+    known = [setting for setting in inspect.signature(make).parameters if setting not in ("width", *where)]
+    if unknown := sorted(set(settings or ()) - set(known)):
+        has = f"it has {', '.join(known)}" if known else "it has none"
+        raise InvalidPolicySetting(f"{name} has no setting {unknown[0]!r}; {has}")
     try:
         return make(width, **(settings or {}), **where)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InvalidPolicySetting(f"{name}: {error}") from error
 
 

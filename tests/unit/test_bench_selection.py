@@ -4,6 +4,8 @@ import csv
 import gzip
 import json
 import math
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -49,17 +51,28 @@ def routing(tasks: int = 80, agents: int = 3, seed: int = 1) -> Routing:
     )
 
 
-def write_set(folder: Path, first: int = 0, name: str = "small") -> None:
+def write_set(
+    folder: Path,
+    first: int = 0,
+    name: str = "small",
+    score: Callable[[int, str], float] = lambda number, model: float("xy"[number % 2] == model),
+    cost: Callable[[str], str] = lambda _: "0.001",
+) -> None:
     """Write a set of three models and 60 texts in the format of the routing data."""
     folder.mkdir(exist_ok=True)
     prompts = [("prompt_id", "domain", "prompt")]
     scores = [("prompt_id", "model", "score", "cost")]
     for number in range(first, first + 60):
         prompts.append((f"p{number}", f"d{number % 2}", f"{'Add' if number % 2 else 'Translate'} {number} things"))
-        scores += [(f"p{number}", model, str(float(at == number % 2)), "0.001") for at, model in enumerate(("x", "y", "z"))]
+        scores += [(f"p{number}", model, str(score(number, model)), cost(model)) for model in ("x", "y", "z")]
     for part, rows in (("prompts", prompts), ("scores", scores)):
         with gzip.open(folder / f"{name}.{part}.csv.gz", "wt", encoding="utf-8", newline="") as stream:
             csv.writer(stream).writerows(rows)
+
+
+def bench(folder: Path, *options: str) -> int:
+    """Run the command on the small set without peers, and return its exit code."""
+    return run(["bench", "selection", "--no-peers", "--data", str(folder), "--set", "small", *options])
 
 
 def test_a_score_that_was_not_earned_is_not_told() -> None:
@@ -150,18 +163,24 @@ def test_held_out_texts_and_their_repeats_stay_apart() -> None:
 def test_bounds_are_what_they_say() -> None:
     """On a set where the domain tells who is best, all that know it earn everything, and chance earns the mean."""
     stream, test = held_out(routing(400), 0.3)
-    found = {name: picked(stream.scores, rule.stream) for name, rule in bounds(stream, test, stream.scores).items()}
+    found = {name: picked(stream.scores, rule.stream) for name, rule in bounds(stream, test, stream.scores, test.scores).items()}
 
     assert found["random"] == pytest.approx(stream.scores.mean())
     assert found["best single, in hindsight"] == pytest.approx(stream.scores.mean(axis=0).max())
-    assert found["best per domain, in hindsight"] == found["full information: ridge"] == found["full information: kNN"] == 1.0
+    assert (
+        found["best per task, in hindsight"]
+        == found["best per domain, in hindsight"]
+        == found["full information: ridge"]
+        == found["full information: kNN"]
+        == 1.0
+    )
 
 
 def test_full_information_never_sees_the_row_it_picks_for() -> None:
     """On scores that are pure chance, learners with full information earn chance on the stream, not their own answers."""
     stream, test = held_out(routing(600, agents=5), 0.3)
     noise = np.random.default_rng(5).random(stream.scores.shape)
-    found = {name: picked(noise, rule.stream) for name, rule in bounds(stream, test, noise).items()}
+    found = {name: picked(noise, rule.stream) for name, rule in bounds(stream, test, noise, test.scores).items()}
 
     assert found["full information: kNN"] < 0.56
     assert found["full information: ridge"] < 0.56
@@ -181,6 +200,7 @@ def test_differences_are_paired_by_order() -> None:
     """A learner that is always .1 above another is so with no doubt at all, however much the orders differ."""
     assert Spread.of([0.1, 0.5, 0.9], [0.0, 0.4, 0.8]).half == pytest.approx(0.0, abs=1e-12)
     assert Spread.of([0.3]).mean == 0.3
+    assert math.isnan(Spread.of([0.3]).half)  # of a single order nobody knows
 
 
 def test_the_default_is_what_others_are_compared_with() -> None:
@@ -259,6 +279,80 @@ def test_the_command_prints_a_table_and_writes_every_figure(tmp_path: Path, caps
     assert len(found["learners"]["uniform"]["by_order"]) == 2
 
 
+def test_the_file_names_every_figure_with_its_interval(tmp_path: Path) -> None:
+    """Programs find each figure under a name of its own, the same as in the table, and its interval beside it."""
+    write_set(tmp_path)
+    options = ["--seeds", "3", "--policy", "uniform", "--calibrate", "2", "--drift", "--costs", "0.2"]
+    assert bench(tmp_path, *options, "--json", str(tmp_path / "f")) == 0
+    found = json.loads((tmp_path / "f").read_text())
+    row = found["learners"][f"{DEFAULT} (default)"]
+
+    assert (found["stream_mean"], found["test_mean"]) == (row["stream"]["mean"], row["test"]["mean"])
+    assert found["worst_order"] == row["worst"] <= found["over_best_single"]
+    assert (found["extra_calls"], found["extra_cost"]) == (4, pytest.approx(4 * 0.001))
+    names = ["stream_mean", "first500_mean", "test_mean", "learn_choose_ms_p99", "before500_mean", "next500_mean", "last500_mean"]
+    for name in [*names, "random", "best_single", "per_domain", "oracle"]:
+        low, high = found[f"{name}_ci"]
+        assert low <= found[name] <= high, name
+        assert (name in found["policies"]["uniform"]) == (name in names)
+    assert found["random"] < found["best_single"] <= found["per_domain"] <= found["oracle"] + 1e-9
+    assert found["peers"] == {}
+
+
+def test_a_single_order_has_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was measured once is told without an interval, rather than with one of nothing."""
+    write_set(tmp_path)
+    assert bench(tmp_path, "--seeds", "1", "--policy", "uniform", "--hold-out", "0", "--json", str(tmp_path / "f")) == 0
+
+    found, table = json.loads((tmp_path / "f").read_text()), capsys.readouterr().out.partition("ms p50")[2]
+    assert found["stream_mean_ci"] is None
+    assert found["best_single"] == found["best_single_ci"][0] == found["best_single_ci"][1]
+    assert "test_mean" not in found
+    assert "+-" not in table
+
+
+def test_shares_are_of_the_agent_that_scores_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """However dear it is: with a weight of cost the best reward may be a cheap agent's, which is no measure of quality."""
+    dear = lambda model: "1.0" if model == "x" else "0.01"  # noqa: E731
+    write_set(tmp_path, score=lambda number, model: {"x": 1.0, "y": 0.9, "z": 0.0}[model], cost=dear)
+    options = ["--seeds", "2", "--policy", 'fixed:{"agent": "agent-000"}', "--costs", "0.5"]
+    assert bench(tmp_path, *options, "--json", str(tmp_path / "f")) == 0
+    found = json.loads((tmp_path / "f").read_text())
+
+    assert (found["about"]["best_agent"], found["about"]["best_score_agent"]) == ("y", "x")
+    assert re.search(r"best single, in hindsight +0.9000 +90.0% +1.0%", capsys.readouterr().out)
+    assert found["score_share"] == pytest.approx(found["learners"][f"{DEFAULT} (default)"]["score"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "none"], "there is no set none in"),
+        (["--agents", "x,w"], "no agent 'w'; it has x, y, z"),
+        (["--agents", "x"], "not x alone"),
+        (["--agents", "x,y,x"], "x is named more than once"),
+        (["--policy", "ridge_igv"], "no policy 'ridge_igv'"),
+        (["--policy", 'ridge_igw:{"gian": 1}'], "ridge_igw has no setting 'gian'; it has ridge, trust, gain, floor"),
+        (["--policy", 'ridge_igw:{"gain": "much"}'], "gain must be a number, not 'much'"),
+        (["--policy", 'uniform:{"gain": 1}'], "uniform has no setting 'gain'; it has none"),
+        (["--calibrate", "99"], "more than the"),
+        (["--features", "recorded"], "no vectors are recorded"),
+        (["--json", "/"], "is a folder"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_mistake_of_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    """One sentence that says what there is, exit code 2, and nothing is measured before it."""
+    write_set(tmp_path)
+
+    assert bench(tmp_path, "--seeds", "1", *options) == 2
+    told = capsys.readouterr()
+    assert message in told.err
+    assert told.out == ""
+    assert len(told.err.strip().splitlines()) == 1
+
+
 def test_drift_and_cost_have_tables_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Under drift the table tells what was earned before and after; a weight of cost adds scores and costs."""
     write_set(tmp_path)
@@ -275,7 +369,7 @@ def test_a_test_must_hold_texts_of_its_own(tmp_path: Path, capsys: pytest.Captur
     """What is learned from does not judge: texts of the stream are taken out of the test, and an empty one is refused."""
     write_set(tmp_path)
 
-    assert run(f"bench selection --data {tmp_path} --set small --test {tmp_path}".split()) == 1
+    assert run(f"bench selection --data {tmp_path} --set small --test {tmp_path}".split()) == 2
     assert "holds no text that the stream does not" in capsys.readouterr().err
 
 

@@ -98,19 +98,60 @@ def with_a_short_row(folder: Path) -> None:
     write(folder, "p1,a,1\n")
 
 
-def write(folder: Path, scores: str) -> None:
+def with_other_columns(folder: Path) -> None:
+    """Swap two columns."""
+    write(folder, "a,p1,1,0.1\na,p2,0,0.1\n", columns="model,prompt_id,score,cost")
+
+
+def with_a_prompt_twice(folder: Path) -> None:
+    """Hold a prompt twice."""
+    write(folder, "p1,a,1,0.1\np2,a,0,0.1\n", prompts="p1,law,one\np2,law,two\np1,law,three\n")
+
+
+def with_an_outcome_twice(folder: Path) -> None:
+    """Let an agent have two scores on one prompt."""
+    write(folder, "p1,a,1,0.1\np2,a,0,0.1\np1,a,0,0.1\n")
+
+
+def with_no_number(folder: Path) -> None:
+    """Write a score as some programs write what is missing."""
+    write(folder, "p1,a,nan,0.1\np2,a,0,0.1\n")
+
+
+def with_a_score_of_seven(folder: Path) -> None:
+    """Score by another scale."""
+    write(folder, "p1,a,7,0.1\np2,a,0,0.1\n")
+
+
+def with_a_negative_cost(folder: Path) -> None:
+    """Pay the caller."""
+    write(folder, "p1,a,1,-1\np2,a,0,0.1\n")
+
+
+def write(
+    folder: Path,
+    scores: str,
+    columns: str = "prompt_id,model,score,cost",
+    prompts: str = "p1,law,one\np2,law,two\n",
+) -> None:
     """Write a set of two prompts with the given outcomes."""
-    (folder / "s.prompts.csv.gz").write_bytes(gzip.compress(b"prompt_id,domain,prompt\np1,law,one\np2,law,two\n"))
-    (folder / "s.scores.csv.gz").write_bytes(gzip.compress(f"prompt_id,model,score,cost\n{scores}".encode()))
+    (folder / "s.prompts.csv.gz").write_bytes(gzip.compress(f"prompt_id,domain,prompt\n{prompts}".encode()))
+    (folder / "s.scores.csv.gz").write_bytes(gzip.compress(f"{columns}\n{scores}".encode()))
 
 
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (without_scores, "s.scores.csv.gz cannot be read"),
+        (without_scores, "there is no set s in"),
         (with_half_a_file, "s.scores.csv.gz cannot be read"),
         (with_a_hole, "the set s lacks outcomes"),
         (with_a_word, "the outcome of a on p1 is not a number"),
+        (with_other_columns, "s.scores.csv.gz: the columns are model, prompt_id, score, cost instead of prompt_id, model, score"),
+        (with_a_prompt_twice, "the set s holds the prompt p1 more than once"),
+        (with_an_outcome_twice, "the set s holds more than one outcome of a on p1"),
+        (with_no_number, "the score of a on p1 is nan, which is not 0 to 1"),
+        (with_a_score_of_seven, "the score of a on p1 is 7.0, which is not 0 to 1"),
+        (with_a_negative_cost, "the cost of a on p1 is -1.0, which is no amount of money"),
         (with_a_short_row, "s.scores.csv.gz line 2: 3 fields instead of 4"),
     ],
 )
