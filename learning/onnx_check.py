@@ -1,4 +1,4 @@
-"""What a graph must not hold before anybody opens it: files beside it, operators of others, functions of its own.
+"""What a graph must not hold before anybody opens it: files beside it, operators of others, its own functions, no numbers.
 
 The wire format is walked by hand, since what serves has no library that parses graphs: fields are numbered as in
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, and whatever is not looked at is skipped.
@@ -6,18 +6,23 @@ https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, and whatever is not look
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from learning.errors import ArtefactUnusable
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
 _OURS = {b"", b"ai.onnx"}  # the standard operators, by both their names
 _DEEPEST = 8  # graphs in graphs; ours have one
+_SINGLE, _DOUBLE = "<f4", "<f8"
+_FLOATS = {1: _SINGLE, 10: "<f2", 11: _DOUBLE}  # kinds of numbers that may be none, by how they lie in a tensor's raw bytes
+_WHOLE = {2, 3, 4, 5, 6, 7, 9, 12, 13}
 
 Field = tuple[int, bytes | int]
 
 
 def check_graph(model: bytes) -> None:
-    """Raise ArtefactUnusable unless an ONNX model is self-contained and made of standard operators alone."""
+    """Raise ArtefactUnusable unless an ONNX model is self-contained, of standard operators alone, and of finite numbers."""
     for number, content in _fields(model):
         match number, content:
             case 8, bytes():
@@ -57,14 +62,30 @@ def _check_attribute(attribute: bytes, depth: int) -> None:
                 _check_tensor(content)
             case ((6 | 11), bytes()):
                 _check_graph(content, depth + 1)
+            case ((2 | 7), bytes()):
+                _check_finite(content, _SINGLE)
             case ((22 | 23), _):
                 raise ArtefactUnusable("the graph holds a sparse tensor")
 
 
 def _check_tensor(tensor: bytes) -> None:
-    for number, content in _fields(tensor):
-        if number == 13 or (number == 14 and content != 0):
-            raise ArtefactUnusable("a tensor of the graph lies in another file")
+    found = list(_fields(tensor))
+    kind = dict(found).get(2, 0)  # of several the last counts, as wherever protobuf is read
+    if kind not in _FLOATS and kind not in _WHOLE:
+        raise ArtefactUnusable(f"a tensor of the graph holds numbers of the kind {kind}, which ours have not")
+    for number, content in found:
+        match number, content:
+            case ((13 | 14), _) if content != 0:
+                raise ArtefactUnusable("a tensor of the graph lies in another file")
+            case ((4 | 10), bytes()):
+                _check_finite(content, _SINGLE if number == 4 else _DOUBLE)
+            case 9, bytes() if kind in _FLOATS:
+                _check_finite(content, _FLOATS[kind])
+
+
+def _check_finite(numbers: bytes, kind: str) -> None:
+    if len(numbers) % np.dtype(kind).itemsize or not np.isfinite(np.frombuffer(numbers, dtype=kind)).all():
+        raise ArtefactUnusable("the graph holds a number that is not finite")
 
 
 def _check_domain(domain: bytes | int) -> None:

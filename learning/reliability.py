@@ -1,5 +1,6 @@
 """Do chances mean what they say: of all that was told to succeed in 7 of 10 cases, did 7 of 10?"""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,6 +30,16 @@ def calibration_error(found: Sequence[Group]) -> float:
     """Return the mean gap between told and came, each case counting once (expected calibration error, Naeini et al. 2015)."""
     total = sum(one.count for one in found)
     return sum(one.count * abs(one.told - one.came) for one in found) / total if total else 0.0
+
+
+def error_by_chance(found: Sequence[Group]) -> float:
+    """Return the calibration error that luck alone makes of true chances, in the mean: what few cases cannot be told from.
+
+    The gap of a group of n cases is about normal around 0, with the variance p (1 - p) / n (its mean chance p stands for all).
+    """
+    total = sum(one.count for one in found)
+    spread = sum(math.sqrt(one.count * one.told * (1.0 - one.told)) for one in found)
+    return math.sqrt(2.0 / math.pi) * spread / total if total else 0.0
 
 
 def brier(told: Vector, came: Vector) -> float:

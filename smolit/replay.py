@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from events.task import AgentChosen
@@ -15,6 +16,7 @@ from learning.book import PolicyKey
 from learning.errors import LearningError
 from learning.evaluation import Logged, effective_size, estimates, missing_support, weights
 from learning.features import ContextMap
+from learning.policies.fixed import Fixed
 from learning.policies.ridge_igw import RidgeIgw
 from learning.policy import Decision, choose
 from learning.rating import Ratings, mean_if_any, weighted_mean_if_any
@@ -30,6 +32,10 @@ Attempt = tuple[str, str, int]  # tenant, task, number
 
 class ContextMapMissing(LearningError):
     """Choices were made with a context map that does not come with this release."""
+
+
+class NeverOffered(LearningError):
+    """No choice could have gone to the agent that a candidate always takes: it would be a draw among the others."""
 
 
 class Again(NamedTuple):
@@ -95,6 +101,16 @@ class Replay(Struct, frozen=True):
     ess: float
     largest_weight: float
     refused: str | None
+
+
+def check_offered(log: Log, wanted: PolicyKey) -> None:
+    """Raise NeverOffered where a candidate names one agent, and that agent was a candidate in no choice."""
+    if wanted.name != Fixed.name:
+        return
+    offered = {each.agent for one in log.choices for each in one.candidates}
+    agent = msgspec.json.decode(wanted.settings)["agent"]
+    if agent not in offered:
+        raise NeverOffered(f"no choice here could have gone to {agent!r}; they were between {', '.join(sorted(offered))}")
 
 
 def replay(log: Log, maps: Maps, wanted: PolicyKey, told: Callable[[], None] = lambda: None) -> Replay:

@@ -16,6 +16,8 @@ def reliability(
     named: Named, scope: Scope = "default", png: Png = None, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False
 ) -> None:
     """Plot the chances of success that a version's network told on later attempts, beside what came of them."""
+    from learning.reliability import Group, calibration_error, error_by_chance
+    from smolit.cli.retrained import calibration
     from smolit.model.fold import Scope as Place
     from smolit.model.registry import need, versions
 
@@ -24,6 +26,9 @@ def reliability(
     if model.origin.trained is None:
         raise NothingFound(f"version {model.number} has no network of its own, so it tells no chances")
     tell(model.origin.trained.reliability, reliability_chart, str(model.number), target, as_json)
+    if not as_json:
+        found = [Group(one.told, one.came, one.count) for one in model.origin.trained.reliability]
+        out.say(calibration(calibration_error(found), error_by_chance(found)))
     figures = model.origin.metrics
     if "time_span_covered" in figures and not as_json:
         out.say(

@@ -30,7 +30,7 @@ from smolit.fork_report import Fork
 from smolit.fork_report import fork as fork_log
 from smolit.model.registry import shelf
 from smolit.recompute import Log, sort_log
-from smolit.replay import Differing, Replay
+from smolit.replay import Differing, Replay, check_offered
 from smolit.replay import replay as replay_log
 
 Candidate = Annotated[str, typer.Option("--policy", metavar="POLICY", help="The policy that would have chosen.")]
@@ -71,6 +71,7 @@ def replay(
     log = _of_scope(asyncio.run(_read(open_desk(), wanted, *marks)), scope)
     if not log.choices:
         raise NothingFound("no choice is recorded in this range")
+    check_offered(log, wanted)
     found = _forked(log, wanted, seeds or _LIVES) if fork else _replayed(log, wanted)
     if as_json:
         out.json(found)

@@ -74,28 +74,32 @@ def retrain(
     as_json: Json = False,
 ) -> None:
     """Train a network on the log, judge it on what came later, and register it as a version."""
-    shape = {"hidden": hidden, "depth": depth, "heads": heads, "agent": agent_numbers, "axes": axes, "folds": folds}
-    words = Words(kind=kind, seed=seed, epochs=epochs, batch=batch, accumulate=accumulate, rate=rate, decay=decay, **shape)
+    words = Words(
+        kind=kind, seed=seed, epochs=epochs, batch=batch, accumulate=accumulate, rate=rate, decay=decay,
+        hidden=hidden, depth=depth, heads=heads, agent=agent_numbers, axes=axes, folds=folds,
+    )  # fmt: skip
+    examples = Range(_bound(since), _bound(until), hold_out)
     asked = Asked(
-        scope=Place(tenant, scope),
-        range=Range(_bound(since), _bound(until), hold_out),
-        words=words,
-        served=_served(parameters),
-        processes=processes,
-        resume=resume,
+        scope=Place(tenant, scope), range=examples, words=words, served=_served(parameters), processes=processes, resume=resume
     )
-    desk = open_desk()
-    with _epochs(epochs) as told:
+    found, model = _made(open_desk(), asked, dry_run)
+    out.json(retrained.as_json(found, model)) if as_json else _tell(found, model)
+
+
+def _made(desk: Desk, asked: Asked, dry_run: bool) -> tuple[Retrained, Model | None]:
+    """Train and judge, and register what came of it unless it is only tried."""
+    with _epochs(asked.words.epochs) as told:
         found = asyncio.run(train_again(desk, asked, out.say, told))
-    model = None if dry_run else _registered(desk, asked, found)
-    if as_json:
-        out.json(retrained.as_json(found, model))
-        return
+    return found, None if dry_run else _registered(desk, asked, found)
+
+
+def _tell(found: Retrained, model: Model | None) -> None:
+    """Write for people what was trained, and what comes next."""
     retrained.tell(found)
     if model is None:
         out.say("nothing was registered: this was a dry run")
     else:
-        out.say(f"version {model.number} of scope {scope}; `smolit model validate {model.number}` is what comes next")
+        out.say(f"version {model.number} of scope {model.scope}; `smolit model validate {model.number}` is what comes next")
         out.line(model.id)
 
 

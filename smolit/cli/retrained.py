@@ -19,6 +19,11 @@ def as_json(found: Retrained, model: Model | None) -> dict[str, Any]:
     }
 
 
+def calibration(error: float, by_chance: float) -> str:
+    """Return how far chances are off, beside what luck makes of true ones."""
+    return f"Calibration error {error:.3f}; true chances would show about {by_chance:.3f} on so many attempts."
+
+
 def tell(found: Retrained) -> None:
     """Write what was trained, and what it is worth, for people."""
     origin, result, judged = found.version.origin, found.result, found.judged
@@ -27,6 +32,7 @@ def tell(found: Retrained) -> None:
         {
             "network": f"{origin.trained.kind}, {result.numbers:,} numbers, {origin.parameters['model'][:12]}",
             "trained on": f"{origin.trained.rows:,} attempts, up to offset {origin.trained.cut}",
+            "graph": f"tells what the network tells, within {result.parity:.2g}",
             "epochs": f"{result.epochs}, the best was {result.best_epoch}",
             "judged by": f"{judged.choices:,} later choices, {judged.rewarded:,} of them with a reward",
         }
@@ -60,10 +66,8 @@ def _foretold(judged: Judged) -> None:
     if told.cases:
         rows = [(f"{one.told:.2f}", f"{one.came:.2f}", one.count) for one in told.groups]
         out.table(("told", "came", "attempts"), rows, title="chance of success, on later attempts")
-        out.line(
-            f"Calibration error {told.calibration_error:.3f}; Brier score {told.brier:.4f}, of each agent's mean "
-            f"{told.brier_of_means:.4f}."
-        )
+        out.line(calibration(told.calibration_error, told.error_by_chance))
+        out.line(f"Brier score {told.brier:.4f}, of each agent's mean {told.brier_of_means:.4f}.")
     if told.timed:
         out.line(f"Time is off by {told.time_error:.3f} (log), each agent's mean by {told.time_error_of_means:.3f}.")
     if told.covered is not None and told.spanned is not None:

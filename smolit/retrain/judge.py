@@ -20,7 +20,7 @@ from learning.features import ContextMap
 from learning.match import fit, said
 from learning.network import Graph
 from learning.policies import DEFAULT
-from learning.reliability import Group, brier, calibration_error, groups
+from learning.reliability import Group, brier, calibration_error, error_by_chance, groups
 from learning.statistics import Interval
 from smolit.model.fold import Scope
 from smolit.recompute import Log, Maps
@@ -42,10 +42,14 @@ class Rival(Struct, frozen=True):
 
 
 class Foretold(Struct, frozen=True):
-    """How true what the network told of those who did the work came: errors of success, beside the mean of each agent."""
+    """How true what the network told of those who did the work came: errors of success, beside the mean of each agent.
+
+    `error_by_chance` is the calibration error that so many cases show in the mean where every chance is true.
+    """
 
     cases: int
     calibration_error: float
+    error_by_chance: float
     brier: float
     brier_of_means: float
     groups: tuple[Group, ...]
@@ -122,6 +126,7 @@ def foretold(found: Split, graph: Graph, used: ContextMap) -> Foretold:
     return Foretold(
         cases=len(successes),
         calibration_error=calibration_error(grouped),
+        error_by_chance=error_by_chance(grouped),
         brier=brier(chances, came),
         brier_of_means=brier(alike, came),
         groups=tuple(grouped),
@@ -241,6 +246,7 @@ def metrics_of(judged: Judged) -> dict[str, float]:
         "decisions": float(judged.choices),
         "with_reward": float(judged.rewarded),
         "success_calibration_error": told.calibration_error,
+        "success_error_by_chance": told.error_by_chance,
         "success_brier": told.brier,
         "success_brier_of_means": told.brier_of_means,
         "time_error": told.time_error,

@@ -176,7 +176,7 @@ def _version(
 ) -> Made:
     """Return the version: the fold up to what the network knows, which is a count and no more, and where it comes from."""
     folded = fold(records, asked.scope, key, used, found.cut.offset)
-    version = made(folded, used, Measured(metrics_of(judged), judged.refused), cost)
+    version = made(folded, used, Measured({**metrics_of(judged), "graph_off_by": result.parity}, judged.refused), cost)
     trained = Trained(
         kind=job.words.kind,
         start=found.start.offset,

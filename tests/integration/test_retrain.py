@@ -136,7 +136,10 @@ def test_a_network_serves_and_its_choices_are_made_again(smolit: Smolit, story: 
     assert verified.code == 0, verified
     assert verified.json["equal"] is True
     assert sum(one["count"] for one in origin["trained"]["reliability"]) == judged["foretold"]["cases"] > 100
-    assert "told 0" in smolit("plot", "reliability", "1", "--scope", SCOPE).out
+    plotted = smolit("plot", "reliability", "1", "--scope", SCOPE)
+    assert "told 0" in plotted.out
+    assert "true chances would show about" in plotted.err
+    assert 0.0 <= origin["metrics"]["graph_off_by"] <= 1e-4
 
 
 def test_the_same_range_gives_the_same_artefact(smolit: Smolit, story: Story) -> None:

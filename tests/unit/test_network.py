@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from learning.errors import ArtefactMissing, ArtefactUnusable
 from learning.network import GRAPH, MANIFEST, Shelf, open_graph, write
@@ -133,11 +133,39 @@ def _sparse(made: Any) -> None:
     made.graph.sparse_initializer.add()
 
 
-@pytest.mark.parametrize(
-    "planted", [_external, _custom_node, _custom_import, _function, _external_constant, _external_in_a_branch, _sparse]
-)
-def test_a_graph_that_brings_more_than_itself_is_refused(tmp_path: Path, planted: Any) -> None:
-    """Files beside it, operators of others, functions and sparse tensors: neither written nor opened."""
+def _nan_weight(made: Any) -> None:
+    _filled(made, np.nan)
+
+
+def _endless_weight(made: Any) -> None:
+    _filled(made, np.inf)
+
+
+def _filled(made: Any, content: float) -> None:
+    tensor = made.graph.initializer[0]
+    tensor.CopyFrom(numpy_helper.from_array(np.full(list(tensor.dims), content, dtype=np.float32), tensor.name))
+
+
+def _nan_spelled_out(made: Any) -> None:
+    tensor = made.graph.initializer[0]
+    tensor.CopyFrom(helper.make_tensor(tensor.name, TensorProto.FLOAT, tensor.dims, [np.nan] * int(np.prod(tensor.dims))))
+
+
+def _nan_constant(made: Any) -> None:
+    made.graph.node.append(helper.make_node("Constant", [], ["aside"], value_floats=[1.0, float("nan")]))
+
+
+def _coarse_weight(made: Any) -> None:
+    made.graph.initializer[0].data_type = TensorProto.BFLOAT16
+
+
+PLANTED = [_external, _custom_node, _custom_import, _function, _external_constant, _external_in_a_branch, _sparse]
+NO_NUMBERS = [_nan_weight, _endless_weight, _nan_spelled_out, _nan_constant, _coarse_weight]
+
+
+@pytest.mark.parametrize("planted", [*PLANTED, *NO_NUMBERS])
+def test_a_graph_that_holds_what_it_must_not_is_refused(tmp_path: Path, planted: Any) -> None:
+    """Files beside it, operators of others, functions, sparse tensors, numbers that are none: neither written nor opened."""
     made = model(SLOPES, card())
     planted(made)
 
@@ -176,8 +204,9 @@ def test_a_graph_with_other_outputs_is_refused() -> None:
 
 
 def test_a_network_that_tells_no_number_is_not_listened_to() -> None:
-    """A choice on it would be none."""
-    found = open_graph(graph([[np.nan] * 3, [0.0] * 3], card()))
+    """A choice on it would be none: weights that are finite may still add up to what is not."""
+    largest = float(np.finfo(np.float32).max)
+    found = open_graph(graph([[largest, largest, 0.0], [0.0] * 3], card()))
 
     with pytest.raises(ArtefactUnusable, match="not finite"):
-        found.rewards(CONTEXT)
+        found.told(np.array([1.0, 1.0, 0.0]))

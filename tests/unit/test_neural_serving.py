@@ -152,6 +152,7 @@ def test_a_network_is_judged_by_what_came_later(used: ContextMap) -> None:
     assert rivals["best single"].policy == 'fixed {"agent":"bert"}'
     assert rivals["cosine"].refused == "agent anna has no description"
     assert found.foretold.calibration_error < 0.05
+    assert 0.0 < figures["success_error_by_chance"] < 0.05
     assert found.foretold.brier < 0.01
     assert figures["more_than_in_force_now_low"] > 0.2
 

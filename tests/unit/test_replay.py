@@ -14,7 +14,7 @@ from learning.errors import InvalidPolicySetting
 from learning.features import ContextMap
 from learning.hashed import HashedEncoder
 from smolit.recompute import Log, sort_log
-from smolit.replay import ContextMapMissing, Replay, made_again, replay, report, rewards_of
+from smolit.replay import ContextMapMissing, NeverOffered, Replay, check_offered, made_again, replay, report, rewards_of
 from tests import builders
 from tests.choosing import AGENTS, choice, example, offers, simulated
 
@@ -188,6 +188,14 @@ def test_what_cannot_be_replayed_is_an_error(ridge_log: Log, context_map: Contex
         replay(ridge_log, {}, UNIFORM)
     with pytest.raises(InvalidPolicySetting):
         replayed(ridge_log, context_map, "fixed")
+
+
+def test_an_agent_that_was_never_offered_is_named(ridge_log: Log) -> None:
+    """A name that is mistyped is no draw among all others: refused, with those that could have been chosen."""
+    with pytest.raises(NeverOffered, match=f"'nobody'; they were between {', '.join(sorted(AGENTS))}"):
+        check_offered(ridge_log, PolicyKey.of("fixed", {"agent": "nobody"}))
+    check_offered(ridge_log, PolicyKey.of("fixed", {"agent": AGENTS[0]}))
+    check_offered(ridge_log, UNIFORM)
 
 
 def test_the_report_has_the_documented_keys(ridge_log: Log, context_map: ContextMap) -> None:
