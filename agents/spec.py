@@ -136,17 +136,24 @@ def _wrong_steps(name: str, settings: yaml.MappingNode) -> Iterator[Fault]:
 def _no_models(name: str, settings: yaml.MappingNode, path: str) -> Iterator[Fault]:
     """Yield that a step names no models to choose from, that a rule uses one that it does not name, or a policy nobody knows."""
     values = values_of(settings)
-    named = {item.value for item in getattr(values.get("models"), "value", ())}
+    named = {item.value for item in _names(values.get("models"))}
     if not named and "any" not in values:
         yield Fault(name, line(settings), f"{path}: name `models`, or say with `any` which of them fit")
-    if "policy" in values and values["policy"].value not in {policy.name for policy in POLICIES}:
-        known = ", ".join(policy.name for policy in POLICIES)
-        yield Fault(name, line(values["policy"]), f"{path}.policy: there are {known}")
-    for rule in getattr(values.get("rules"), "value", ()):
-        used = values_of(rule).get("use") if isinstance(rule, yaml.MappingNode) else None
-        for item in getattr(used, "value", ()):
+    policy, known = values.get("policy"), [one.name for one in POLICIES]
+    if isinstance(policy, yaml.ScalarNode) and policy.value not in known:
+        yield Fault(name, line(policy), f"{path}.policy: there are {', '.join(known)}")
+    rules = values.get("rules")
+    for rule in rules.value if isinstance(rules, yaml.SequenceNode) else ():
+        for item in _names(values_of(rule).get("use") if isinstance(rule, yaml.MappingNode) else None):
             if named and item.value not in named:
                 yield Fault(name, line(item), f"{path}.rules: {item.value!r} is not among the models")
+
+
+def _names(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
+    """Yield the names in a list; what is no name there, or no list, is told with the fields."""
+    for item in node.value if isinstance(node, yaml.SequenceNode) else ():
+        if isinstance(item, yaml.ScalarNode):
+            yield item
 
 
 def _ways(node: yaml.Node | None, path: str) -> Iterator[tuple[yaml.MappingNode, str]]:
@@ -171,7 +178,7 @@ def _unknown_names(name: str, root: yaml.MappingNode, known: Known) -> Iterator[
     for field, there in (("tools", known.tools), ("knowledge", known.domains), ("tenants", None), ("needs", None)):
         node = values_of(root).get(field)
         seen: set[str] = set()
-        for item in node.value if isinstance(node, yaml.SequenceNode) else ():
+        for item in _names(node):
             if item.value in seen:
                 yield Fault(name, line(item), f"{field}: {item.value!r} is named twice")
             elif there is not None and item.value not in there and "/" not in item.value:

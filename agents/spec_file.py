@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
@@ -20,6 +20,7 @@ SUFFIX = ".yaml"
 T = TypeVar("T", bound=Struct)
 Looks = Callable[[str, yaml.MappingNode], Iterator[Fault]]
 _MISSING = "is missing"
+_ANY_KEY = "[...]"  # how msgspec calls an entry of a mapping, whichever it is
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
@@ -118,6 +119,17 @@ def _misfit(name: str, node: yaml.Node, kind: Any, field: str) -> Iterator[Fault
     except msgspec.ValidationError as error:
         found = _PLACE.match(str(error))
         what, path = (found["what"], found["path"] or "") if found else (str(error), "")
-        yield Fault(name, line(at(node, path)), f"{field}{path}: {what}")
+        if path.startswith(_ANY_KEY) and isinstance(node, yaml.MappingNode):
+            yield from _misfit_entry(name, node, kind, field)
+        else:
+            yield Fault(name, line(at(node, path)), f"{field}{path}: {what}")
     except ValueError as error:  # a number of thousands of digits
         yield Fault(name, line(node), f"{field}: {error}")
+
+
+def _misfit_entry(name: str, node: yaml.MappingNode, kind: Any, field: str) -> Iterator[Fault]:
+    """Yield what is wrong with each entry of a mapping, by its key."""
+    mapping = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    values = get_args(mapping)[1]
+    for key, value in values_of(node).items():
+        yield from _misfit(name, value, values, f"{field}.{key}")

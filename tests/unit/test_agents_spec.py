@@ -1,8 +1,10 @@
 """Agent specs: what is read, and what is refused with file and line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from agents.errors import BadSpecs
 from agents.spec import AGENTS, Known, agents_that, load, read
@@ -181,3 +183,34 @@ def test_an_agent_that_lives_elsewhere_names_its_pool() -> None:
     assert "names its pool" in faults(elsewhere + b"pool: GPU.1\n")[0]
     assert read("a.yaml", elsewhere + b"pool: gpu\n").faults == ()
     assert "settings.effects" in faults(elsewhere + b"pool: gpu\nsettings: {effects: often}\n")[0]
+
+
+ODD: tuple[Any, ...] = (None, [], {}, "", -1, 1.5, True, [[]], [{}], [None], [["x"], ["x"]], {"a": [1]}, {"a": {"b": {}}})
+SETTINGS = tuple({name: odd} for name in ("models", "policy", "rules", "any") for odd in ODD)
+STEP = tuple({"steps": [{name: odd}]} for name in ("do", "check", "settings", "otherwise") for odd in ODD)
+BASE: dict[str, Any] = {"id": "adder", "description": "adds two numbers", "skills": ["arithmetic"]}
+
+
+@pytest.mark.parametrize("field", AgentSpec.__struct_fields__)
+@pytest.mark.parametrize("pipeline", ["model", "steps", "remote"])
+def test_whatever_stands_in_a_field_is_a_fault_with_its_line_and_no_mistake_of_ours(field: str, pipeline: str) -> None:
+    """Lists in lists, mappings in lists, nothing, too much: it is told where, or it is sound."""
+    for odd in (*ODD, *(SETTINGS + STEP if field == "settings" else ())):
+        content = yaml.safe_dump(BASE | {"pipeline": pipeline, field: odd}, sort_keys=False).encode()
+
+        spec, told, _ = read("a.yaml", content)
+
+        assert (spec is None) == bool(told), odd
+        assert all(1 <= fault.line <= content.count(b"\n") and "[...]" not in fault.what for fault in told), told
+
+
+def test_an_entry_of_a_mapping_is_told_by_its_key() -> None:
+    """Which of the prompts is none, on its own line."""
+    assert faults(GOOD + b"prompts:\n  system: be short\n  task: 5\n") == ["a.yaml:8: prompts.task: Expected `str`, got `int`"]
+
+
+def test_a_list_where_a_name_should_be_does_not_hide_the_rest() -> None:
+    """Tools, domains, tenants and needs may hold anything at first."""
+    told = faults(GOOD + b"tools:\n  - [a]\n  - nosuch\nknowledge:\n  - {a: b}\n")
+
+    assert [fault.split(":")[1] for fault in told] == ["7", "8", "10"]
