@@ -11,7 +11,7 @@ from msgspec import Struct
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _QUOTED = re.compile(r"[\"“„«][^\"”“»]{2,}[\"”“»]|(?<!\w)'[^'\n]*\s[^'\n]*'(?!\w)|:\s*'[^']{2,}'")
 _ENDS_QUOTED = re.compile(r"^[^:\n]*?(?:[\"“„«](?P<text>[^\"”“»]{2,})[\"”“»])\W*$")
-_ASKED = re.compile(r"[^:\n]*")  # what stands before a colon or in the first line
+_HEAD = re.compile(r"[:\n]")  # ends what is asked, where it stands before a colon or in the first line
 _ASKS = re.compile(
     r"\?\W*$|^\W*(?:(?:and|so|now|then|ok(?:ay)?|hi|hello|hey|und)\b\W*)*(?:please|can you|could you|would you|will you"
     r"|i need|i want|i'd like"
@@ -134,8 +134,7 @@ _EXPRESSION = re.compile(
 
 def shown(text: str, files: int = 0, kinds: frozenset[str] | None = None) -> Shown | None:
     """Return the kind that a turn shows, of those that somebody can do (None: any), with what it lacks; None: it shows none."""
-    asked = _ASKED.match(text)
-    found = (asked and _sign(asked[0], kinds)) or _sign(text, kinds)
+    found = _sign(_HEAD.split(text, maxsplit=1)[0], kinds) or _sign(text, kinds)
     if found is not None:
         sign, start = found
         if files or _brings(sign, text, start):
