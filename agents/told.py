@@ -47,6 +47,10 @@ def lines(output: Any, most_chars: int | None = None) -> list[str]:
     match output:
         case {"label": str(label), "confidence": float(sure)}:
             return [f"**{label}** ({sure:.0%} sure)"]
+        case {"label": str(label), "compound": float()}:
+            return [f"**{label}**"]
+        case {"expression": str(expression), "value": str(value), "exact": exact}:
+            return [f"{expression} {'=' if exact else '≈'} {value}"]
         case {"text": str(text)} | {"summary": str(text)} | {"answer": str(text)} | {"report": str(text)} | str(text):
             return text[:most_chars].splitlines()
         case {"columns": [str(), *_] as names, "rows": [list(), *_] as rows}:

@@ -6,6 +6,8 @@ A rule about a clause may then stand at its very beginning, so `he says that I l
 import re
 from collections.abc import Iterator
 
+from agents.grammar import ASKS
+
 _STOPS = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|St|Prof|Hr|Fr|No|Nr)\.", re.IGNORECASE)
 _DOT = "\u2024"  # stands for a full stop that ends no sentence
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|(?<!\w)'[^']*\s[^']*'(?!\w)|(?<!\w)‘[^’]*\s[^’]*’(?!\w)")
@@ -36,9 +38,7 @@ _NEXT = re.compile(
     re.IGNORECASE,
 )
 _TAIL = re.compile(
-    r"(?:^|,\s*|\s+(?:and|so|und)\s+)(?:(?:and|so|und)\s+)?(?:what|who|where|when|how|which|why|can|could|would|will|do|does"
-    r"|did|is|are|am|should|have you"
-    r"|was|wer|wo|wann|wie|welche\w*|warum|kannst|könntest|ist|sind|hast|weißt)\b[^?]*\?$",
+    rf"(?:^|,\s*|\s+(?:and|so|und)\s+)(?:(?:and|so|und)\s+)?(?:{ASKS}|could|am|have you|kannst|könntest|hast|weißt)\b[^?]*\?$",
     re.IGNORECASE,
 )
 

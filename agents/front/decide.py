@@ -214,7 +214,7 @@ def kind_of(turn: Turn) -> str | None:
     kinds = _kinds(turn)
     whole = f"{turn.pending or ''}\n{turn.text}"
     seen = shown(turn.pending or turn.text, turn.files, kinds) or shown(whole, turn.files, kinds)
-    by_files = brought.kind_of(turn.media, seen and seen.kind, kinds, turn.splits)
+    by_files = brought.kind_of(turn.media, seen.kind if seen is not None else None, kinds, turn.splits)
     if by_files is not None:
         return by_files
     if seen is not None:

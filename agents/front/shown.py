@@ -8,20 +8,12 @@ import re
 
 from msgspec import Struct
 
+from agents.grammar import asks
+
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _QUOTED = re.compile(r"[\"“„«][^\"”“»]{2,}[\"”“»]|(?<!\w)'[^'\n]*\s[^'\n]*'(?!\w)|:\s*'[^']{2,}'")
 _ENDS_QUOTED = re.compile(r"^[^:\n]*?(?:[\"“„«](?P<text>[^\"”“»]{2,})[\"”“»])\W*$")
-_ASKED = re.compile(r"[^:\n]*")  # what stands before a colon or in the first line
-_ASKS = re.compile(
-    r"\?\W*$|^\W*(?:(?:and|so|now|then|ok(?:ay)?|hi|hello|hey|und)\b\W*)*(?:please|can you|could you|would you|will you"
-    r"|i need|i want|i'd like"
-    r"|i would like|help me|let us|let's|kannst du|könntest du|bitte|ich brauche|ich möchte|calculate|compute|work out|find"
-    r"|extract|pull out"
-    r"|list|identify|summari[sz]e|sum up|give|classify|rate|check|forecast|predict|estimate|read|tell|show|rechne|berechne"
-    r"|fass|lies|finde"
-    r"|analy[sz]e|determine|sag|zeig|bewerte|is|are|what|which|who|how|does|do|ist|sind|was|wie|welche\w*|klingt)\b",
-    re.IGNORECASE,
-)
+_HEAD = re.compile(r"[:\n]")  # ends what is asked, where it stands before a colon or in the first line
 
 
 class Shown(Struct, frozen=True):
@@ -134,13 +126,12 @@ _EXPRESSION = re.compile(
 
 def shown(text: str, files: int = 0, kinds: frozenset[str] | None = None) -> Shown | None:
     """Return the kind that a turn shows, of those that somebody can do (None: any), with what it lacks; None: it shows none."""
-    asked = _ASKED.match(text)
-    found = (asked and _sign(asked[0], kinds)) or _sign(text, kinds)
+    found = _sign(_HEAD.split(text, maxsplit=1)[0], kinds) or _sign(text, kinds)
     if found is not None:
         sign, start = found
         if files or _brings(sign, text, start):
             return Shown(sign.kind, material=_apart(text, start) if sign.needs == "text" else None)
-        return Shown(sign.kind, sign.needs, sign.question) if _ASKS.search(text) else None
+        return Shown(sign.kind, sign.needs, sign.question) if asks(text) else None
     if _EXPRESSION.search(text) and (kinds is None or "arithmetic" in kinds):
         return Shown("arithmetic")
     return None

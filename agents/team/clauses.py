@@ -10,54 +10,18 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from agents.grammar import FIRST, NEXT, ORDER, ORDERED, POLITE, REQUEST, VERB, WH
+
 MOST_CLAUSES = 12
 _LONGEST = 4_000  # characters that are looked through for requests; what they are about may be longer
 
-# A word that is a noun as well is a request only before a word that begins an object.
-_SURE = (
-    "summari[sz]e|compute|calculate|translate|explain|tell|find|write|judge|determine|describe|extract|classify|compare|shorten|"
-    "condense|rephrase|say|give|add|subtract|multiply|divide|convert|predict|decide|identify|transcribe|work out|look up|"
-    "fasse|sage?|nenne|berechne|rechne|finde|schreibe?|übersetze|zähle|vergleiche|bewerte|beurteile|prognostiziere|lies|prüfe|"
-    "erkläre|gib|zeige?|sortiere|beschreibe|beantworte|bestimme|schätze|kürze|formuliere|ordne|suche?|addiere|multipliziere|"
-    "subtrahiere|teile"
-)
-_UNSURE = (
-    "list|count|rate|draft|check|answer|name|estimate|forecast|run|execute|make|report|show|sort|read|search|sum|plan|put|turn|"
-    "project|sum up|mach|erstelle|führe|hole|ziehe"
-)
-_OBJECT = (
-    r"the|an?|this|that|these|those|it|its|them|me|us|my|our|all|each|every|both|how|what|which|who|whether|if|up|out|for|"
-    r"den|die|das|dem|der|ein\w*|mir|uns|es|sie|ihn|alle\w*|diese\w*|\d|[«\x00]"
-)
-_ASKS = (
-    r"what(?:'s|’s)?|which|who|whose|when|where|why|how|is|are|was|were|does|did|do|can|will|would|should|"
-    r"was|welche\w*|wer|wann|wo|warum|wie|wieviele?|ist|sind|hat|haben|kann|wird"
-)
-_WH = r"what(?:'s|’s)?|which|who|whose|when|where|why|how|was|welche\w*|wer|wann|wo|warum|wie|wieviele?"
-_POLITE = (
-    r"(?:(?:please|kindly|also|now|next|bitte|auch|außerdem|and|und|so|ok(?:ay)?|hi|hello|hallo|"
-    r"(?:can|could|would|will) you(?: please)?|(?:i|we) (?:want|need|would like)(?: you)? to|i'd like(?: you)? to|"
-    r"kannst du(?: bitte)?|könntest du(?: bitte)?)[,\s]+){0,4}"
-)
-_FIRST = (
-    r"(?:(?:first(?:ly)?(?: of all)?|to begin with|second(?:ly)?|third(?:ly)?|finally|lastly|"
-    r"zuerst|zunächst|erstens|zweitens|drittens)[,:\s]+)?"
-)
-_NEXT = (
-    r"(?:then|after that|afterwards|after which|finally|subsequently|lastly|"
-    r"dann|danach|anschließend|schließlich|zuletzt|zum schluss)"
-)
-_ORDER = rf"(?:(?:{_SURE})\b|(?:{_UNSURE})(?= (?:{_OBJECT})))"
-_REQUEST = re.compile(rf"{_POLITE}{_FIRST}{_POLITE}(?:{_NEXT}[,\s]+)?{_POLITE}(?:{_ORDER}|(?:{_ASKS})\b)", re.IGNORECASE)
-_ORDERED = rf"{_POLITE}(?:{_ORDER})"
 _ITEM = re.compile(r"(?:^|(?<=\s))\(?(\d{1,2}|[a-h])[.)][ \t]+(?=\S)", re.MULTILINE)
 _DASH = re.compile(r"^[ \t]*[-*•][ \t]+(?=\S)", re.MULTILINE)
 _SENTENCE = re.compile(r"(?<=[.?!])\s+(?=\S)|;\s+|\n+")
-_THEN = re.compile(rf"\s*(?:[,;]\s*|\s)(?:and |und )?{_NEXT}[,\s]+(?={_POLITE}(?:{_ORDER}|(?:{_WH})\b))", re.IGNORECASE)
+_THEN = re.compile(rf"\s*(?:[,;]\s*|\s)(?:and |und )?{NEXT}[,\s]+(?={POLITE}(?:{ORDER}|(?:{WH})\b))", re.IGNORECASE)
 _AND = re.compile(
-    rf"\s*(?:;|,?\s(?:and|und|as well as|sowie))\s+(?={_ORDERED}|(?P<asks>{_WH})\b)|\s*[,;]\s+(?={_ORDERED})", re.IGNORECASE
+    rf"\s*(?:;|,?\s(?:and|und|as well as|sowie))\s+(?={ORDERED}|(?P<asks>{WH})\b)|\s*[,;]\s+(?={ORDERED})", re.IGNORECASE
 )
-_VERB = re.compile(rf"{_POLITE}(?:{_SURE}|{_UNSURE})\s", re.IGNORECASE)
 # What goes on with something that was named before does not stand alone.
 _PRONOUN = re.compile(r"\b(?:it|its|they|them|their|he|she|another|ones|es|sie|ihn|ihm|er|ihre?)\b", re.IGNORECASE)
 _HALF = re.compile(
@@ -73,16 +37,16 @@ _TEXT = re.compile(
     re.IGNORECASE,
 )
 _CAN_IT = re.compile(
-    rf"^{_POLITE}(?:is|are|was|were|does|did|do|would|will|should|can|ist|sind|hat|haben|kann|wird)\b", re.IGNORECASE
+    rf"^{POLITE}(?:is|are|was|were|does|did|do|would|will|should|can|ist|sind|hat|haben|kann|wird)\b", re.IGNORECASE
 )
 _OWN = re.compile(r"[\d\x00]")
-_LATER = re.compile(rf"^{_POLITE}{_FIRST}{_NEXT}\b", re.IGNORECASE)
+_LATER = re.compile(rf"^{POLITE}{FIRST}{NEXT}\b", re.IGNORECASE)
 _INNER = re.compile(r"^(\S+) (?:dann|danach|anschließend|zuerst|zunächst)\b", re.IGNORECASE)
 _MORE = re.compile(
-    rf"^(?:(?:also|and|und|außerdem|auch|now|jetzt),? (?={_POLITE}(?:{_ORDER}|(?:{_WH})\b))|{_NEXT}[,\s]+{_POLITE}{_ORDER})",
+    rf"^(?:(?:also|and|und|außerdem|auch|now|jetzt),? (?={POLITE}(?:{ORDER}|(?:{WH})\b))|{NEXT}[,\s]+{POLITE}{ORDER})",
     re.IGNORECASE,
 )
-_STRIP = re.compile(rf"^(?:(?:and|und)\s+)?{_FIRST}(?:{_NEXT}[,\s]+)?", re.IGNORECASE)
+_STRIP = re.compile(rf"^(?:(?:and|und)\s+)?{FIRST}(?:{NEXT}[,\s]+)?", re.IGNORECASE)
 RESULT = re.compile(
     r"\b(?:the|that|this|its|both|these|those|das|die|dem|der|diese[sr]?|beide) (?:final |two )?"
     r"(?:results?|summary|summaries|sum|answers?|outcomes?|translations?|"
@@ -155,14 +119,14 @@ def _told_apart(text: str) -> tuple[str, str | None]:
     head, gap, rest = text.partition("\n\n")
     if gap and _listed(head) and not _listed(rest):
         return head, rest.strip()
-    if gap and _ABOUT.search(head) and not _ITEM.search(rest) and _REQUEST.match(head):
+    if gap and _ABOUT.search(head) and not _ITEM.search(rest) and REQUEST.match(head):
         return head.rstrip(": "), rest.strip()
     before, gap, last = text.rpartition("\n\n")
-    if gap and not _REQUEST.match(before) and _REQUEST.match(last) and _ABOUT.search(last):
+    if gap and not REQUEST.match(before) and REQUEST.match(last) and _ABOUT.search(last):
         return last, before.strip()
     head, colon, rest = text.partition(":")
     told, more = _more(rest.strip())
-    if colon and _REQUEST.match(head) and not _TASKS.search(head) and len(told.split()) >= 3 and not _listed(rest):
+    if colon and REQUEST.match(head) and not _TASKS.search(head) and len(told.split()) >= 3 and not _listed(rest):
         return f"{head}. {more}" if more else head, told
     return text, None
 
@@ -193,7 +157,7 @@ def _listed(text: str) -> list[str]:
     items = [text[one.end() : end].strip(" \t\n,;") for one, end in zip(found, ends, strict=True)]
     items = [re.sub(r"[,;]? (?:and|und)$", "", one) for one in items]
     head = text[: found[0].start()].strip()
-    sound = all(_REQUEST.match(one) or _VERB.match(one) or one.endswith("?") for one in items)
+    sound = all(REQUEST.match(one) or VERB.match(one) or one.endswith("?") for one in items)
     return items if sound and (not head or head.endswith(":") or len(head.split()) <= 12) else []
 
 
@@ -212,7 +176,7 @@ def _sentences(text: str) -> list[str]:
     """Return sentences that ask for something, each with those after it that ask for nothing."""
     made: list[str] = []
     for one in (part.strip() for part in _SENTENCE.split(text)):
-        if made and one and not (_REQUEST.match(one) and _REQUEST.match(made[-1])):
+        if made and one and not (REQUEST.match(one) and REQUEST.match(made[-1])):
             made[-1] = f"{made[-1]} {one}"
         elif one:
             made.append(one)
@@ -221,7 +185,7 @@ def _sentences(text: str) -> list[str]:
 
 def _within(sentence: str, about: bool) -> Iterator[_Piece]:
     """Yield the requests within a sentence that is one itself."""
-    if not _REQUEST.match(sentence):
+    if not REQUEST.match(sentence):
         yield _Piece(sentence, False)
         return
     for step, part in enumerate([sentence] if _CAN_IT.match(sentence) else _THEN.split(sentence)):
@@ -236,7 +200,7 @@ def _joined(part: str, about: bool) -> Iterator[str]:
     for found in _AND.finditer(part):
         before, after = part[begins : found.start()].strip(), part[found.end() :]
         own = _OWN.search(after) or (about and _ABOUT.search(after))
-        if found["asks"] and not (_REQUEST.match(before) and own):
+        if found["asks"] and not (REQUEST.match(before) and own):
             continue  # several questions about one thing are one
         if not found["asks"] and _CAN_IT.match(before):
             continue

@@ -84,7 +84,8 @@ class Speaker:
         match heard:
             case Chose():
                 self._end_line()
-                chance = f"chosen out of {heard.candidates} with probability {heard.probability:.3g}"
+                several = f"chosen out of {heard.candidates} with probability {heard.probability:.3g}"
+                chance = several if heard.candidates > 1 else "the only one who can"
                 out.say(f"{heard.agent} is at work ({chance}) ...")
             case Piece():
                 out.piece(heard.text)

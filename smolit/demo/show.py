@@ -12,6 +12,10 @@ from smolit.demo.local_work import Done
 from smolit.demo.report import Figure, Report
 
 QUESTION = 110
+CAPTION = (
+    "Exam questions (MMLU-Pro), each given to one of the agents, whose answers were recorded: a reward of 1 for a right one.\n"
+    "Of each question the policy is told only how the chosen agent did, and learns from that whom to choose next."
+)
 
 QUERIES: tuple[tuple[str, str], ...] = (
     (
@@ -38,7 +42,8 @@ QUERIES: tuple[tuple[str, str], ...] = (
 
 def table(report: Report) -> Table:
     """Return the table that ends a demo."""
-    shown = Table(title="The main job, as its producer saw it", show_header=False, title_justify="left")
+    shown = Table(title="The main job, as its producer saw it", show_header=False, title_justify="left", caption=CAPTION)
+    shown.caption_justify = "left"
     shown.add_column("what")
     shown.add_column("figure", justify="right")
     shown.add_column("95 % interval or note", style="dim")
@@ -88,7 +93,7 @@ def explained(fact: AgentChosen, question: str) -> str:
         f"[bold]{_short(question)}[/bold]\n"
         f"  {fact.agent} with probability {fact.propensity:.3f}; {why}.\n"
         f"  score {chosen.score:.3f} = {parts}; runner-up {second.agent} {second.score:.3f}.\n"
-        f"  policy {fact.policy.name} v{fact.policy.version}, learned up to example {fact.policy.upto},"
+        f"  policy {fact.policy.name} v{fact.policy.version}, {_learned(fact.policy.upto)},"
         f" state {fact.policy.digest[:12]}, draw {fact.draw:.6f}."
     )
 
@@ -121,6 +126,10 @@ def done_here(done: Sequence[Done]) -> Table:
     for one in done:
         shown.add_row(one.text, one.agent or "", one.outcome, escape(said(one.output)))
     return shown
+
+
+def _learned(upto: int) -> str:
+    return f"learned up to example {upto}" if upto >= 0 else "which has learned nothing yet"
 
 
 def _why(fact: AgentChosen, best: Candidate, chosen: Candidate) -> str:

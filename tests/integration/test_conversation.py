@@ -338,7 +338,7 @@ def test_a_terminal_has_a_prompt_and_an_answer(settings: Settings) -> None:
     finally:
         process.kill()
         os.close(main)
-    assert "arithmetic is at work (chosen out of" in seen
+    assert "arithmetic is at work (the only one who can" in seen
     assert "(local fallback): " not in talk  # who spoke stands behind what was shown piece by piece
     assert "no longer waited for" in given_up
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agents.told import passed_on, said, sources
+from agents.told import lines, passed_on, said, sources
 
 CITED = {"quote": "Sixty days.", "title": "Leases", "version": 2, "chunk": 7}
 REPORT = "# Report: text\n\n" + "All is well. " * 500
@@ -28,6 +28,19 @@ REPORT = "# Report: text\n\n" + "All is well. " * 500
 def test_an_output_is_told_as_people_read_it(output: Any, read: str) -> None:
     """What it is about, whole and with its sources; a table as one; anything else line by line, never as JSON."""
     assert said(output) == read
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ({"expression": "6 * 7", "value": "42", "exact": True}, "6 * 7 = 42"),
+        ({"expression": "1 / 7", "value": "0.142857", "exact": False}, "1 / 7 ≈ 0.142857"),
+        ({"label": "positive", "compound": 0.67, "language": "en"}, "**positive**"),
+    ],
+)
+def test_a_sum_and_a_tone_are_a_line_of_a_report(output: Any, line: str) -> None:
+    """Not a field below the other."""
+    assert lines(output) == [line]
 
 
 def test_a_plan_hands_on_what_its_records_hold() -> None:
