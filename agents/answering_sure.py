@@ -1,6 +1,6 @@
 """Whether the sentence that fits a question best is its answer, or the question is not answered at all. Pure.
 
-A logistic regression over what speaks for the best sentence. `bench/knowledge/sure.py` fits it, on other documents than those
+A logistic regression over what speaks for the best sentence. `bench/knowledge/sure*.py` fit it, on other documents than those
 that it is tested on, and a test fits it anew. An answer is given where that is worth more than silence if a wrong one costs
 somewhat more than two right ones: from a chance of seven in ten on, which holds as far as the chance is calibrated.
 """

@@ -124,7 +124,9 @@ def granted(work: Work) -> tuple[str, ...]:
         return allowed
     names = [str(one) for one in asked]
     if strange := sorted(set(names) - set(allowed)):
-        raise AgentFailed("domain_not_granted", f"{work.agent} may not read {', '.join(strange)}")
+        raise AgentFailed(
+            "domain_not_granted", f"{work.agent} may not read {', '.join(strange)}; it reads {', '.join(allowed) or 'none'}"
+        )
     return tuple(names)
 
 

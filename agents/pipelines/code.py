@@ -1,7 +1,7 @@
 """The coding agent: runs the code that came with the task, or code that a language model wrote for it, contained."""
 
 import re
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -46,7 +46,7 @@ class Code:
             AgentFailed: there is none, it failed, or it cannot be contained on this machine.
         """
         watch = Stopwatch(timer)
-        code, written = await self._code(work)
+        code, written, told = await self._code(work)
         files = {one.name: await self._toolbox.blobs.get(one.sha256) for one in work.files}
         with watch.step("run"):
             ran = await run(code, files, self._limits)
@@ -54,24 +54,27 @@ class Code:
         if ran.outcome != "ok":
             raise AgentFailed(f"code_{ran.outcome}", why(ran), steps)
         answer = ran.stdout.strip() or ("" if ran.result is None else str(ran.result))
+        if written and not answer:  # who brings a program knows what it is for; one that a model wrote has done nothing
+            raise AgentFailed("no_answer", "the program that the model wrote ran, and printed nothing", steps)
         output = {"answer": answer, "stdout": ran.stdout, "result": ran.result, "layers": ran.layers}
-        return Result(output | ({"code": code} if written else {}), steps, written[0].cost_microusd if written else None)
+        return Result(output | told, steps, written[0].cost_microusd if written else None)
 
-    async def _code(self, work: Work) -> tuple[str, tuple[Step, ...]]:
-        """Return the code to run, and the step that a model took to write it."""
+    async def _code(self, work: Work) -> tuple[str, tuple[Step, ...], dict[str, Any]]:
+        """Return the code to run, the step that a model took to write it, and what the output says of that."""
         given = work.input.get("code")
         if isinstance(given, str):
-            return given, ()
+            return given, (), {}
         found = _FENCE.search(work.text)
         if found is not None:
-            return found[1], ()
+            return found[1], (), {}
         if self._toolbox.language is None:
             raise AgentFailed(
                 "no_code", "the task brings no code (input.code, or a ```python block), and no model is here to write it"
             )
         said = await self._toolbox.language.complete(asked(work))
         step = step_of("write", said)
-        return written_in(said, step), (step,)
+        code = written_in(said, step)
+        return code, (step,), {"code": code, "model": said.model, "fallback": said.fallback}
 
 
 def asked(work: Work) -> Ask:

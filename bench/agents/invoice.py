@@ -1,6 +1,7 @@
 """Generated invoices: content by a seed, drawn with the scalable font that Pillow brings, then worn as scans are.
 
-Conditions: clean; noisy (grain, specks, blur, weak contrast, JPEG); rotated by 2 degrees with a little grain.
+Conditions: clean; noisy (grain, specks, blur, weak contrast, JPEG); rotated by 2 degrees with a little grain;
+turned by one to three quarters.
 """
 
 import io
@@ -12,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from msgspec import Struct
 
-Condition = Literal["clean", "noisy", "rotated"]
-CONDITIONS: tuple[Condition, ...] = ("clean", "noisy", "rotated")
+Condition = Literal["clean", "noisy", "rotated", "turned"]
+CONDITIONS: tuple[Condition, ...] = ("clean", "noisy", "rotated", "turned")
 SIZE = (900, 720)
 FONT_PX = 20
 _VENDORS = (
@@ -111,6 +112,8 @@ def worn(picture: Any, condition: Condition, rng: np.random.Generator) -> bytes:
 
     if condition == "rotated":
         picture = picture.rotate(2, expand=True, fillcolor=255, resample=Image.Resampling.BICUBIC)
+    if condition == "turned":
+        picture = picture.rotate(90 * int(rng.integers(1, 4)), expand=True)
     if condition == "noisy":
         picture = picture.filter(ImageFilter.GaussianBlur(0.7))
     ink = np.asarray(picture, dtype=np.float64)

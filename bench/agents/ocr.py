@@ -1,6 +1,7 @@
 """OCR: character error rate on generated invoices, and how often the total and the date come out exactly.
 
-The baseline puts the same spots into rows by their height on the page, which is right as long as the page lies straight.
+The baseline puts the same spots into rows by their height on the page, which is right as long as the page lies straight
+and its top is up.
 """
 
 import itertools
@@ -26,7 +27,7 @@ PAGES = 12  # per condition
 BASELINE = "rows by height alone"
 _ROW = 19  # pixels: half of what lies between two rows of these invoices
 _AMOUNT = re.compile(r"\d[\d.,]*\d")
-_ASKED = {"clean": "at most .01", "noisy": "at most .03", "rotated": ""}
+_ASKED = {"clean": "at most .01", "noisy": "at most .03", "rotated": "", "turned": ""}
 
 
 class Reading(Struct, frozen=True):

@@ -38,6 +38,8 @@ def show(output: Any) -> None:
         _beside(output)
     elif (said := next((name for name in _SAID if _is_plain(output.get(name))), None)) is not None:
         _text(output[said])
+        if output[said] == "":  # a blank page, a program without output
+            out.say(f"the {said} is empty")
         _cited(output.get("citations"))
         _beside(output)
     else:
@@ -61,9 +63,14 @@ def _cited(citations: Any) -> None:
 
 def _beside(output: Mapping[str, Any]) -> None:
     """Say how sure the agent is, and by what it knows."""
-    told = [f"{name} {out.cell(output[name])}" for name in _BESIDE if output.get(name) not in (None, False, "")]
+    told = [f"{name} {out.cell(output[name])}" for name in _BESIDE if _is_told(output.get(name))]
     if told:
         out.say(", ".join(told))
+
+
+def _is_told(content: Any) -> bool:
+    """Say whether there is something to tell; 0 is, and equals False."""
+    return content is not None and content is not False and content != ""
 
 
 def _is_plain(content: Any) -> bool:

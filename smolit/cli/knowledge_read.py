@@ -16,7 +16,7 @@ from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk, read
 from smolit.cli.knowledge import Meta, pairs
 from smolit.cli.option import Json, TaskIdArgument, Tenant, moment
-from smolit.errors import NothingFound
+from smolit.errors import NothingFound, UsageInvalid
 from smolit.provenance import Used, provenance_of
 from smolit.shelf import find
 from store.postgres import Connection
@@ -46,6 +46,8 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find pieces of documents by meaning and by words, now or as of earlier."""
+    if not text.strip():
+        raise UsageInvalid("say what is looked for; `smolit knowledge show` lists all documents")
     desk = open_desk()
 
     async def go(connection: Connection) -> tuple[list[Hit], int]:
@@ -129,9 +131,12 @@ def provenance(task_id: TaskIdArgument, tenant: Tenant = DEFAULT_TENANT, as_json
 
 async def _offset(connection: Connection, desk: Desk, as_of: str | None) -> int:
     """Return the offset that is meant; raises UsageInvalid."""
+    last = await knowledge_read.position(connection, desk.names)
     if as_of is None:
-        return await knowledge_read.position(connection, desk.names)
+        return last
     if as_of.isdecimal():
+        if int(as_of) > last:  # what it finds would change, and nobody could ask the same again
+            raise UsageInvalid(f"offset {as_of} is not known (yet); the last one is {last}")
         return int(as_of)
     return await knowledge_read.offset_at(connection, desk.names, moment(as_of, now(), -1))
 

@@ -107,11 +107,15 @@ def test_as_of_earlier_one_finds_what_one_found_then(smolit: Smolit, tmp_path: P
     replaced = smolit("knowledge", "add", *refused, "--domain", "old", "--replace", "--json")
     twice = smolit("knowledge", "add", *refused, "--domain", "old", "--replace", "--json")
     then = found(smolit, "valve", "--domain", "old", "--as-of", str(before["as_of"]))
+    later = smolit("knowledge", "search", "valve", "--as-of", "99999999")
+    nothing = smolit("knowledge", "search", " ")
 
     assert (again.code, again.json[0]["reason"]) == (1, "document_exists")
     assert (replaced.json[0]["state"], replaced.json[0]["version"]) == ("replaced", 2)
     assert twice.json[0]["state"] == "unchanged"
     assert then == before["hits"]
+    assert (later.code, nothing.code) == (2, 2)
+    assert "offset 99999999 is not known (yet)" in later.err
     assert [hit["text"] for hit in found(smolit, "valve", "--domain", "old")] == ["The valve V-1 is steel."]
 
 

@@ -5,7 +5,7 @@ import pytest
 from agents.answering_kind import counted_in, holds_kind, thing_counted
 from agents.answering_sure import FITTED, Evidence
 from bench.knowledge import corpus
-from bench.knowledge.sure import fitted, halved, missed, stored
+from bench.knowledge.sure_rule import fitted, halved, missed, stored
 
 FIT = stored()
 

@@ -1,6 +1,9 @@
 """More families of the team's bench: no agent does one alone, the team does, also where agents die; settling beats the others."""
 
-from bench.agents.families import KINDS, Asked, Job, Shelf, alone, jobs, measured, settled, solved, together
+from bench.agents.families import KINDS, measured
+from bench.agents.family_job import Job, Shelf, jobs, solved
+from bench.agents.family_play import alone, together
+from bench.agents.family_settling import Asked, settled
 from bench.agents.team import crew
 
 

@@ -29,6 +29,7 @@ CITED = {
         (None, "null\n", ""),
         ([1, 2], "[1,2]\n", ""),
         ("", "\n", ""),
+        ({"text": "", "confidence": 0.0, "pages": []}, "\n", "the text is empty\nconfidence 0\n"),
     ],
 )
 def test_what_was_asked_for_comes_first(output: Any, told: str, beside: str, capsys: pytest.CaptureFixture[str]) -> None:
