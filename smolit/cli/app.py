@@ -1,5 +1,6 @@
 """The door of the command line: builds it from the catalog, and turns errors into one sentence and an exit code."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -41,6 +42,7 @@ def needed(arguments: Sequence[str], commands: Sequence[Command]) -> list[Comman
 
 def main() -> None:
     """Run one command and end with its exit code: 0 ok, 1 failed, 2 usage."""
+    logging.lastResort = logging.NullHandler()  # what clients murmur while they try again; what comes of it is our sentence
     sys.exit(run(sys.argv[1:]))
 
 

@@ -31,6 +31,8 @@ def similar(
     """Find past tasks that are like a task or a text, and how they went."""
     if (task_id is None) == (text is None):
         raise UsageInvalid("say either which task, or --text")
+    if text is not None and not text.strip():
+        raise UsageInvalid("--text is empty: nothing is like it")
     desk = open_desk()
     vector = None if text is None else _vector_of_text(desk, text)
     wanted = Wanted(tenant=tenant, k=k, scope=scope, kind=kind, but=task_id or "")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from smolit.doctor.finding import Finding, finding
+from smolit.process import pools
 from smolit.process.census import Standing, census, share_bytes
 from smolit.process.roster import extras, slots
 from smolit.process.runner import live_runner
@@ -17,7 +18,7 @@ def processes(settings: Settings) -> Iterator[Finding]:
     if live_runner(settings.data_dir) is None:
         yield Finding("runner", False, "does not run", "`smolit up` or `smolit run all` starts it")
     known = {one.identity: one for one in census(settings.data_dir)}
-    for slot in (*slots(settings.workers), *extras(settings)):
+    for slot in (*slots(settings.workers), *extras(settings), *pools.wanted(settings)):
         yield _process(slot.identity, known.get(slot.identity))
         if slot.name == "worker" and settings.worker_memory_mb:
             yield from _memory(slot.identity, known.get(slot.identity), settings.worker_memory_mb)

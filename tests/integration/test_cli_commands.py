@@ -598,6 +598,7 @@ def test_like_tasks_are_found_told_and_forgotten(smolit: Smolit) -> None:
     assert "- arithmetic did" in told.out
     assert smolit("policy", "explain", second, "--json").json[0]["like_tasks"][0]["task_id"] == first
     assert smolit("task", "similar").code == smolit("task", "similar", second, "--text", text).code == 2
+    assert smolit("task", "similar", "--text", " ").code == 2
 
     assert smolit("task", "forget", first, "--reason", "private").code == 0
     until(lambda: smolit("task", "similar", first), lambda said: said.code == 1)

@@ -22,6 +22,7 @@ from events.topics import DEFAULT_TENANT, EXPERIMENTS, TASKS, Names
 from events.wire import Outgoing
 from smolit.doctor import log, machine, process, server, work
 from smolit.doctor.finding import Finding
+from smolit.process import pools
 from smolit.process.known import assert_known
 from smolit.settings import Settings, load_settings
 from smolit.stack.local import Endpoints
@@ -235,8 +236,11 @@ async def _is_late(settings: Settings) -> bool:
 
 
 def test_processes_that_do_not_run(tmp_path: Path) -> None:
-    """Every process that should run is looked for, and the runner first."""
-    found = list(process.processes(load_settings(data_dir=tmp_path, workers=2)))
+    """Every process that should run is looked for, the runner first, the workers of pools last."""
+    settings = load_settings(data_dir=tmp_path, workers=2)
+    pools.tell(settings, settings.pools[:1])
+    found = list(process.processes(settings))
 
-    assert [one.subject for one in found if one.subject.startswith(("runner", "worker"))] == ["runner", "worker-1", "worker-2"]
+    wanted = ["runner", "worker-1", "worker-2", f"worker-{settings.pools[0]}"]
+    assert [one.subject for one in found if one.subject.startswith(("runner", "worker"))] == wanted
     assert not any(one.well for one in found)

@@ -1,5 +1,8 @@
 """The command line without a stack: what can be typed, what is refused, and in which words."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -186,6 +189,16 @@ def test_doctor_without_a_stack_says_what_to_do(lone: Path, capsys: pytest.Captu
     assert code == 1
     assert "`smolit up` starts it" in said.out
     assert said.err.startswith("Error: not well: kafka, postgres")
+
+
+def test_what_clients_murmur_is_not_shown(lone: Path) -> None:
+    """Whoever asks a Kafka that is away gets our sentence, and not the client's beside it."""
+    away = {"SMOLIT_DATA_DIR": str(lone), "SMOLIT_KAFKA": "127.0.0.1:1", "SMOLIT_POSTGRES": "postgresql://x@127.0.0.1:1/x"}
+    command = (sys.executable, "-m", "smolit", "doctor")
+    asked = subprocess.run(command, env=os.environ | away, capture_output=True, text=True, check=False)
+
+    assert asked.returncode == 1
+    assert asked.stderr == "Error: not well: kafka, postgres\n"
 
 
 def test_wiping_beside_a_foreign_server_is_refused(
