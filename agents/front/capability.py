@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 Encode = Callable[[str], NDArray[np.float32]]
 # The least sum, and the least share of the best one: chosen on the queries of `bench/agents/data/who_can.tsv` marked `tune`.
 LEAST, SHARE = 0.35, 0.7
+_SHARED = 0.5  # what all telling words being shared adds to the cosine
+MOST = 1.0 + _SHARED
 _STOP = frozenset(
     re.findall(
         r"\S+",
@@ -24,7 +26,7 @@ _STOP = frozenset(
 
 
 class Capable(Struct, frozen=True):
-    """An agent that can do what was asked, and how well it fits."""
+    """An agent that can do what was asked, and how well it fits: the cosine and what shared words add, MOST at most."""
 
     id: str
     description: str
@@ -42,7 +44,7 @@ def able(
         told = (f"{description} {' '.join(skills)}", *examples.get(name, ()))
         cosine = max(float(np.dot(asked, encode(text))) for text in told)
         shared = len(words & stems(f"{description} {' '.join(skills)} {name}")) / len(words) if words else 0.0
-        fit = cosine + 0.5 * shared
+        fit = cosine + _SHARED * shared
         found.append(Capable(name, description, skills, round(fit, 4)))
     best = max((one.fit for one in found), default=0.0)
     fitting = [one for one in found if one.fit >= max(LEAST, SHARE * best)]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from bench.selection.bound import SINGLE
-from bench.selection.report import Report, Row, Spread
+from bench.selection.report import BoundRow, Report, Row, Spread
 
 COLUMNS = (
     "learner",
@@ -39,7 +39,8 @@ def drift_lines(report: Report) -> Iterator[tuple[str, ...]]:
 def cost_lines(report: Report) -> Iterator[tuple[str, ...]]:
     """Yield scores and costs, each as a share of those of the agent whose score is best."""
     score, cost = (float(report.about[figure]) or 1.0 for figure in ("best_score", "best_score_cost"))
-    for name, row in (*report.bounds.items(), *report.learners.items()):
+    rows: list[tuple[str, BoundRow | Row]] = [*report.bounds.items(), *report.learners.items()]
+    for name, row in rows:
         yield name, f"{row.score:.4f}", f"{row.score / score:.1%}", f"{row.cost / cost:.1%}"
 
 

@@ -120,7 +120,7 @@ async def _begin(desk: Desk, tenant: str, wanted: Wanted, how: How) -> None:
             _tell_plan(made, known, next_round(made, known, lambda _: True, how.size), how)
             return
         await start(there, made)
-        out.say(f"calibration {made.calibration_id} runs: {_planned(made)}, expected to cost {_expected(made, known)}")
+        out.say(f"calibration {made.calibration_id} runs: {_planned(made)}, {_expected(made, known)}")
         await _run(there, made, how)
 
 
@@ -190,7 +190,7 @@ def _tell_plan(made: Calibration, known: Known, first: list[Copy] | Over, how: H
     out.table(
         ("past task", "agents that do it again", "why"), [(one.task_id, ", ".join(one.agents), one.why) for one in made.tasks]
     )
-    out.line(f"{_planned(made)}, expected to cost {_expected(made, known)}; nothing is done")
+    out.line(f"{_planned(made)}, {_expected(made, known)}; nothing is done")
     if isinstance(first, Over):
         out.line(f"it would end at once: {first.reason}")
 
@@ -227,7 +227,10 @@ def _expected_microusd(made: Calibration, known: Known) -> float:
 
 
 def _expected(made: Calibration, known: Known) -> str:
-    """Return what all copies are expected to cost, and of whom that is not known."""
-    unknown = sorted({agent for task in made.tasks for agent in task.agents} - known.costs.keys())
+    """Say what all copies are expected to cost, and of whom that is not known; no amount where it is known of nobody."""
+    asked = {agent for task in made.tasks for agent in task.agents}
+    if not asked & known.costs.keys():
+        return "at a cost that is not known, since none of them has said one yet"
+    unknown = sorted(asked - known.costs.keys())
     rest = f" (not known of {', '.join(unknown)})" if unknown else ""
-    return f"{dollars(_expected_microusd(made, known))}{rest}"
+    return f"expected to cost {dollars(_expected_microusd(made, known))}{rest}"

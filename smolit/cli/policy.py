@@ -47,7 +47,10 @@ def show(scope: Scope = "default", limit: Limit = 10, tenant: Tenant = DEFAULT_T
         out.json({"in_force": force, "history": history})
         return
     out.facts(force)
-    out.table(("when", "what", "policy", "by", "reason", "examples"), [_change(one) for one in history])
+    if history:
+        out.table(("when", "what", "policy", "by", "reason", "examples"), [_change(one) for one in history])
+    else:
+        out.line("Nobody set a policy here before, and no state of one is stored yet.")
 
 
 def put(
@@ -79,7 +82,8 @@ def explain(task_id: TaskIdArgument, attempt: Number = None, as_json: Json = Fal
     desk = open_desk()
     known = read(desk, lambda connection: _known(connection, task_id, attempt))
     if not known.choices:
-        raise NothingFound(f"no choice for task {task_id!r} is known (yet)")
+        which = f"task {task_id!r}" if attempt is None else f"attempt {attempt} of task {task_id!r}"
+        raise NothingFound(f"no choice for {which} is known (yet)")
     times = _times(desk, known)
     if as_json:
         more = {"reward": known.terms, "like_tasks": known.alike}
@@ -195,7 +199,7 @@ def _explain(one: DecisionRow, weights: Mapping[str, float] | None) -> None:
 
 async def _in_force(desk: Desk, tenant: str, scope: str) -> dict[str, Any]:
     """Return what chooses in a scope, from the control topics themselves."""
-    from smolit.process.library import default_policy  # pulls in numpy and the encoder, which only this and `verify` need
+    from smolit.process.library import default_policy, settings_in  # numpy and the encoder: only this and `verify` need them
     from streams.control import ControlReader
 
     reader = ControlReader(desk.endpoints.kafka, "smolit-cli-control", desk.names)
@@ -209,7 +213,8 @@ async def _in_force(desk: Desk, tenant: str, scope: str) -> dict[str, Any]:
     if running is not None:
         variants = {variant.name: variant.policy for variant in running.variants}
         return {"scope": scope, "decided by": f"experiment {running.experiment_id}", "variants": variants}
-    return {"scope": scope, "decided by": "default", "policy": default_policy().name}
+    standing = default_policy()
+    return {"scope": scope, "decided by": "default", "policy": standing.name, "parameters": settings_in(standing)}
 
 
 async def _verify(desk: Desk) -> Any:

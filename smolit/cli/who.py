@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
-from agents.front.capability import Capable, able
+from agents.front.capability import MOST, Capable, able
 from events.topics import DEFAULT_TENANT
 from projections.agent import AgentRow, agents
 from smolit.chat.live import live_agents
@@ -23,6 +23,7 @@ class Found(Struct, frozen=True):
 
     agents: tuple[Capable, ...]
     reason: str | None
+    best_fit: float = MOST  # what a fit can be at most
 
 
 def who(what: What, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> None:
@@ -34,7 +35,7 @@ def who(what: What, tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> N
     if found.reason is not None:
         out.say(found.reason)
     out.table(
-        ("agent", "fit", "skills", "description"),
+        ("agent", f"fit, of {MOST:g}", "skills", "description"),
         [(one.id, one.fit, ", ".join(one.skills), one.description) for one in found.agents],
     )
 

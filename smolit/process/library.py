@@ -1,5 +1,6 @@
 """The states of all policies, as every process that needs them follows them."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from learning.book import PolicyKey
@@ -16,6 +17,11 @@ _REMEMBERED = 1_000  # contexts: two megabytes with what they were made from
 def default_policy() -> PolicyKey:
     """Return the policy that serves unless somebody says otherwise."""
     return PolicyKey.of(DEFAULT, {})
+
+
+def settings_in(key: PolicyKey) -> Mapping[str, float | str]:
+    """Return every setting of a policy by name, those that nobody gave too."""
+    return key.make(1).settings
 
 
 def library(place: Place, client_id: str, gather_s: float) -> Library:

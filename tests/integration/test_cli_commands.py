@@ -166,12 +166,14 @@ def test_feedback_that_cannot_be_meant_ends_with_two(smolit: Smolit) -> None:
 
 def test_a_policy_is_put_in_force_and_given_back(smolit: Smolit) -> None:
     """The command returns once the fact is in the log; an unknown policy is refused with the known ones."""
+    before = smolit("policy", "show", "--scope", "games")
     put = smolit("policy", "set", "uniform", "--scope", "games", "--reason", "emergency")
     shown = smolit("policy", "show", "--scope", "games", "--json").json["in_force"]
     back = smolit("policy", "set", "--give-back", "--scope", "games")
     after = smolit("policy", "show", "--scope", "games", "--json").json["in_force"]
     wrong = smolit("policy", "set", "clairvoyant", "--scope", "games")
 
+    assert all(told in before.out for told in ("joint_thompson", '"level":0.17', "Nobody set a policy here before"))
     assert (put.code, shown["decided by"], shown["policy"]) == (0, "a person", "uniform")
     assert (back.code, after["decided by"]) == (0, "default")
     assert wrong.code == 1
