@@ -300,10 +300,10 @@ def _tell(found: Sequence[tuple[dict[str, float], dict[str, Told]]], title: str)
                 told.append(" " * 7)
         print(f"  {name:18} {'   '.join(told)}")
     for kind in KINDS:
-        told = Told(*np.mean([foretold[kind] for _, foretold in found], axis=0).tolist())
+        mean = Told(*np.mean([foretold[kind] for _, foretold in found], axis=0).tolist())
         print(
-            f"  {kind:12} Brier {told.brier:.4f}, calibration error {told.error:.4f}; "
-            f"of those chosen {told.error_of_chosen:.4f}, where true chances would show {told.by_chance:.4f}"
+            f"  {kind:12} Brier {mean.brier:.4f}, calibration error {mean.error:.4f}; "
+            f"of those chosen {mean.error_of_chosen:.4f}, where true chances would show {mean.by_chance:.4f}"
         )
 
 
