@@ -27,7 +27,7 @@ from learning.inverse_gap import inverse_gap_weights
 from learning.network import Graph, Network, open_graph
 from learning.policies import create
 from learning.policy import Example, Policy, choose
-from learning.reliability import brier, calibration_error, groups
+from learning.reliability import brier, calibration_error, error_by_chance, groups
 from learning.statistics import paired_difference
 from smolit.settings import load_settings
 from training.crossed import calibrated
@@ -92,6 +92,18 @@ def learned(scene: Scene, name: str, logged: Sequence[Tried]) -> Policy:
     for context, one in zip(scene.routing.contexts, logged, strict=False):
         policy.learn(Example(context, one.agent, one.propensity, one.reward))
     return policy
+
+
+class Told(NamedTuple):
+    """How true a network's chances of success came: of all agents on all later tasks, and of those alone who were chosen by it.
+
+    `by_chance` is the error that true chances of those who were chosen would show.
+    """
+
+    brier: float
+    error: float
+    error_of_chosen: float
+    by_chance: float
 
 
 class Made(NamedTuple):
@@ -210,15 +222,15 @@ def stack(one: Combined, told: Matrix) -> Matrix:
 COMBINATIONS: dict[str, Callable[[Combined, Matrix], Matrix]] = {"mean of three": weighted, "vote": vote, "stack": stack}
 
 
-def order(routing: Routing, seed: int, tasks: int) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-    """Return the mean reward on the second half of every policy; and Brier score and calibration error of every network there."""
+def order(routing: Routing, seed: int, tasks: int) -> tuple[dict[str, float], dict[str, Told]]:
+    """Return the mean reward on the second half of every policy; and how true what every network told came there."""
     scene = scene_of(routing, seed, tasks)
     logged = serve(scene, create("ridge_igw", routing.contexts.shape[1]), range(scene.half))
     later = range(scene.half, len(scene.routing.keys))
     graphs = {kind: train(scene, kind, logged, seed) for kind in KINDS}
     earned = {name: mean_of(serve(scene, learned(scene, name, logged), later)) for name in ONLINE}
-    for kind, graph in graphs.items():
-        earned[f"neural {kind}"] = mean_of(serve(scene, neural(scene, graph, logged), later))
+    served = {kind: serve(scene, neural(scene, graph, logged), later) for kind, graph in graphs.items()}
+    earned |= {f"neural {kind}": mean_of(tried) for kind, tried in served.items()}
     for name, blend in COMBINATIONS.items():
         members = [*(learned(scene, one, logged) for one in ONLINE), neural(scene, graphs["multitask"], logged)]
         combined = Combined(members, blend)
@@ -226,7 +238,7 @@ def order(routing: Routing, seed: int, tasks: int) -> tuple[dict[str, float], di
         earned[name] = float(np.mean([combined.step(scene, step) for step in later]))
     scores = scene.routing.scores[scene.half :]
     earned |= {"random": float(scores.mean()), "best single": float(scores.mean(axis=0).max())}
-    return earned, {kind: _foretold(scene, graph, later) for kind, graph in graphs.items()}
+    return earned, {kind: _foretold(scene, graph, later, served[kind]) for kind, graph in graphs.items()}
 
 
 def neural(scene: Scene, graph: Network, logged: Sequence[Tried]) -> Policy:
@@ -238,12 +250,14 @@ def neural(scene: Scene, graph: Network, logged: Sequence[Tried]) -> Policy:
     return policy
 
 
-def _foretold(scene: Scene, graph: Graph, later: range) -> tuple[float, float]:
-    """Return Brier score and calibration error of the chance of success, of all agents on all later tasks."""
+def _foretold(scene: Scene, graph: Graph, later: range, tried: Sequence[Tried]) -> Told:
+    """Return how true chances of success came on later tasks; `tried` is who was chosen for each."""
     columns = [scene.column[agent] for agent in scene.agents]
-    told = np.array([graph.told(scene.routing.contexts[step]).success for step in later]).ravel()
-    came = (scene.routing.scores[later.start : later.stop][:, columns] >= 0.5).astype(np.float64).ravel()
-    return brier(told, came), calibration_error(groups(told, came))
+    told = np.array([graph.told(scene.routing.contexts[step]).success for step in later])
+    came = (scene.routing.scores[later.start : later.stop][:, columns] >= 0.5).astype(np.float64)
+    who = np.arange(len(later)), np.array([scene.agents.index(one.agent) for one in tried])
+    every, chosen = groups(told.ravel(), came.ravel()), groups(told[who], came[who])
+    return Told(brier(told.ravel(), came.ravel()), calibration_error(every), calibration_error(chosen), error_by_chance(chosen))
 
 
 def mean_of(tried: Sequence[Tried]) -> float:
@@ -273,7 +287,7 @@ def main() -> None:
     _tell(found, f"{asked.set} {asked.agents}, {asked.tasks} tasks, vectors {vectors}, {asked.orders} orders")
 
 
-def _tell(found: Sequence[tuple[dict[str, float], dict[str, tuple[float, float]]]], title: str) -> None:
+def _tell(found: Sequence[tuple[dict[str, float], dict[str, Told]]], title: str) -> None:
     print(f"{title}: mean reward on the second half; minus ridge_igw and minus neural mlp, x 1000, 95 % intervals")
     for name in found[0][0]:
         each = [earned[name] for earned, _ in found]
@@ -286,9 +300,11 @@ def _tell(found: Sequence[tuple[dict[str, float], dict[str, tuple[float, float]]
                 told.append(" " * 7)
         print(f"  {name:18} {'   '.join(told)}")
     for kind in KINDS:
-        pairs = [foretold[kind] for _, foretold in found]
-        scores, errors = (float(np.mean(each)) for each in zip(*pairs, strict=True))
-        print(f"  {kind:12} Brier {scores:.4f}, calibration error {errors:.4f}")
+        mean = Told(*np.mean([foretold[kind] for _, foretold in found], axis=0).tolist())
+        print(
+            f"  {kind:12} Brier {mean.brier:.4f}, calibration error {mean.error:.4f}; "
+            f"of those chosen {mean.error_of_chosen:.4f}, where true chances would show {mean.by_chance:.4f}"
+        )
 
 
 if __name__ == "__main__":

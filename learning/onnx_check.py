@@ -72,7 +72,7 @@ def _check_tensor(tensor: bytes) -> None:
     found = list(_fields(tensor))
     kind = dict(found).get(2, 0)  # of several the last counts, as wherever protobuf is read
     if kind not in _FLOATS and kind not in _WHOLE:
-        raise ArtefactUnusable(f"a tensor of the graph holds numbers of the kind {kind}, which ours have not")
+        raise ArtefactUnusable(f"a tensor of the graph holds numbers of the kind {kind!r}, which ours have not")
     for number, content in found:
         match number, content:
             case ((13 | 14), _) if content != 0:

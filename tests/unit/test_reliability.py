@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from learning.reliability import Group, brier, calibration_error, error_by_chance, groups
+from learning.reliability import brier, calibration_error, error_by_chance, groups
 
 SIZE = 1_000
 
@@ -12,7 +12,8 @@ def test_a_gap_counts_by_its_cases() -> None:
     """Three cases told .9 that came in one of three, and one told .2 that did not come."""
     found = groups(np.array([0.9, 0.9, 0.9, 0.2]), np.array([1.0, 0.0, 0.0, 0.0]))
 
-    assert found == [Group(0.2, 0.0, 1), Group(pytest.approx(0.9), pytest.approx(1 / 3), 3)]
+    assert [one.count for one in found] == [1, 3]
+    assert [each for one in found for each in (one.told, one.came)] == pytest.approx([0.2, 0.0, 0.9, 1 / 3])
     assert calibration_error(found) == pytest.approx((0.2 + 3 * (0.9 - 1 / 3)) / 4)
     assert brier(np.array([0.9, 0.2]), np.array([1.0, 0.0])) == pytest.approx((0.01 + 0.04) / 2)
     assert (calibration_error([]), error_by_chance([]), brier(np.array([]), np.array([]))) == (0.0, 0.0, 0.0)
