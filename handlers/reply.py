@@ -33,6 +33,7 @@ PATIENCE = timedelta(seconds=120)  # for a task that somebody waits for at a ter
 TRIES = 3
 _MOST_ASKED = 2_000  # characters of a task, and of its answer, that a follow-up goes on with
 NEAREST = 5
+_ASIDE = ("recall", "note", "forget")  # sorts of answers that end no talk about a task
 TellingOf = Callable[[Taken], AbstractAsyncContextManager[telling.Tell | None]]
 
 
@@ -103,7 +104,7 @@ class Replier:
         given = body.get("input") if isinstance(body.get("input"), dict) else {}
         if (read := brought.text_of(files)) is not None:
             given = {"text": read, **(given or {})}
-        before = _before(ours[-1]) if ours else None
+        before = task_before(ours)
         team = await asyncio.to_thread(_team, text, taken.event.fact.tenant, agents, mind)
         media = tuple(str(one.get("media_type")) for one in files)
         splits = splitter([one.spec for one in agents if one.spec is not None])
@@ -183,8 +184,11 @@ class Replier:
         return partial(self._telling, taken)
 
 
-def _before(last: Heard) -> Before | None:
-    """Return the task that the last answer was one to, if it was."""
+def task_before(ours: Sequence[Heard]) -> Before | None:
+    """Return the task that our last answer was one to, if it was; what was said from memory in between is passed over."""
+    last = next((one for one in reversed(ours) if one.body.get("sort") not in _ASIDE), None)
+    if last is None:
+        return None
     asked, output = last.body.get("asked"), last.body.get("output")
     if last.kind != "response" or last.body.get("sort") != "task" or not isinstance(asked, str):
         return None

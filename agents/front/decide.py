@@ -13,6 +13,7 @@ from agents.front.follow import Before, followed
 from agents.front.remember import METHOD, Said, asked_to_remember, besides, note, to_forget, told
 from agents.front.shown import shown
 from agents.front.sort import Sorted
+from agents.grammar import asks
 from learning.match import MINIMUM_FIT
 
 _NEVER_MIND = re.compile(
@@ -136,8 +137,9 @@ Decision = Do | AskBack | Recall | Note | Forget | Leave | Talk
 def decide(turn: Turn) -> Decision:
     """Return what to do with a turn."""
     text = turn.text.strip()
-    if turn.pending is not None:
+    if turn.pending is not None and not _instead(turn, turn.pending, text):
         return Leave() if never_mind(text) else _completed(turn, turn.pending, text)
+    turn = replace(turn, pending=None, missing=())
     if (what := to_forget(text)) is not None:
         return Forget(what)
     if (what := asked_to_remember(text)) is not None and not turn.files:
@@ -154,6 +156,14 @@ def decide(turn: Turn) -> Decision:
 def never_mind(text: str) -> bool:
     """Say whether somebody lets a question of ours be."""
     return len(text.split()) <= _MOST_SPARE and bool(_NEVER_MIND.search(text))
+
+
+def _instead(turn: Turn, pending: str, text: str) -> bool:
+    """Say whether a short turn asks for something else that is whole, rather than bring what we asked for."""
+    seen, wanted = shown(text, turn.files, _kinds(turn)), shown(pending, turn.files, _kinds(turn))
+    if seen is None or seen.missing is not None or "numbers" in turn.missing or len(text.split()) > _MOST_SPARE:
+        return False
+    return asks(text) and (wanted is None or wanted.kind != seen.kind)
 
 
 def _beside(turn: Turn, text: str, said: tuple[Said, ...]) -> Decision:

@@ -76,7 +76,7 @@ class Talk:
         whole = f"{pending}\n{text}" if pending else text
         helpers = tuple(helper(one, whole, self._mind.alike) for one in self._agents)
         turn = decide.Turn(text, 0, self._mind.sorter.sort(text), helpers, pending, missing, {}, self._before)
-        self._before = self._pending = None
+        before, self._before, self._pending = self._before, None, None
         match decide.decide(turn):
             case decide.Do() as errand:
                 self._note(errand.said)
@@ -85,11 +85,14 @@ class Talk:
                 self._pending = waits, lacks
                 return "clarification", question, False
             case decide.Recall():
+                self._before = before
                 return "recall", self._recalled(text), False
             case decide.Note(said=said):
+                self._before = before
                 self._note(said)
                 return "note", words.noted([one.text for one in said]), False
             case decide.Forget(what=what):
+                self._before = before
                 gone = meant(what, list(reversed(self._held.values())))
                 for one in gone:
                     del self._held[one.subject]

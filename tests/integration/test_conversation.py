@@ -259,8 +259,8 @@ def test_an_agent_answers_under_its_own_name_what_is_asked_of_it(smolit: Smolit)
     """A query by an agent's id is its task; the answer is signed with its key and stands in the thread."""
     sent = smolit("conversation", "send", "What is 3 + 4?", "--from", "user:zoe", "--to", "arithmetic", "--json")
     shown = until(
-        lambda: smolit("conversation", "show", sent.json["conversation_id"], "--json"),
-        lambda told: len(told.json["messages"]) > 1,
+        lambda: smolit("conversation", "show", sent.json["letter"]["conversation_id"], "--json"),
+        lambda told: told.code == 0 and len(told.json["messages"]) > 1,
     )
     answer = shown.json["messages"][1]
 

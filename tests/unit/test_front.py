@@ -237,3 +237,25 @@ def test_a_summary_keeps_what_is_said_most() -> None:
     said = ["The train leaves at six.", "Birds sing.", "The train to Rome leaves late.", "We take the train that leaves late."]
 
     assert summary(said, 13, count) == "The train to Rome leaves late. We take the train that leaves late."
+
+
+@pytest.mark.parametrize(
+    ("text", "missing", "kind"),
+    [
+        ("What is 12 * 7?", ("text",), "arithmetic"),
+        ("12 * 7 is what they wrote", ("text",), "summary"),
+        ("The loan costs 5 percent over 24 months.", ("text",), "summary"),
+        ("What is 12 * 7?", ("numbers",), "summary"),
+    ],
+)
+def test_whoever_asks_for_something_else_is_not_taken_to_bring_what_was_missing(
+    text: str, missing: tuple[str, ...], kind: str
+) -> None:
+    """Only a short and whole request of another kind; everything else is what we asked for."""
+    helpers = tuple(Helper(one, one, (one,), 0.1) for one in ("arithmetic", "finance", "summary"))
+
+    done = decide(turn(text, helpers=helpers, pending="Summarize this text", missing=missing))
+
+    assert isinstance(done, Do)
+    assert done.kind == kind
+    assert (done.text == text) is (kind == "arithmetic")
