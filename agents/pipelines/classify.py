@@ -31,7 +31,7 @@ class Classify:
         self._settings, self._encoders = settings, toolbox.encoders
 
     async def run(self, work: Work, _effects: Effects, timer: Timer) -> Result:
-        """Judge `input.text`, or the task's text where there is none; a text without letters has no label.
+        """Judge `input.text`, or the task's text where there is none; a text without letters, or in another script, has no label.
 
         Raises:
             AgentFailed: the text is too long, or the model is not here.
@@ -43,8 +43,8 @@ class Classify:
         watch = Stopwatch(timer)
         with watch.step("load"):
             head, encoder = await asyncio.to_thread(self._open)
-        if not any(map(str.isalpha, text)):
-            return Result({"label": None, "confidence": 0.0, "chances": {}, "flag": "empty"}, watch.steps)
+        if (flag := unreadable(text)) is not None:
+            return Result({"label": None, "confidence": 0.0, "chances": {}, "flag": flag}, watch.steps)
         with watch.step("judge", model=head.model):
             chances = head.chances(await asyncio.to_thread(encoder.encode, text))
         label = head.choice(chances)
@@ -57,6 +57,14 @@ class Classify:
             return _head(self._settings.head), self._encoders.open("minilm").encoder
         except (EncoderError, ArtefactError) as error:
             raise AgentFailed("model_missing", str(error)) from error
+
+
+def unreadable(text: str) -> str | None:
+    """Return why a text is not judged: it has no letters, or most are of a script that the encoder was not trained on."""
+    letters = [letter for letter in text if letter.isalpha()]
+    if not letters:
+        return "empty"
+    return "unsupported_language" if 2 * sum(map(str.isascii, letters)) < len(letters) else None
 
 
 @functools.cache

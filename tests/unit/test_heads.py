@@ -8,6 +8,7 @@ import pytest
 
 from agents.catalog import build
 from agents.errors import AgentFailed
+from agents.pipelines.classify import unreadable
 from bench.agents.heads import HEADS, encoder, feedback
 from bench.agents.judged import Judged, accuracy, calibration_error, macro_f1
 from bench.agents.sentiment import by_lexicon, largest
@@ -143,6 +144,16 @@ async def test_the_worker_labels_or_flags(text: str, label: str | None, flag: st
 
     assert (output["label"], output["flag"]) == (label, flag)
     assert (output["confidence"] > 0.5) is (label is not None)
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [("", "empty"), ("1 + 2", "empty"), ("一二三", "unsupported_language"), ("Какой закон?", "unsupported_language"),
+     ("Welche Länder?", None), ("What is the α of β?", None)],
+)  # fmt: skip
+def test_a_text_in_another_script_is_not_classified(text: str, flag: str | None) -> None:
+    """The encoder would put it somewhere, and be sure of it."""
+    assert unreadable(text) == flag
 
 
 async def test_a_worker_without_its_encoder_fails_by_name() -> None:
