@@ -12,6 +12,7 @@ import typer
 from msgspec import Struct
 
 from bench import growth as axes
+from bench.file import require_folder, write
 from bench.ground import Ground, Kafka, Postgres, ground
 from bench.growth import Plan, Point, Sample, after_warming
 from bench.spread import Range, slope
@@ -67,7 +68,12 @@ def growth(
     postgres: Postgres = "",
 ) -> None:
     """Measure what a task costs as history, agents, partitions and workers grow, and whether memory grows."""
+    require_folder(json)
     sizes = Sizes(sizes_of(events), sizes_of(agents), sizes_of(partitions), sizes_of(workers))
+    if not (any(msgspec.structs.astuple(sizes)) or sizes_of(processes) or soak_tasks):
+        raise UsageInvalid(
+            "nothing to measure: give one of --events, --agents, --partitions, --workers, --processes, --soak-tasks"
+        )
     plan = Plan(repeats, tasks)
     points = _of_processes(sizes_of(processes), plan)
     with ground(kafka, postgres, out.say) as place:
@@ -75,8 +81,7 @@ def growth(
         samples = _soaked(place, soak_tasks) if soak_tasks else []
     figures = Figures(tuple(points), tuple(slopes_of(points)), soak_of(samples) if samples else None)
     _show(figures)
-    if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
+    write(json, figures)
 
 
 class Sizes(Struct, frozen=True):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import psutil
 import typer
 from msgspec import Struct
@@ -14,6 +13,7 @@ from msgspec import Struct
 from bench.calibration import loop_s
 from bench.copying import copy_in, count, rows_of
 from bench.cpu import server_of, used_s
+from bench.file import require_folder, write
 from bench.ground import TENANTS, Ground, Kafka, Postgres, ground
 from bench.spread import Range, middle
 from bench.story import FACTS, Stories
@@ -79,6 +79,7 @@ def projections(
     postgres: Postgres = "",
 ) -> None:
     """Measure folding and rebuilding read models against raw COPY of the same rows."""
+    require_folder(json)
     with ground(kafka, postgres, out.say) as place:
         asyncio.run(publish(place, tasks))
         found = []
@@ -88,8 +89,7 @@ def projections(
             out.say(f"round {number + 1} of {rounds}: {found[-1]}")
     figures = figures_of(tasks * FACTS, found)
     _show(figures)
-    if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
+    write(json, figures)
     if not all(one.equal and one.rows == one.rows_copied for one in found):
         raise CheckFailed("what was rebuilt or copied is not what was folded")
 
@@ -194,3 +194,5 @@ def _show(figures: Figures) -> None:
     ]  # fmt: skip
     title = f"{figures.events} events, {len(figures.rounds)} rounds"
     out.table(("what", "median (95 % interval)"), [(what, one.told) for what, one in lines], title)
+    if not all(one.applied.rate for one in figures.rounds):
+        out.say("live folding took one step in a round, which cannot be timed, so its rate says nothing: more --tasks")

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from msgspec import Struct
 
 from bench.calibration import loop_s
+from bench.file import require_folder, write
 from bench.spread import Range, middle
 from smolit.cli import out
 from smolit.errors import CheckFailed
@@ -60,6 +60,7 @@ def start(
     json: Annotated[Path | None, typer.Option("--json", help="File to write the figures to, as JSON.")] = None,
 ) -> None:
     """Measure how long a warm `smolit up` takes, and until the first answer."""
+    require_folder(json)
     with tempfile.TemporaryDirectory(prefix="smolit-bench-") as folder:
         environ = _environment(Path(folder) / "data")
         try:
@@ -68,8 +69,7 @@ def start(
             _smolit(environ, "down", "--wipe")
     figures = figures_of(every[0], every[1:])
     _show(figures)
-    if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
+    write(json, figures)
     if not all(one.answered for one in figures.rounds):  # in a new folder a task may come before the agent that can do it
         raise CheckFailed(f"not every warm start ended in the answer {_ANSWER}")
 

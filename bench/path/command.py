@@ -4,11 +4,10 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import msgspec
 import typer
 
+from bench.file import require_folder, write
 from smolit.cli import out
-from smolit.errors import UsageInvalid
 from smolit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -30,8 +29,7 @@ def path(
     tasks: Tasks = 1000, in_flight: InFlight = 32, features: Features = "recorded", seed: Seed = 1, json: File = None
 ) -> None:
     """Measure what a task costs on its whole way, how long one waits, and what Kafka alone would cost."""
-    if json is not None and not json.parent.is_dir():
-        raise UsageInvalid(f"there is no folder {json.parent} to write {json.name} to")
+    require_folder(json)
     from bench.path.run import Asked  # what a run needs is heavy; the command line loads this module first
     from smolit.demo.stage import refuse_foreign
     from smolit.process.log import Who
@@ -41,8 +39,7 @@ def path(
     refuse_foreign(settings)
     with alone(settings, Who("bench", "path")):  # another run would share the cores, and the stack
         made = _carry_out(own(settings), Asked(tasks, in_flight, features, seed))
-    if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+    write(json, made)
     _tell(made)
 
 
