@@ -8,14 +8,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.make_sample import MID9
-from learning.encoding import MINILM, TextEncoder
+from learning.encoding import MINILM, WIDTH, TextEncoder
 from learning.errors import LearningError
 from learning.features import ContextMap, from_half, to_half, unit_rows
 from learning.outcomes import Outcomes
@@ -71,23 +70,6 @@ class Routing:
         return [{name: row[column] for name, column in known.items()} for row in self.fits.tolist()]
 
 
-def read(
-    folder: Path,
-    name: str,
-    agents: Sequence[str],
-    context_map: ContextMap,
-    embeddings: Sequence[NDArray[np.floating]],
-    described: Mapping[str, NDArray[np.floating]] = MappingProxyType({}),
-) -> Routing:
-    """Read a set with the contexts that the map makes of its texts; no agents named: all of them.
-
-    Raises:
-        RoutingInvalid: an agent is named that the set does not hold, or twice, or there is only one.
-        OutcomesUnreadable: the files are not what their format says.
-    """
-    return _routing(Outcomes.load(folder, name), name, agents, context_map, embeddings, described)
-
-
 def _routing(
     outcomes: Outcomes,
     name: str,
@@ -96,7 +78,11 @@ def _routing(
     embeddings: Sequence[NDArray[np.floating]],
     described: Mapping[str, NDArray[np.floating]],
 ) -> Routing:
-    """Return a set; `described` are the vectors of agents' descriptions, by the same encoder as the texts'."""
+    """Return a set; no agents named: all of them. `described` are the vectors of agents' descriptions, by the texts' encoder.
+
+    Raises:
+        RoutingInvalid: an agent is named that the set does not hold, or twice, or there is only one.
+    """
     chosen = tuple(agents) or outcomes.models
     if unknown := sorted(set(chosen) - set(outcomes.models)):
         raise RoutingInvalid(f"the set {name} holds no agent {unknown[0]!r}; it has {', '.join(outcomes.models)}")
@@ -121,18 +107,33 @@ def open_set(folder: Path, name: str, agents: Sequence[str], encoder: TextEncode
     """Read a set, and say what its vectors are: made now by an encoder, or recorded, as the sentence encoder made them.
 
     Raises:
-        RoutingInvalid: vectors are wanted that nobody recorded.
+        RoutingInvalid: vectors are wanted that nobody recorded or that do not belong to the prompts, or agents cannot be meant.
+        OutcomesUnreadable: the files are not what their format says.
     """
     if encoder is not None:
         return encoded(Outcomes.load(folder, name), name, agents, encoder), encoder.name
     stored = folder / f"{name}.emb.npy"
     if not stored.exists():
         raise RoutingInvalid(f"no vectors are recorded in {stored.name}; name an encoder with --features")
-    return read(folder, name, agents, ContextMap.load(MINILM), list(np.load(stored))), "recorded"
+    outcomes = Outcomes.load(folder, name)
+    return _routing(outcomes, name, agents, ContextMap.load(MINILM), _recorded(stored, len(outcomes.prompts)), {}), "recorded"
+
+
+def _recorded(stored: Path, prompts: int) -> list[NDArray[np.floating]]:
+    """Return the vectors of a file, one for each prompt."""
+    try:
+        vectors = np.load(stored)
+    except (OSError, ValueError, EOFError) as error:
+        raise RoutingInvalid(f"{stored.name} is no array of vectors: {error}") from error
+    if vectors.shape != (prompts, WIDTH) or not np.isfinite(vectors).all():
+        raise RoutingInvalid(
+            f"{stored.name} must hold {prompts} x {WIDTH} finite numbers, a row for each prompt; it is {vectors.shape}"
+        )
+    return list(vectors)
 
 
 def encoded(outcomes: Outcomes, name: str, agents: Sequence[str], encoder: TextEncoder) -> Routing:
-    """Return a set with vectors made now; raises RoutingInvalid as `read` does."""
+    """Return a set with vectors made now; raises RoutingInvalid where the agents cannot be meant."""
     texts = [encoder.encode(prompt.text) for prompt in outcomes.prompts]
     described = {agent: encoder.encode(text) for agent, text in descriptions().items()}
     return _routing(outcomes, name, agents, ContextMap.load(encoder.name), texts, described)

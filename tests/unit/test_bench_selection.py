@@ -240,6 +240,13 @@ def test_vectors_that_nobody_recorded_are_not_made_up(tmp_path: Path) -> None:
 
     with pytest.raises(RoutingInvalid, match=r"small\.emb\.npy"):
         open_set(tmp_path, "small", [], None)
+    for wrong in (np.eye(3, WIDTH), np.full((60, WIDTH), np.nan), np.array(["a"])):
+        np.save(tmp_path / "small.emb.npy", wrong)
+        with pytest.raises(RoutingInvalid, match=f"60 x {WIDTH} finite"):
+            open_set(tmp_path, "small", [], None)
+    (tmp_path / "small.emb.npy").write_bytes(b"no array")
+    with pytest.raises(RoutingInvalid, match="no array of vectors"):
+        open_set(tmp_path, "small", [], None)
     np.save(tmp_path / "small.emb.npy", np.eye(len(Outcomes.load(tmp_path, "small").prompts), WIDTH))
     assert open_set(tmp_path, "small", [], None)[1] == "recorded"
 
