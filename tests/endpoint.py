@@ -13,7 +13,7 @@ from aiohttp import web
 
 Mood = Literal[
     "well", "slow", "hang", "drip", "garbage", "invalid_json", "error_text", "empty", "limited", "broken", "huge", "packed",
-    "cut", "misfit", "refuses", "redirects", "echoes",
+    "cut", "misfit", "refuses", "redirects", "echoes", "one_by_one",
 ]  # fmt: skip
 MODEL, KEY = "stand-in-1", "sk-canary-7c1e5b"
 TEXT = "The cat sat down."
@@ -30,6 +30,7 @@ class Endpoint:
         self.text = TEXT
         self.retry_after = "2"
         self.url = ""
+        self._slot = asyncio.Lock()
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """Answer one call the way it feels."""
@@ -41,6 +42,9 @@ class Endpoint:
         match self.mood:
             case "well" | "misfit":
                 return await self._well(request, body)
+            case "one_by_one":  # as the local model does: a word at a time, others wait
+                async with self._slot:
+                    return await self._well(request, body, 0.02)
             case "slow":
                 await asyncio.sleep(0.4)
                 return await self._well(request, body)
@@ -83,13 +87,14 @@ class Endpoint:
         """Name the model."""
         return web.json_response({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "us"}]})
 
-    async def _well(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        """Answer as one should."""
+    async def _well(self, request: web.Request, body: dict[str, Any], pause_s: float = 0.0) -> web.StreamResponse:
+        """Answer as one should, with a pause before each word of a stream."""
         if not body.get("stream"):
             return web.json_response(completion(self.text, body))
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
         for word in self.text.split(" "):
+            await asyncio.sleep(pause_s)
             await response.write(_event({"choices": [{"index": 0, "delta": {"content": word + " "}, "finish_reason": None}]}))
         await response.write(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
         await response.write(_event({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}}))

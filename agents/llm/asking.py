@@ -1,8 +1,8 @@
 """Asking one member of the chain: out of the cache, or by calls under breaker, budget and time; what it said is kept."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from msgspec import Struct
 
@@ -15,6 +15,13 @@ from agents.port import NO_BLOBS, Ask, Said
 
 LEAST_S = 0.05  # less time is none
 _PAUSE_S, _COMES_BACK_S = 0.25, 15.0
+
+Over = Callable[[], bool]  # whether an answer has to end, because others wait
+
+
+def _never() -> bool:
+    """Say that nobody waits: of half an answer that has to fit a schema nobody has anything."""
+    return False
 
 
 class _Told(Struct, frozen=True):
@@ -144,17 +151,37 @@ class Asking:
             return
 
     async def _call(self, backend: Backend, ask: Ask) -> AsyncGenerator[str | _Told, None]:
-        """Make one call; yield pieces where they are wanted, and the reply."""
+        """Make one call, in turn; yield pieces where they are wanted, and the reply."""
+        async with self._turn_of(backend, ask) as over:
+            most_s = self._turn.allotted_s(self._desk.means.timer(), self._others, self._desk.backends.patience_s)
+            if most_s < LEAST_S:
+                raise BackendFailed("timed_out", "no time was left")
+            async with aclosing(self._paid(backend, ask, most_s, over)) as parts:
+                async for part in parts:
+                    yield part
+
+    @asynccontextmanager
+    async def _turn_of(self, backend: Backend, ask: Ask) -> AsyncIterator[Over]:
+        """Wait until the local model is ours; yield what says when others need it."""
+        if not backend.local:
+            yield _never
+            return
+        async with AsyncExitStack() as stack:
+            try:
+                over = await stack.enter_async_context(self._desk.turnstile.turn(self._turn.ends))
+            except TimeoutError as error:
+                raise BackendFailed("timed_out", "too many others were waiting for the local model") from error
+            yield _never if ask.schema is not None else over
+
+    async def _paid(self, backend: Backend, ask: Ask, most_s: float, over: Over) -> AsyncGenerator[str | _Told, None]:
+        """Make one call under breaker and budget."""
         means = self._desk.means
-        most_s = self._turn.allotted_s(means.timer(), self._others, self._desk.backends.patience_s)
-        if most_s < LEAST_S:
-            raise BackendFailed("timed_out", "no time was left")
         most = most_of(self._desk.backends, backend, ask, most_s)
         async with self._member.call():
             await means.purse.reserve(ask, most)
             began, spent = means.timer(), most  # what is cancelled may have been worked on, and billed
             try:
-                async with aclosing(self._replies(backend, ask, most_s)) as parts:
+                async with aclosing(self._replies(backend, ask, most_s, over)) as parts:
                     async for part in parts:
                         if isinstance(part, str):
                             yield part
@@ -168,13 +195,13 @@ class Asking:
                 await means.purse.settle(ask, most, spent)
         yield _Told(reply, reply.tokens_in or 0, reply.tokens_out or 0, spent.microusd)
 
-    async def _replies(self, backend: Backend, ask: Ask, most_s: float) -> AsyncGenerator[str | Reply, None]:
+    async def _replies(self, backend: Backend, ask: Ask, most_s: float, over: Over) -> AsyncGenerator[str | Reply, None]:
         """Yield what the client gives; the local model's answers come in pieces always, so that time can cut them."""
         key = prompt.call_key(ask, prompt.digest(prompt.written(ask)))
         if self._turn.whole and not backend.local:
             yield await self._desk.caller.call(backend, ask, key, most_s)
             return
-        async with aclosing(self._desk.caller.pieces(backend, ask, key, most_s)) as parts:
+        async with aclosing(self._desk.caller.pieces(backend, ask, key, most_s, over)) as parts:
             async for part in parts:
                 if isinstance(part, Reply) or not self._turn.whole:
                     yield part

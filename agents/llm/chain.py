@@ -15,6 +15,7 @@ from agents.llm.client import Caller
 from agents.llm.member import Member, Standing
 from agents.llm.purse import OverBudget
 from agents.llm.turn import Backends, Desk, Means, Turn
+from agents.llm.turnstile import Turnstile
 from agents.port import LOCAL, Ask, Said
 
 _SLOW_S = 1.0  # of a remote call, after which the local model is loaded
@@ -25,7 +26,7 @@ class Chain:
     """Asks one back end after the other."""
 
     def __init__(self, backends: Backends, means: Means, caller: Caller) -> None:
-        self._desk, self._means = Desk(backends, means, caller), means
+        self._desk, self._means = Desk(backends, means, caller, Turnstile(means.timer)), means
         self._members = [self._member(one.name, one.model, False) for one in backends.remote]
         if backends.local is not None:
             self._members.append(self._member(LOCAL, LOCAL, True))

@@ -39,8 +39,12 @@ class Caller:
         reply: Reply = await self._translated(backend, self._whole(backend, ask, key), most_s)
         return reply
 
-    async def pieces(self, backend: Backend, ask: Ask, key: str, most_s: float) -> AsyncGenerator[str | Reply, None]:
+    async def pieces(
+        self, backend: Backend, ask: Ask, key: str, most_s: float, over: Callable[[], bool]
+    ) -> AsyncGenerator[str | Reply, None]:
         """Yield the answer's pieces as they come, then the reply; one that has begun is cut when its time is up.
+
+        Where `over` says so it is cut, too, once there is a little of it: others are waiting.
 
         Raises:
             BackendFailed: nothing came, or it broke off.
@@ -56,6 +60,8 @@ class Caller:
                     break
                 if piece := gathered.take(chunk):
                     yield piece
+                if over() and gathered.hurry():
+                    break
         finally:
             await asyncio.shield(stream.close())
         yield gathered.reply()

@@ -10,6 +10,7 @@ from agents.llm.trouble import quote
 
 MOST_BYTES = 4_000_000
 _LONGEST_NAME = 128
+_A_LITTLE = 80  # characters: less than a sentence answers nothing, however many wait
 
 
 class _Text(Struct):
@@ -65,6 +66,11 @@ class Gathered:
         if choice.finish_reason is not None:
             self._ended, self.cut = True, choice.finish_reason == "length"
         return (choice.delta.content or "") if choice.delta is not None else ""
+
+    def hurry(self) -> bool:
+        """End it here, and say so, if it has a little to say and did not end by itself."""
+        self.hurried = not self._ended and len(self.text) >= _A_LITTLE
+        return self.hurried
 
     def reply(self) -> Reply:
         """Return the whole; raises BackendFailed if there is none."""

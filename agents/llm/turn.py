@@ -13,6 +13,7 @@ from agents.llm.client import Caller
 from agents.llm.member import Standing
 from agents.llm.price import FREE, Prices
 from agents.llm.purse import Charge, NoPurse, Purse
+from agents.llm.turnstile import Turnstile
 from agents.pipeline import Timer
 from agents.port import NO_BLOBS, Ask, Blobs
 
@@ -62,11 +63,12 @@ class Means(Struct, frozen=True):
 
 
 class Desk(Struct, frozen=True):
-    """Everything that asking one member takes."""
+    """Everything that asking one member takes; questions for the local model go through the turnstile."""
 
     backends: Backends
     means: Means
     caller: Caller
+    turnstile: Turnstile
 
 
 class Turn(Struct, frozen=True):

@@ -57,10 +57,10 @@ class Llm:
     def _ask(self, work: Work) -> Ask:
         """Return what the model is asked."""
         now, settings = self._clock(), self._settings
-        spare = timedelta(seconds=(work.spec.timeout_s if work.spec else 30.0) * _SHARE_OF_TIME)
+        most = timedelta(seconds=work.spec.timeout_s if work.spec else 30.0)
         return Ask(
             messages(work),
-            min(work.deadline, now + spare),
+            now + min(work.deadline - now, most) * _SHARE_OF_TIME,
             work.tenant,
             work.agent,
             work.task_id,

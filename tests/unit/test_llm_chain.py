@@ -21,7 +21,7 @@ from agents.llm.turn import Backends, Means
 from agents.port import Ask, Message, Said
 from tests.endpoint import KEY, MODEL, TEXT, Endpoint, Mood, standing
 
-BAD: tuple[Mood, ...] = tuple(mood for mood in get_args(Mood) if mood not in ("well", "slow", "misfit"))
+BAD: tuple[Mood, ...] = tuple(mood for mood in get_args(Mood) if mood not in ("well", "one_by_one", "slow", "misfit"))
 DEADLINE_S, GRACE_S = 4.0, 3.0
 LOCAL_TEXT = "I am small."
 
@@ -133,6 +133,19 @@ async def test_every_question_is_answered_by_its_deadline(mood: Mood) -> None:
     else:
         assert standing_.state == "open"
         assert len(remote.calls) <= MOST_CALLS
+
+
+async def test_the_local_model_has_time_for_all_who_wait() -> None:
+    """It writes one answer at a time, each for longer than all have: nobody is left without one, and who was cut says so."""
+    async with pair() as (remote, local, chain):
+        remote.mood, local.mood, local.text = "broken", "one_by_one", "word " * 20
+        alone, _ = await timed(chain, ask("alone", 60.0, task_id="alone"))
+        local.text = "word " * 600  # 12 s alone
+        answers = await asyncio.gather(*(timed(chain, ask(str(one), 8.0 + one % 2, task_id=f"w-{one}")) for one in range(4)))
+
+    assert (alone.cut, alone.text.strip()) == (False, ("word " * 20).strip())
+    assert all(said.cut and said.fallback and len(said.text) >= 80 for said, _ in answers)
+    assert max(late for _, late in answers) <= GRACE_S
 
 
 async def test_the_local_model_is_woken_while_a_remote_one_is_slow() -> None:
