@@ -11,7 +11,7 @@ from events.knowledge import DocumentSubmitted, DomainCreated, document_id_of
 from events.knowledge_request import AddDocument, CreateDomain
 from handlers.taking_in import facts_of, pieces, told_digest
 from projections.knowledge_search import CODED, USUAL, balance_of, fuse
-from smolit.shelf import granted
+from smolit.knowledge.shelf import granted
 from streams.about_knowledge import KnowledgeRequest, knowledge_fact
 from streams.admission import Asked, Refused
 from tests.knowledge import asked as submitted
