@@ -63,7 +63,7 @@ def files_of(paths: Iterable[Path]) -> list[tuple[str, Path]]:
         elif path.is_file():
             found.append((path.name, path))
         else:
-            raise NothingFound(f"there is no {path}")
+            raise NothingFound(f"there is no file or folder {str(path)!r}")
     if not found:
         raise NothingFound(f"nothing to read there; what is read ends with {', '.join(sorted(ENDINGS))}")
     if len({name for name, _ in found}) < len(found):

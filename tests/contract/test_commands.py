@@ -1,5 +1,7 @@
 """Whatever is listed in COMMANDS keeps its promises: help, JSON, dry run, exit codes, a place in the documentation."""
 
+from pathlib import Path
+
 import pytest
 
 from smolit.cli.app import USAGE, run
@@ -83,6 +85,30 @@ def test_what_cannot_be_meant_ends_with_two(words: str, capsys: pytest.CaptureFi
     assert code == USAGE
     assert said.out == ""
     assert "--no-such-option" in said.err
+
+
+def made_up(words: str) -> list[str]:
+    """Return what a command cannot do without: `7` is a number, and a name that nothing has."""
+    needed = [one for one in parsers()[words].params if one.required]
+    return [typed for one in needed for typed in ([one.opts[0], "7"] if one.param_type_name == "option" else ["7"])]
+
+
+@pytest.mark.parametrize("words", sorted(READS | CHANGES))
+def test_without_a_system_there_is_one_sentence(
+    words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing runs and what is named does not exist: no command tells a mistake of its own, and a failure is one line."""
+    for name in ("SMOLIT_KAFKA", "SMOLIT_POSTGRES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SMOLIT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+    code = run([*words.split(), *made_up(words)])
+
+    said = capsys.readouterr().err
+    assert code in (0, 1, USAGE)
+    assert "made a mistake" not in said
+    assert code != 1 or [line.startswith("Error: ") for line in said.splitlines()] == [True]
 
 
 @pytest.mark.parametrize("words", WORDS)

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,13 @@ from events.knowledge import DocumentSubmitted, DomainCreated, document_id_of
 from events.knowledge_request import AddDocument, CreateDomain
 from handlers.taking_in import facts_of, pieces, told_digest
 from projections.knowledge_search import CODED, USUAL, balance_of, fuse
+<<<<<<< HEAD
 from smolit.knowledge.shelf import granted
+=======
+from smolit.errors import NothingFound
+from smolit.shelf import granted
+from smolit.knowledge.taking_in import files_of
+>>>>>>> h-rooms
 from streams.about_knowledge import KnowledgeRequest, knowledge_fact
 from streams.admission import Asked, Refused
 from tests.knowledge import asked as submitted
@@ -93,3 +100,11 @@ def test_a_right_is_granted_with_its_domain() -> None:
     wanted = granted("acme", ("law@secret", "docs", "law"), 3)
 
     assert (wanted.domains, wanted.held, wanted.k) == (("law", "docs"), ("secret",), 3)
+
+
+def test_a_path_that_is_not_there_is_named_as_one(tmp_path: Path) -> None:
+    """`smolit knowledge add one` said "there is no one"."""
+    with pytest.raises(NothingFound, match="there is no file or folder 'one'"):
+        files_of([Path("one")])
+    with pytest.raises(NothingFound, match="nothing to read there"):
+        files_of([tmp_path])
