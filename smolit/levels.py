@@ -8,8 +8,8 @@ from learning.features import ContextMap
 from learning.levels import SPREAD, Levels
 from learning.policies.joint_thompson import JointThompson
 from learning.policy import Context
+from smolit.audit.choices import Log
 from smolit.errors import NothingFound
-from smolit.recompute import Log
 
 
 class Known(NamedTuple):

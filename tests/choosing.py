@@ -13,7 +13,7 @@ from learning.draw import draw
 from learning.features import ContextMap, extract
 from learning.hashed import HashedEncoder
 from learning.policy import choose
-from smolit.recompute import Log
+from smolit.audit.choices import Log
 from tests import builders
 
 SECRET = b"test"

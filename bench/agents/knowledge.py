@@ -21,8 +21,8 @@ from events.agent import AgentSpec
 from events.topics import Names
 from learning.outcomes import Outcomes
 from smolit.cli import out
+from smolit.knowledge.shelf import PostgresShelf
 from smolit.settings import PROJECT, load_settings
-from smolit.shelf import PostgresShelf
 from store.postgres import connect
 
 WORKER, DATA = "answer", "bench/data/knowledge/held_out"

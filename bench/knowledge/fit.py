@@ -16,7 +16,7 @@ from bench.knowledge.corpus import DOMAIN, TENANT, Asked
 from projections.knowledge_near import Question, written
 from projections.knowledge_search import search
 from projections.knowledge_wanted import Wanted
-from smolit.shelf import passage
+from smolit.knowledge.shelf import passage
 from store.postgres import Connection
 
 READ = 8  # passages that an answer is looked for in

@@ -12,7 +12,7 @@ from agents.difference import Difference, differences
 from events.agent import AgentSpec
 from events.request import RegisterAgent
 from events.topics import DEFAULT_TENANT
-from smolit.agent_history import Version, agent_events, history, picked, versions
+from smolit.agent.history import Version, agent_events, history, picked, versions
 from smolit.cli import out, spec_file
 from smolit.cli.agent import AgentId
 from smolit.cli.desk import Desk, open_desk, put_in_force
@@ -71,7 +71,7 @@ def show_history(agent_id: AgentId, tenant: Tenant = DEFAULT_TENANT, as_json: Js
 
 def watch(folders: Dirs, tenant: Tenant = DEFAULT_TENANT, rounds: Rounds = 0) -> None:
     """Watch folders of specs: a file that is written becomes a version at once; one with a fault changes nothing."""
-    from smolit.agent_watch import Folders  # YAML and every pipeline
+    from smolit.agent.watch import Folders  # YAML and every pipeline
 
     for folder in folders:
         if not folder.is_dir():

@@ -3,7 +3,7 @@
 from learning.statistics import Interval
 from smolit.cli import out
 from smolit.cli.estimates import tell_estimates
-from smolit.fork_report import Fork
+from smolit.counterfactual.fork_report import Fork
 
 
 def tell(found: Fork) -> None:

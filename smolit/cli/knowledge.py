@@ -23,7 +23,7 @@ from smolit.cli import out
 from smolit.cli.desk import Desk, open_desk, read
 from smolit.cli.option import DryRun, Json, Tenant
 from smolit.errors import CheckFailed, UsageInvalid
-from smolit.taking_in import About, Told, asked_for, files_of, known_by, told
+from smolit.knowledge.taking_in import About, Told, asked_for, files_of, known_by, told
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders: all that is read in them.")]
 Domain = Annotated[str, typer.Option("--domain", help="Family of documents.")]

@@ -17,8 +17,8 @@ from smolit.cli.desk import Desk, now, open_desk, read
 from smolit.cli.knowledge import Meta, pairs
 from smolit.cli.option import Json, TaskIdArgument, Tenant, moment
 from smolit.errors import NothingFound, UsageInvalid
-from smolit.provenance import Used, provenance_of
-from smolit.shelf import find
+from smolit.knowledge.provenance import Used, provenance_of
+from smolit.knowledge.shelf import find
 from store.postgres import Connection
 
 Text = Annotated[str, typer.Argument(metavar="TEXT", help="What is looked for, in words.")]

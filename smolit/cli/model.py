@@ -63,10 +63,10 @@ def show(named: Named, scope: Scope = "default", tenant: Tenant = DEFAULT_TENANT
 def compare(named: Named, other: Other, scope: Scope = "default", tenant: Tenant = DEFAULT_TENANT, as_json: Json = False) -> None:
     """Compare two versions: settings, figures on the same choices, and how often they would choose different agents."""
     from learning.encoders import context_maps
+    from smolit.audit.choices import sort_log
     from smolit.cli.log import whole_log
     from smolit.model.compare import compare as compare_models
     from smolit.model.registry import need, shelf
-    from smolit.recompute import sort_log
 
     desk = open_desk()
     registry, place = _versions(desk), Place(tenant, scope)

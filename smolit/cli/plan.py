@@ -11,12 +11,12 @@ from events.event import Event, Fact
 from events.task import AttemptEnded
 from events.topics import ANSWERS, DEFAULT_TENANT, TASKS
 from projections.plan import PlanRow, StepRow, plans, plans_of, steps_of
+from smolit.audit.plans import Refolded, Split, parts_of, refold, splits
 from smolit.cli import out, spec_file
 from smolit.cli.desk import Desk, open_desk, read
 from smolit.cli.option import Json, Limit, TaskIdArgument, Tenant
 from smolit.client import ends, events_in, places_of, reading
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
-from smolit.refold import Refolded, Split, parts_of, refold, splits
 from store import blob
 from store.postgres import Connection
 

@@ -129,8 +129,8 @@ async def _known_in(desk: Desk, policy: str | None, tenant: str, scope: str) -> 
     """Return what a scope's log says of its agents, for a policy that can start from it."""
     from learning.encoders import context_map  # as above
     from learning.policies.joint_thompson import JointThompson
+    from smolit.audit.choices import sort_log
     from smolit.levels import known_of
-    from smolit.recompute import sort_log
 
     if policy != JointThompson.name:
         raise UsageInvalid(f"only {JointThompson.name} starts from levels of another scope")
@@ -220,10 +220,10 @@ async def _in_force(desk: Desk, tenant: str, scope: str) -> dict[str, Any]:
 async def _verify(desk: Desk) -> Any:
     """Read both topics whole and verify."""
     from learning.encoders import context_maps  # as above
+    from smolit.audit.choices import sort_log
+    from smolit.audit.choices import verify as verify_log
+    from smolit.audit.rewards import wrong_rewards
     from smolit.model.registry import shelf
-    from smolit.recompute import sort_log
-    from smolit.recompute import verify as verify_log
-    from smolit.reward_check import wrong_rewards
 
     secret = choice_secret(desk.settings).get_secret_value().encode()
     records = await whole_log(desk)

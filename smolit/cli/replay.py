@@ -16,6 +16,7 @@ from learning.encoders import context_maps
 from learning.errors import PolicyError
 from learning.policies import create, find
 from learning.statistics import Interval
+from smolit.audit.choices import Log, sort_log
 from smolit.cli import fork as fork_words
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk
@@ -24,14 +25,13 @@ from smolit.cli.log import log_of, whole_log
 from smolit.cli.marks import Marks, marks_at
 from smolit.cli.option import Json, Parameters, settings_of
 from smolit.client import places_of, reading
-from smolit.compared import compared, descriptions
+from smolit.counterfactual.compared import compared, descriptions
+from smolit.counterfactual.fork_report import Fork
+from smolit.counterfactual.fork_report import fork as fork_log
+from smolit.counterfactual.replay import Differing, Replay, check_offered
+from smolit.counterfactual.replay import replay as replay_log
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
-from smolit.fork_report import Fork
-from smolit.fork_report import fork as fork_log
 from smolit.model.registry import shelf
-from smolit.recompute import Log, sort_log
-from smolit.replay import Differing, Replay, check_offered
-from smolit.replay import replay as replay_log
 
 Candidate = Annotated[str, typer.Option("--policy", metavar="POLICY", help="The policy that would have chosen.")]
 OneScope = Annotated[str | None, typer.Option("--scope", help="Only choices of this scope; else of every one.")]

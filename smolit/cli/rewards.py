@@ -7,14 +7,14 @@ import typer
 
 from events.topics import DEFAULT_TENANT
 from learning.rating import AgentReward, Ratings, agent_rewards
+from smolit.audit.choices import sort_log
 from smolit.cli import out
 from smolit.cli.desk import open_desk
 from smolit.cli.log import whole_log
 from smolit.cli.option import Json, Tenant
 from smolit.cli.out import interval
+from smolit.counterfactual.replay import ratings_of
 from smolit.errors import NothingFound
-from smolit.recompute import sort_log
-from smolit.replay import ratings_of
 
 OneScope = Annotated[str | None, typer.Option("--scope", help="Only attempts of this scope; else of every one.")]
 

@@ -12,6 +12,7 @@ from events.search import Budget
 from events.topics import DEFAULT_TENANT
 from learning.book import PolicyKey
 from learning.encoders import context_map
+from smolit.audit.choices import sort_log
 from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk
 from smolit.cli.log import whole_log
@@ -20,7 +21,6 @@ from smolit.cli.replay import candidate
 from smolit.errors import CheckFailed, NothingFound, UsageInvalid
 from smolit.model import registry
 from smolit.model.fold import Scope as Place
-from smolit.recompute import sort_log
 from smolit.retrain.child import require_library as require_trainer
 from smolit.search import architecture, session
 from smolit.search.course import ARMS

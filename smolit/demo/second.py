@@ -21,7 +21,7 @@ from smolit.chat.session import Chat, Reply
 from smolit.cli.desk import Desk
 from smolit.client import Ask, from_here
 from smolit.errors import CheckFailed
-from smolit.taking_in import told
+from smolit.knowledge.taking_in import told
 
 FILES = Path(__file__).parent / "files"
 DOMAIN = "demo"

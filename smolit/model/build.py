@@ -16,10 +16,10 @@ from learning.book import PolicyKey
 from learning.errors import LearningError
 from learning.features import ContextMap
 from learning.statistics import Interval
+from smolit.audit.choices import Log, Maps
+from smolit.counterfactual.replay import Replay
+from smolit.counterfactual.replay import replay as replay_log
 from smolit.model.fold import Folded, Scope, known_by
-from smolit.recompute import Log, Maps
-from smolit.replay import Replay
-from smolit.replay import replay as replay_log
 
 INTERVALS = ("logged_reward", "ips", "snips", "dr", "gain")
 CODE = Path(learning.__file__).parent

@@ -7,10 +7,10 @@ from msgspec import Struct
 
 from events.registry import Model
 from learning.book import PolicyKey
+from smolit.audit.choices import Log, Maps
+from smolit.counterfactual.replay import Replay, made_again, report, rewards_of
 from smolit.model.build import figures
 from smolit.model.fold import Scope, known_by
-from smolit.recompute import Log, Maps
-from smolit.replay import Replay, made_again, report, rewards_of
 
 Pair = tuple[Any, Any]
 

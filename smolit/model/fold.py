@@ -9,7 +9,7 @@ from events.wire import Incoming, decode, event_type
 from learning.book import Page, PolicyKey
 from learning.features import ContextMap
 from learning.network import Networks, none_here
-from smolit.recompute import Log
+from smolit.audit.choices import Log
 
 _WANTS = frozenset(cls.event_type.wire_name for cls in (ExampleRecorded, ExampleSuperseded))
 

@@ -9,8 +9,8 @@ from events.task import AgentChosen
 from learning.errors import LearningError
 from learning.features import ContextMap
 from learning.policy import Context, Decision, Fits, Policy
+from smolit.audit.choices import fits_of
 from smolit.model.fold import Folded, Scope
-from smolit.recompute import fits_of
 
 CONTEXTS = 5  # recorded choices that are made again with both states
 _NEAR_ONE = 1e-9

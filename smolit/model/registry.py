@@ -25,16 +25,16 @@ from learning.features import ContextMap
 from learning.network import Networks, Shelf
 from learning.policies import check_network
 from learning.policy import Policy
+from smolit.audit.choices import sort_log
 from smolit.cli.desk import Desk
 from smolit.cli.log import log_of, whole_log
 from smolit.client import Ask
+from smolit.counterfactual.replay import ContextMapMissing
 from smolit.errors import CheckFailed, NothingFound
 from smolit.folder import claim, networks_in
 from smolit.model.build import Made, made, measure
 from smolit.model.fold import Folded, Scope, fold
 from smolit.model.judge import Verdict, contexts_of, judge
-from smolit.recompute import sort_log
-from smolit.replay import ContextMapMissing
 from smolit.search.again import scored_again
 
 Told = Callable[[str], None]

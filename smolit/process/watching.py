@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from events.agent import AgentRegistered, AgentRevised
 from handlers.count import Count
 from handlers.nap import nap
-from smolit.agent_history import agent_events
-from smolit.agent_watch import Changed, Digests, Folders, revisions
+from smolit.agent.history import agent_events
+from smolit.agent.watch import Changed, Digests, Folders, revisions
 from smolit.client import Ask, Client, Origin
 from smolit.process import log
 from smolit.process.place import Place

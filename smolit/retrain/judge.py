@@ -22,9 +22,9 @@ from learning.network import Graph
 from learning.policies import DEFAULT
 from learning.reliability import Group, brier, calibration_error, error_by_chance, groups
 from learning.statistics import Interval
+from smolit.audit.choices import Log, Maps
+from smolit.counterfactual.replay import Again, key_of, logged_as, made_again
 from smolit.model.fold import Scope
-from smolit.recompute import Log, Maps
-from smolit.replay import Again, key_of, logged_as, made_again
 from smolit.retrain.split import Split, context_of, targets_of
 
 NETWORK = "network"
@@ -87,7 +87,7 @@ def judge(found: Split, bench: Bench, graph: Graph, used: ContextMap) -> Judged:
     """Return what a network is worth on the choices of a split that were made after its rows.
 
     Raises:
-        ContextMapMissing, PolicyError: as `smolit.replay.replay` does.
+        ContextMapMissing, PolicyError: as `smolit.counterfactual.replay.replay` does.
     """
     asked = {one.key for one in found.judging if one.choice.context.agent is None}
     log = _until(bench, found, asked)

@@ -20,6 +20,7 @@ from learning.features import ContextMap
 from learning.network import Graph, Networks, open_graph
 from learning.network import write as write_network
 from learning.policies import DEFAULT
+from smolit.audit.choices import sort_log
 from smolit.cli.desk import Desk
 from smolit.cli.log import whole_log
 from smolit.errors import CheckFailed
@@ -28,7 +29,6 @@ from smolit.model.build import Made, Measured, made
 from smolit.model.control import control_of
 from smolit.model.fold import Scope, fold
 from smolit.model.registry import shelf, versions
-from smolit.recompute import sort_log
 from smolit.retrain import child
 from smolit.retrain.history import history
 from smolit.retrain.judge import Bench, Judged, judge, metrics_of

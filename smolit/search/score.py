@@ -13,9 +13,9 @@ from learning.errors import LearningError
 from learning.evaluation import Logged, missing_support, robust_terms
 from learning.features import ContextMap
 from learning.policy import Decision
+from smolit.audit.choices import Log, Series, walk
+from smolit.counterfactual.replay import MODEL, expected_at, key_of, logged_as, rewards_of
 from smolit.model.fold import Scope
-from smolit.recompute import Log, Series, walk
-from smolit.replay import MODEL, expected_at, key_of, logged_as, rewards_of
 from smolit.search.trial import STEPS, Scored, is_behind
 
 Scorer = Callable[[Mapping[str, Any], Sequence[float]], Scored]

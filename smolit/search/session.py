@@ -19,14 +19,14 @@ from events.wire import Incoming, decode
 from learning.encoders import context_maps
 from learning.features import ContextMap
 from smolit.apart import address, connected
+from smolit.audit.choices import Log, sort_log
 from smolit.cli.desk import Desk
 from smolit.cli.log import log_of, whole_log
 from smolit.client import Ask, Client
+from smolit.counterfactual.replay import ContextMapMissing
 from smolit.errors import NothingFound, SearchLibraryMissing, UsageInvalid
 from smolit.model.build import CODE, code_sha256, environment
 from smolit.model.fold import Scope
-from smolit.recompute import Log, sort_log
-from smolit.replay import ContextMapMissing
 from smolit.retrain.history import History, history
 from smolit.retrain.split import Range, job_of, split
 from smolit.search import architecture

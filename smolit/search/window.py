@@ -5,10 +5,10 @@ from typing import NamedTuple
 from events.search import Window
 from events.task import AgentChosen
 from learning.evaluation import LEAST_EFFECTIVE
+from smolit.audit.choices import Log
+from smolit.counterfactual.replay import groups, key_of, rewards_of
 from smolit.errors import NothingFound
 from smolit.model.fold import Scope
-from smolit.recompute import Log
-from smolit.replay import groups, key_of, rewards_of
 
 LEARN, VALIDATE = 0.2, 0.4  # shares of the choices with a reward; the rest is for the end
 _LEAST = int(LEAST_EFFECTIVE)

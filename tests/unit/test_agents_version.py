@@ -8,8 +8,8 @@ from agents.catalog import ELSEWHERE, PIPELINES
 from agents.difference import differences
 from agents.scaffold import scaffold
 from agents.spec import read
-from smolit.agent_history import history, picked, versions
-from smolit.agent_watch import Changed, Folders, revisions
+from smolit.agent.history import history, picked, versions
+from smolit.agent.watch import Changed, Folders, revisions
 from smolit.errors import NothingFound
 from streams.change import spec_digest
 from tests.builders import TENANT, agent_revised, paused, registered, spec

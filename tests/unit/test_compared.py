@@ -9,9 +9,9 @@ from learning.book import Page, PolicyKey
 from learning.features import ContextMap
 from learning.hashed import HashedEncoder
 from learning.match import fit
-from smolit.compared import compared, descriptions
-from smolit.recompute import Log
-from smolit.replay import made_again
+from smolit.audit.choices import Log
+from smolit.counterfactual.compared import compared, descriptions
+from smolit.counterfactual.replay import made_again
 from tests import builders
 from tests.choosing import choice, example, features
 

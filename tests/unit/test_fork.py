@@ -16,10 +16,10 @@ from learning.book import Page, PolicyKey
 from learning.features import ContextMap
 from learning.hashed import HashedEncoder
 from learning.policy import Example, choose
-from smolit.fork import Walked, lived
-from smolit.fork_report import Fork, fork, report
-from smolit.recompute import Log
-from smolit.replay import replay, rewards_of
+from smolit.audit.choices import Log
+from smolit.counterfactual.fork import Walked, lived
+from smolit.counterfactual.fork_report import Fork, fork, report
+from smolit.counterfactual.replay import replay, rewards_of
 from tests.choosing import AGENTS, offers, simulated, worth_of
 
 Offered = Sequence[tuple[AgentChosen, ExampleRecorded]]

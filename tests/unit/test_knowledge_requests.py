@@ -13,8 +13,8 @@ from events.knowledge_request import AddDocument, CreateDomain
 from handlers.taking_in import facts_of, pieces, told_digest
 from projections.knowledge_search import CODED, USUAL, balance_of, fuse
 from smolit.errors import NothingFound
-from smolit.shelf import granted
-from smolit.taking_in import files_of
+from smolit.knowledge.shelf import granted
+from smolit.knowledge.taking_in import files_of
 from streams.about_knowledge import KnowledgeRequest, knowledge_fact
 from streams.admission import Asked, Refused
 from tests.knowledge import asked as submitted

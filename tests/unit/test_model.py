@@ -15,13 +15,13 @@ from learning.features import ContextMap
 from learning.hashed import HashedEncoder
 from learning.policies import load
 from projections.model import LastChoice, ModelChange
+from smolit.audit.choices import Log, sort_log
 from smolit.model.build import CODE, Made, code_sha256, made, measure
 from smolit.model.compare import compare
 from smolit.model.fold import Scope, fold
 from smolit.model.judge import contexts_of, judge
 from smolit.model.prune import best_of, prunable
 from smolit.model.served import told
-from smolit.recompute import Log, sort_log
 from tests import builders
 from tests.builders import SCOPE, START, TENANT, model_id, model_promoted, model_registered, origin
 from tests.unit.test_replay import history

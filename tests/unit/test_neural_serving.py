@@ -16,8 +16,8 @@ from learning.book import PolicyKey
 from learning.features import ContextMap
 from learning.hashed import HashedEncoder
 from learning.network import Graph, Networks, none_here, open_graph
+from smolit.audit.choices import sort_log
 from smolit.model.fold import Scope
-from smolit.recompute import sort_log
 from smolit.retrain.judge import Bench, Judged, judge, metrics_of
 from smolit.retrain.network import trainer_of, unproven, unused
 from smolit.retrain.split import Range, split

@@ -14,7 +14,7 @@ from learning.features import ContextMap
 from learning.hashed import HashedEncoder
 from learning.policies import POLICIES
 from learning.policy import Policy
-from smolit.recompute import Log, Report, sort_log, verify
+from smolit.audit.choices import Log, Report, sort_log, verify
 from tests import builders
 from tests.choosing import AGENTS, SECRET, choice, example, features
 from tests.networks import MODEL, network, only

@@ -13,8 +13,17 @@ from learning.book import Page, PolicyKey
 from learning.errors import InvalidPolicySetting
 from learning.features import ContextMap
 from learning.hashed import HashedEncoder
-from smolit.recompute import Log, sort_log
-from smolit.replay import ContextMapMissing, NeverOffered, Replay, check_offered, made_again, replay, report, rewards_of
+from smolit.audit.choices import Log, sort_log
+from smolit.counterfactual.replay import (
+    ContextMapMissing,
+    NeverOffered,
+    Replay,
+    check_offered,
+    made_again,
+    replay,
+    report,
+    rewards_of,
+)
 from tests import builders
 from tests.choosing import AGENTS, choice, example, offers, simulated
 

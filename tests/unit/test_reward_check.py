@@ -7,7 +7,7 @@ import pytest
 from events.event import Event, Fact
 from events.wire import Incoming
 from learning.examples import TaskMemory, conclude, evolve
-from smolit.reward_check import wrong_rewards
+from smolit.audit.rewards import wrong_rewards
 from tests.builders import TASK, TENANT, Log, attempt_ended, chosen, context, felt, given, revised, stamped, terms
 
 BY = context(reward=terms(costs=0.5, latency=0.25))

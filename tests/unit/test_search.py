@@ -22,10 +22,10 @@ from learning.book import Page, PolicyKey
 from learning.features import ContextMap
 from learning.hashed import HashedEncoder
 from learning.policies import create
+from smolit.audit.choices import Log
 from smolit.cli import app
 from smolit.errors import NothingFound, SearchLibraryMissing, UsageInvalid
 from smolit.model.fold import Scope
-from smolit.recompute import Log
 from smolit.search import session
 from smolit.search.course import Asked, run_arm
 from smolit.search.crew import Crew, Work
@@ -283,7 +283,7 @@ def test_no_trial_sees_the_test_part(log: Log, used: ContextMap) -> None:
 
 def test_a_score_is_the_estimate_of_a_replay(log: Log, used: ContextMap) -> None:
     """The same choices through `policy replay`: the same figure; and more of the log changes nothing."""
-    from smolit.replay import replay as replay_log
+    from smolit.counterfactual.replay import replay as replay_log
 
     window = window_of(log, PLACE, used.digest)
     part = parts_of(log, PLACE, window).scored

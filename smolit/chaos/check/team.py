@@ -7,9 +7,9 @@ from typing import Any
 from events.event import Event, Fact
 from events.plan import SUPERVISOR, PlanEnded, PlanMade, PlanStepStarted
 from events.task import AttemptEnded, CancelRequested, TaskSubmitted
+from smolit.audit.plans import refold, splits
 from smolit.chaos.check.evidence import Evidence
 from smolit.chaos.check.finding import Finding, found
-from smolit.refold import refold, splits
 
 Plan = tuple[str, int]
 

@@ -8,6 +8,7 @@ from functools import partial
 from events.vouched import HOUSE
 from handlers import bridge, dispatch, postman, supervisor, watchdog
 from handlers.count import Count
+from handlers.ending import Roads
 from handlers.ordering import SOURCE, House
 from handlers.purge import Keep
 from handlers.remote import Rhythm
@@ -21,55 +22,73 @@ from smolit.process.runnable import Runnable
 
 def build(place: Place) -> Runnable:
     """Return the process."""
-    ports, roads = place.ports, roads_of(place, "smolit/dispatch")
-    keep = Keep(place.settings.keep_ended_days)
 
     async def body(stopped: asyncio.Event, count: Count) -> None:
-        dispatcher = dispatch.Dispatcher(roads, ports.clock, random.random, dispatch.Retry(), count)
-        kafka, dsn = place.endpoints.kafka, place.endpoints.postgres
         async with asyncio.TaskGroup() as group:
-            group.create_task(
-                dispatch.run(
-                    kafka,
-                    dsn,
-                    place.names,
-                    dispatcher,
-                    stopped,
-                    connect=ports.connect,
-                    make_reader=ports.reader,
-                    make_fold=ports.fold,
-                )
-            )
-            letters = postman.Postman(place.names, ports.clock, count, place.settings.mailbox_room)
-            group.create_task(
-                postman.run(
-                    kafka,
-                    dsn,
-                    place.names,
-                    letters,
-                    stopped,
-                    connect=ports.connect,
-                    make_reader=ports.reader,
-                    make_fold=ports.fold,
-                )
-            )
-            group.create_task(
-                supervisor.run(
-                    kafka,
-                    dsn,
-                    place.names,
-                    supervisor.Supervisor(place.names, ports.clock, count),
-                    stopped,
-                    connect=ports.connect,
-                    make_reader=ports.reader,
-                    make_fold=ports.fold,
-                )
-            )
+            for part in (_dispatch, _deliver, _supervise, _watch_over, watching.watch):
+                group.create_task(part(place, stopped, count))
             group.create_task(bridge.run(_span(place), _edges(place, count), stopped))
-            group.create_task(watching.watch(place, stopped, count))
-            group.create_task(watchdog.run(dsn, roads, stopped, ports.clock, time.monotonic, count, keep, connect=ports.connect))
 
     return HandProcess("dispatch", body)
+
+
+async def _dispatch(place: Place, stopped: asyncio.Event, count: Count) -> None:
+    """Queue what was chosen."""
+    dispatcher = dispatch.Dispatcher(_roads(place), place.ports.clock, random.random, dispatch.Retry(), count)
+    ports = place.ports
+    await dispatch.run(
+        place.endpoints.kafka,
+        place.endpoints.postgres,
+        place.names,
+        dispatcher,
+        stopped,
+        connect=ports.connect,
+        make_reader=ports.reader,
+        make_fold=ports.fold,
+    )
+
+
+async def _deliver(place: Place, stopped: asyncio.Event, count: Count) -> None:
+    """Put messages into mailboxes."""
+    letters = postman.Postman(place.names, place.ports.clock, count, place.settings.mailbox_room)
+    ports = place.ports
+    await postman.run(
+        place.endpoints.kafka,
+        place.endpoints.postgres,
+        place.names,
+        letters,
+        stopped,
+        connect=ports.connect,
+        make_reader=ports.reader,
+        make_fold=ports.fold,
+    )
+
+
+async def _supervise(place: Place, stopped: asyncio.Event, count: Count) -> None:
+    """Follow split tasks."""
+    supervising = supervisor.Supervisor(place.names, place.ports.clock, count)
+    ports = place.ports
+    await supervisor.run(
+        place.endpoints.kafka,
+        place.endpoints.postgres,
+        place.names,
+        supervising,
+        stopped,
+        connect=ports.connect,
+        make_reader=ports.reader,
+        make_fold=ports.fold,
+    )
+
+
+async def _watch_over(place: Place, stopped: asyncio.Event, count: Count) -> None:
+    """Take back what dead workers held, end what is overdue, and throw away what is old."""
+    dsn, ports, keep = place.endpoints.postgres, place.ports, Keep(place.settings.keep_ended_days)
+    await watchdog.run(dsn, _roads(place), stopped, ports.clock, time.monotonic, count, keep, connect=ports.connect)
+
+
+def _roads(place: Place) -> Roads:
+    """Return where what this process says goes."""
+    return roads_of(place, "smolit/dispatch")
 
 
 def _span(place: Place) -> bridge.Span:

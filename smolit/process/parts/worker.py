@@ -22,6 +22,7 @@ from handlers.worker import Shift
 from learning.outcomes import Outcomes
 from smolit.errors import MemoryExceeded
 from smolit.keys import agent_keys
+from smolit.knowledge.shelf import PostgresShelf
 from smolit.process import front, log
 from smolit.process.census import share_bytes
 from smolit.process.hand import HandProcess
@@ -35,7 +36,6 @@ from smolit.process.roads import roads_of
 from smolit.process.runnable import Runnable
 from smolit.process.shell import end_at_once
 from smolit.settings import PROJECT, Settings
-from smolit.shelf import PostgresShelf
 from smolit.tool_servers import tool_servers
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from learning.policies.ridge_igw import RidgeIgw
 from learning.policy import Decision, choose
 from learning.rating import Ratings, mean_if_any, weighted_mean_if_any
 from learning.statistics import Interval
-from smolit.recompute import Log, Maps, Series, Stop, walk
+from smolit.audit.choices import Log, Maps, Series, Stop, walk
 
 # What an agent is expected to earn, for the doubly robust estimate; it is folded as a policy is, so it never saw the outcome.
 MODEL = PolicyKey.of(RidgeIgw.name, {})

@@ -19,8 +19,8 @@ from learning.features import ContextMap
 from learning.policies import load
 from learning.policy import Context, Decision, Policy, choose
 from learning.policy import Example as Lesson
-from smolit.recompute import Example, Log, Maps, Series, fits_of, walk
-from smolit.replay import MODEL, expected_at, groups, map_of
+from smolit.audit.choices import Example, Log, Maps, Series, fits_of, walk
+from smolit.counterfactual.replay import MODEL, expected_at, groups, map_of
 
 Pair = tuple[str, str]  # task, agent
 Outcomes = Mapping[Pair, Sequence[tuple[int, Example]]]
@@ -59,7 +59,7 @@ def lived(log: Log, maps: Maps, wanted: PolicyKey, seeds: int) -> Iterator[Walke
     """Walk the tasks of the log (their first choices) with that many lives of the candidate, seeded 0, 1, ...
 
     Before the first choice each life has learned what the log had; from then on only what came of its own draws.
-    Raises as `smolit.replay.replay` does.
+    Raises as `smolit.counterfactual.replay.replay` does.
     """
     firsts = [choice for choice in log.choices if choice.attempt == 1]
     for (tenant, scope, digest), choices in groups(firsts).items():

@@ -11,9 +11,9 @@ from learning.book import PolicyKey
 from learning.evaluation import LEAST_EFFECTIVE, Logged, effective_size, estimates, interval_of_ratio, missing_support, weights
 from learning.rating import mean_if_any
 from learning.statistics import Interval
-from smolit.fork import Step, Walked, lived
-from smolit.recompute import Log, Maps
-from smolit.replay import Attempt, key_of, logged_as, rewards_of
+from smolit.audit.choices import Log, Maps
+from smolit.counterfactual.fork import Step, Walked, lived
+from smolit.counterfactual.replay import Attempt, key_of, logged_as, rewards_of
 
 _EQUAL = 1e-9  # chances that differ by less are the same
 
@@ -69,7 +69,7 @@ class Fork(Struct, frozen=True):
 def fork(log: Log, maps: Maps, wanted: PolicyKey, seeds: int, told: Callable[[], None] = lambda: None) -> Fork:
     """Let a policy live through the tasks of the log, `seeds` times; `told` is called after each task.
 
-    Raises as `smolit.replay.replay` does.
+    Raises as `smolit.counterfactual.replay.replay` does.
     """
     walked = []
     for one in lived(log, maps, wanted, seeds):

@@ -11,7 +11,7 @@ from events.learning import ExampleRecorded, ExampleSuperseded
 from events.task import AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised
 from events.wire import Incoming, decode, event_type
 from learning.examples import Example, TaskMemory, conclude, evolve
-from smolit.recompute import Mismatch
+from smolit.audit.choices import Mismatch
 
 _TAUGHT_BY = (AgentChosen, AttemptEnded, FeedbackGiven, FeedbackRevised)
 _EXAMPLES = (ExampleRecorded, ExampleSuperseded)

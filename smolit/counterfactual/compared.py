@@ -11,7 +11,7 @@ from events.agent import AgentRegistered, AgentRevised
 from events.task import AgentChosen, Features
 from events.wire import Incoming, decode, event_type
 from learning.match import fit
-from smolit.recompute import Example, Log
+from smolit.audit.choices import Example, Log
 
 Described = Mapping[tuple[str, str], tuple[Features, ...]]  # by tenant and agent: the description, then the examples
 _WANTS = frozenset(cls.event_type.wire_name for cls in (AgentRegistered, AgentRevised))
