@@ -6,6 +6,7 @@ AgentError
 ├── EffectRefused       the provider said no: nothing happened
 ├── EffectUnreached     the provider was not reached by this call
 ├── EffectUnanswered    the provider was asked and did not say how it went
+├── CacheUnreachable    what keeps answers of language models cannot be asked what it has
 ├── BadSpecs            agent specs do not fit; every fault with file and line
 └── PipelineUnknown     no pipeline has this name
 """
@@ -44,6 +45,10 @@ class EffectUnreached(AgentError):
 
 class EffectUnanswered(AgentError):
     """The provider was asked, and did not say how it went."""
+
+
+class CacheUnreachable(AgentError):
+    """What keeps answers of language models cannot be asked what it has."""
 
 
 class PipelineUnknown(AgentError):

@@ -1,12 +1,13 @@
 """A small server that speaks Redis' protocol (RESP2): what the cache of answers needs of it, over a real socket.
 
-No Redis can be had from Python's package index as a program; this one answers the commands of the client in use.
+This one answers the commands of the client in use, and lets time pass when it is told to.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from fnmatch import fnmatchcase
 
 _OK, _NIL = b"+OK\r\n", b"$-1\r\n"
 
@@ -45,6 +46,11 @@ class Resp:
             case [b"SET", key, value, unit, amount] if unit.upper() == b"PX":
                 self._values[key] = (value, time.monotonic() + int(amount) / 1000)
                 return _OK
+            case [b"SCAN", b"0", b"MATCH", pattern, *_]:  # all at once: the cursor that comes back is the last one
+                found = [key for key in self._values if fnmatchcase(key, pattern)]
+                return b"*2\r\n$1\r\n0\r\n*%d\r\n" % len(found) + b"".join(b"$%d\r\n%s\r\n" % (len(key), key) for key in found)
+            case [b"UNLINK", key]:
+                return b":%d\r\n" % (self._values.pop(key, None) is not None)
             case [b"CLIENT" | b"SELECT" | b"PING", *_]:
                 return _OK
             case [name, *_]:

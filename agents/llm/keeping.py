@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import psycopg
 
+from agents.errors import CacheUnreachable
 from agents.llm.cache import Kept
 from agents.pipeline import Timer
 from store import llm_cache
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _PREFIX = "smolit:llm"
 _PATIENCE_S = 0.5  # a cache that takes longer is no help
 _QUIET_S = 60.0
+_AT_A_TIME = 1_000  # keys that a server looks at before it answers
 
 
 class Shelf(Protocol):
@@ -35,6 +37,14 @@ class Shelf(Protocol):
 
     async def put(self, tenant: str, key: str, content: bytes) -> None:
         """Keep it for a while."""
+        ...
+
+    async def kept(self, tenant: str) -> int:
+        """Return how many answers of a tenant are kept."""
+        ...
+
+    async def clear(self, tenant: str) -> int:
+        """Forget every answer of a tenant; return how many."""
         ...
 
 
@@ -54,6 +64,16 @@ class PostgresShelf:
         async with self._lent.connection() as connection:
             await llm_cache.put(connection, tenant, key, content, self._keep_s)
 
+    async def kept(self, tenant: str) -> int:
+        """Return how many answers of a tenant are kept."""
+        async with self._lent.connection() as connection:
+            return await llm_cache.kept(connection, tenant)
+
+    async def clear(self, tenant: str) -> int:
+        """Forget every answer of a tenant; return how many."""
+        async with self._lent.connection() as connection:
+            return await llm_cache.clear(connection, tenant)
+
 
 class RedisShelf:
     """In a server that speaks RESP: `redis://[:password@]host:port/0`."""
@@ -70,6 +90,30 @@ class RedisShelf:
     async def put(self, tenant: str, key: str, content: bytes) -> None:
         """Keep it for a while."""
         await self._redis().set(f"{_PREFIX}:{tenant}:{key}", content, px=max(1, round(self._keep_s * 1000)))
+
+    async def kept(self, tenant: str) -> int:
+        """Return how many answers of a tenant are kept; the server's keys are gone through.
+
+        Raises:
+            CacheUnreachable: the server does not answer.
+        """
+        return len(await self._keys(tenant))
+
+    async def clear(self, tenant: str) -> int:
+        """Forget every answer of a tenant; return how many.
+
+        Raises:
+            CacheUnreachable: the server does not answer.
+        """
+        return sum([await self._redis().unlink(key) for key in await self._keys(tenant)])
+
+    async def _keys(self, tenant: str) -> list[bytes]:
+        from redis.exceptions import RedisError
+
+        try:
+            return [key async for key in self._redis().scan_iter(match=f"{_PREFIX}:{tenant}:*", count=_AT_A_TIME)]
+        except RedisError as error:
+            raise CacheUnreachable(f"the server that keeps answers cannot be asked: {error}") from error
 
     async def close(self) -> None:
         """Close the connection, if there is one."""

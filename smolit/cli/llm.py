@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Annotated
 
@@ -11,6 +11,7 @@ import typer
 
 from agents.errors import AgentFailed
 from agents.llm.chain import Chain
+from agents.llm.keeping import Shelf
 from agents.port import Ask, Message, Said
 from events.text import plain
 from events.topics import DEFAULT_TENANT
@@ -18,14 +19,15 @@ from smolit.cli import out
 from smolit.cli.desk import Desk, now, open_desk, read
 from smolit.cli.option import DryRun, Json, Tenant, json_object
 from smolit.errors import CheckFailed, UsageInvalid
-from smolit.process.language import language
+from smolit.process.language import language, shelf
 from smolit.process.llm import Looked, Noted, look, notes
 from store import llm_cache
-from store.postgres import connect
+from store.lent import Lent
+from store.postgres import Connection, connect
 
 AGENT = "cli"  # whom a question from the command line is accounted to
 
-Clear = Annotated[bool, typer.Option("--clear", help="Forget the tenant's answers; in Redis they only expire.")]
+Clear = Annotated[bool, typer.Option("--clear", help="Forget the tenant's answers.")]
 Text = Annotated[str, typer.Argument(metavar="TEXT", help="The question; `-` reads it from standard input.")]
 Stream = Annotated[bool, typer.Option("--stream", help="Show the answer as it comes.")]
 Model = Annotated[str | None, typer.Option("--model", help="Name of a back end or of its model; the first by default.")]
@@ -88,9 +90,9 @@ def cache(tenant: Tenant = DEFAULT_TENANT, clear: Clear = False, dry_run: DryRun
     """Show how often answers were given again and what that saved, or forget them."""
     desk = open_desk()
     if clear and not dry_run:
-        out.say(f"{read(desk, lambda connection: llm_cache.clear(connection, tenant))} answers are forgotten")
+        out.say(f"{_on_shelf(desk, lambda shelf: shelf.clear(tenant))} answers are forgotten")
         return
-    kept = read(desk, lambda connection: llm_cache.kept(connection, tenant))
+    kept = _on_shelf(desk, lambda shelf: shelf.kept(tenant))
     if clear:
         out.say(f"would forget {kept} answers")
         return
@@ -118,6 +120,19 @@ def spoken(said: Said) -> str:
     cost = "cost unknown" if said.cost_microusd is None else f"{said.cost_microusd} microdollars"
     ended = "; cut off" if said.cut else ""
     return f"{what}: out of the cache{ended}" if said.cached else f"{what}: {took}, {cost}{ended}"
+
+
+def _on_shelf(desk: Desk, ask: Callable[[Shelf], Awaitable[int]]) -> int:
+    """Return what is asked of whatever keeps the answers; raises SchemaMissing, CacheUnreachable."""
+
+    async def go(connection: Connection) -> int:
+        async def opened() -> Connection:
+            return connection
+
+        async with shelf(desk.settings, Lent(opened)) as kept_on:
+            return await ask(kept_on)
+
+    return read(desk, go)
 
 
 async def _ask(desk: Desk, asked: Ask, stream: bool, as_json: bool) -> Said:

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from agents.llm.cache import Cache, NoCache
 from agents.llm.chain import Chain
 from agents.llm.client import Caller
 from agents.llm.house import DayLimits, LentBlobs, StoredPurse
-from agents.llm.keeping import Keeping, PostgresShelf, RedisShelf
+from agents.llm.keeping import Keeping, PostgresShelf, RedisShelf, Shelf
 from agents.llm.price import Prices
 from agents.llm.turn import Backends, Means
 from smolit.process.llm import forget, knock, local_backend, note, remote_backends
@@ -31,25 +31,35 @@ async def language(
         BadPrices: the file of prices cannot be used.
     """
     backends, lent = backends_of(settings), Lent(connect)
-    redis = RedisShelf(settings.llm_cache_redis.get_secret_value(), settings.llm_cache_s) if _wants_redis(settings) else None
-    means = Means(
-        utc_now,
-        time.monotonic,
-        StoredPurse(lent, limits_of(settings), utc_now),
-        _cache(settings, lent, redis, tell),
-        LentBlobs(lent),
-        tell,
-        lambda standings: note(settings.data_dir, who, standings, utc_now()),
-    )
     forget(settings.data_dir, who)
-    chain = Chain(backends, means, Caller(utc_now))
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(lent.close)
+        means = Means(
+            utc_now,
+            time.monotonic,
+            StoredPurse(lent, limits_of(settings), utc_now),
+            _cache(settings, lent, await stack.enter_async_context(shelf(settings, lent)), tell),
+            LentBlobs(lent),
+            tell,
+            lambda standings: note(settings.data_dir, who, standings, utc_now()),
+        )
+        chain = Chain(backends, means, Caller(utc_now))
+        stack.push_async_callback(chain.close)
         yield chain
+
+
+@asynccontextmanager
+async def shelf(settings: Settings, lent: Lent) -> AsyncIterator[Shelf]:
+    """Yield where the settings say that answers are kept."""
+    address = settings.llm_cache_redis.get_secret_value()
+    if not address:
+        yield PostgresShelf(lent, settings.llm_cache_s)
+        return
+    redis = RedisShelf(address, settings.llm_cache_s)
+    try:
+        yield redis
     finally:
-        await chain.close()
-        if redis is not None:
-            await redis.close()
-        await lent.close()
+        await redis.close()
 
 
 def limits_of(settings: Settings) -> DayLimits:
@@ -58,15 +68,9 @@ def limits_of(settings: Settings) -> DayLimits:
     return DayLimits(settings.llm_tokens_per_day, settings.llm_microusd_per_day, settings.llm_seconds_per_day, agents)
 
 
-def _wants_redis(settings: Settings) -> bool:
-    return settings.llm_cache_s > 0 and bool(settings.llm_cache_redis.get_secret_value())
-
-
-def _cache(settings: Settings, lent: Lent, redis: RedisShelf | None, tell: Callable[[str], None]) -> Cache:
-    """Return where answers are kept."""
-    if settings.llm_cache_s <= 0:
-        return NoCache()
-    return Keeping(redis or PostgresShelf(lent, settings.llm_cache_s), lent, time.monotonic, tell)
+def _cache(settings: Settings, lent: Lent, kept_on: Shelf, tell: Callable[[str], None]) -> Cache:
+    """Return the cache of answers, or one that keeps nothing."""
+    return Keeping(kept_on, lent, time.monotonic, tell) if settings.llm_cache_s > 0 else NoCache()
 
 
 def backends_of(settings: Settings) -> Backends:

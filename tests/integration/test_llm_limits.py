@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agents.errors import CacheUnreachable
 from agents.llm.cache import Kept
 from agents.llm.house import DayLimits, LentBlobs, StoredPurse
 from agents.llm.keeping import Keeping, PostgresShelf, RedisShelf
@@ -185,6 +186,31 @@ async def test_a_redis_server_keeps_answers_too(lent: Lent) -> None:
     assert len(told) == 1
     assert "only costs time" in told[0]
     assert took_s < 4.0
+
+
+@pytest.mark.parametrize("where", ["postgres", "redis"])
+async def test_answers_are_counted_and_forgotten_where_they_are_kept(lent: Lent, where: str) -> None:
+    """`smolit llm cache` tells what lies there for a tenant, and forgets that alone."""
+    async with resp_server() as server:
+        shelf = RedisShelf(server.url, 60) if where == "redis" else PostgresShelf(lent, 60)
+        for tenant, key in (("f1", "a"), ("f1", "b"), ("f2", "a")):
+            await shelf.put(tenant, key, b"answer")
+        before = [await shelf.kept(tenant) for tenant in ("f1", "f2", "f3")]
+        gone = await shelf.clear("f1")
+        after = [await shelf.kept(tenant) for tenant in ("f1", "f2")]
+        if isinstance(shelf, RedisShelf):
+            await shelf.close()
+
+    assert (before, gone, after) == ([2, 1, 0], 2, [0, 1])
+
+
+async def test_a_server_that_is_away_is_said_to_be() -> None:
+    """Who asks what is kept learns that nobody knows, rather than that nothing is kept."""
+    async with resp_server() as server:
+        shelf = RedisShelf(server.url, 60)
+    with pytest.raises(CacheUnreachable, match="cannot be asked"):
+        await shelf.kept("f1")
+    await shelf.close()
 
 
 async def test_what_is_kept_and_cannot_be_read_is_a_miss(lent: Lent, connection: Connection) -> None:
