@@ -86,9 +86,9 @@ def wait_ready(settings: Settings, progress: Progress, require: Callable[[], Non
         require()
         standings = census(settings.data_dir)
         ready = {one.identity for one in standings if one.ready}
-        if ready - told:
-            told |= ready
-            progress(f"{len(told & wanted)} of {len(wanted)} processes ready: {', '.join(sorted(told))}")
+        if (ready & wanted) - told:
+            told |= ready & wanted
+            progress(f"{len(told)} of {len(wanted)} processes ready: {', '.join(sorted(told))}")
         if wanted <= ready:
             return standings
         runs = live_runner(settings.data_dir) is not None
