@@ -3,7 +3,9 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from events.vouched import HOUSE
 from handlers import bridge, dispatch, postman, supervisor, watchdog
@@ -35,44 +37,28 @@ def build(place: Place) -> Runnable:
 async def _dispatch(place: Place, stopped: asyncio.Event, count: Count) -> None:
     """Queue what was chosen."""
     dispatcher = dispatch.Dispatcher(_roads(place), place.ports.clock, random.random, dispatch.Retry(), count)
-    ports = place.ports
-    await dispatch.run(
-        place.endpoints.kafka,
-        place.endpoints.postgres,
-        place.names,
-        dispatcher,
-        stopped,
-        connect=ports.connect,
-        make_reader=ports.reader,
-        make_fold=ports.fold,
-    )
+    await _followed(place, dispatch.run, dispatcher, stopped)
 
 
 async def _deliver(place: Place, stopped: asyncio.Event, count: Count) -> None:
     """Put messages into mailboxes."""
     letters = postman.Postman(place.names, place.ports.clock, count, place.settings.mailbox_room)
-    ports = place.ports
-    await postman.run(
-        place.endpoints.kafka,
-        place.endpoints.postgres,
-        place.names,
-        letters,
-        stopped,
-        connect=ports.connect,
-        make_reader=ports.reader,
-        make_fold=ports.fold,
-    )
+    await _followed(place, postman.run, letters, stopped)
 
 
 async def _supervise(place: Place, stopped: asyncio.Event, count: Count) -> None:
     """Follow split tasks."""
-    supervising = supervisor.Supervisor(place.names, place.ports.clock, count)
-    ports = place.ports
-    await supervisor.run(
-        place.endpoints.kafka,
-        place.endpoints.postgres,
+    await _followed(place, supervisor.run, supervisor.Supervisor(place.names, place.ports.clock, count), stopped)
+
+
+async def _followed(place: Place, run: Callable[..., Awaitable[None]], part: Any, stopped: asyncio.Event) -> None:
+    """Let a part follow its topics, with what this process touches the world with."""
+    ports, ends = place.ports, place.endpoints
+    await run(
+        ends.kafka,
+        ends.postgres,
         place.names,
-        supervising,
+        part,
         stopped,
         connect=ports.connect,
         make_reader=ports.reader,
