@@ -3,22 +3,20 @@
 What asks for nothing (an update, a broadcast, a reply) is on record once it is read: an agent keeps nothing between two tasks.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import msgspec
 
 from agents import told
 from events.ids import task_id
-from handlers.errand import SOURCE, Errands, errand_id, submission
+from handlers.errand import PATIENCE, SOURCE, Errands, errand_id, given_in, submission
 from handlers.front_port import Reads, Reply
 from store import mailbox
 from store.mailbox import Address, Taken
 from store.postgres import Connection
 
 ASKS = ("query", "handoff")  # kinds that somebody does something for
-PATIENCE = timedelta(seconds=120)  # for the task; what a message says of its expiry holds as well
 
 
 class AgentMail:
@@ -45,20 +43,13 @@ class AgentMail:
         if ends <= now:
             return Reply("error", f"It was read too late: it had to be done by {ends.isoformat()}.", {"reason": "too_late"})
         try:
-            request = submission(letter.text, None, _given(letter.body), letter.body.get("files", ()), letter.sender, ends)
+            request = submission(letter.text, None, given_in(letter.body), letter.body.get("files", ()), letter.sender, ends)
         except msgspec.ValidationError as error:
             return Reply("error", f"That is no task for {taken.recipient}: {error}", {"reason": "bad_task"})
         request = msgspec.structs.replace(request, agent=taken.recipient)
         ended = await self._errands.do(tenant, request, errand_id(letter.message_id), min(now + PATIENCE, ends))
         about = {"sort": "task", "task_id": task_id(tenant, SOURCE, errand_id(letter.message_id)), "agent": taken.recipient}
         if ended.outcome != "completed":
-            why = ended.detail or ended.reason or "no reason was given"
-            return Reply("error", why, {**about, "outcome": ended.outcome, "reason": ended.reason})
-        sha256 = ended.output_sha256
-        output = ended.output if sha256 is None else msgspec.json.decode(await self._stored(sha256))
+            return Reply("error", ended.why, {**about, "outcome": ended.outcome, "reason": ended.reason})
+        output = await ended.whole(self._stored)
         return Reply("response", told.said(output), {**about, "outcome": ended.outcome, "output": output})
-
-
-def _given(body: Mapping[str, Any]) -> dict[str, Any]:
-    given = body.get("input")
-    return dict(given) if isinstance(given, dict) else {}

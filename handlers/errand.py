@@ -5,8 +5,8 @@ and finds its answer where it was left.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -28,12 +28,19 @@ _ASKED_BEFORE = "request_id_reused"  # intake's word for a request that was made
 LOOK_S = 1.0  # between two looks into the read models, for an answer that was given while nobody listened
 Answer = AnswerGiven | RequestRefused
 
+PATIENCE = timedelta(seconds=120)  # for a task that somebody waits for
 _ERRAND = "front-"  # before the id of the message that a request is for
 
 
 def errand_id(message_id: str) -> str:
     """Return the id of the request for the task that a message asks for; the task's id follows from it."""
     return f"{_ERRAND}{message_id}"
+
+
+def given_in(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `input` that a message's body brings along for a task; what is no object is none."""
+    given = body.get("input")
+    return dict(given) if isinstance(given, dict) else {}
 
 
 def message_of(request_id: str) -> str | None:
@@ -50,6 +57,15 @@ class Ended(Struct, frozen=True):
     output_sha256: str | None
     reason: str | None
     detail: str | None
+
+    @property
+    def why(self) -> str:
+        """Why it has no output, in words."""
+        return self.detail or self.reason or "no reason was given"
+
+    async def whole(self, stored: Callable[[str], Awaitable[bytes]]) -> Any:
+        """Return the output, out of the blob store where it lies there."""
+        return self.output if self.output_sha256 is None else msgspec.json.decode(await stored(self.output_sha256))
 
 
 Look = Callable[[str, str], Awaitable[Ended | None]]  # of a tenant's task; None: it has not ended, or is not known yet

@@ -6,7 +6,7 @@ It writes nothing: what it returns is written by `handlers/front.py`, once.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -22,14 +22,13 @@ from agents.front.several import splitter, team_of
 from agents.port import Ask, Language
 from events.conversation import Letter
 from events.ids import task_id
-from handlers.errand import SOURCE, Ended, Errands, errand_id, submission
+from handlers.errand import PATIENCE, SOURCE, Ended, Errands, errand_id, given_in, submission
 from handlers.front_port import FRONT, READ_S, Agent, Heard, Mind, Reads, Reply, used, user_of
 from handlers.remembering import Rememberer
 from handlers.telling import WATCHED
 from learning.match import CLEAR_FIT
 from store.mailbox import Taken
 
-PATIENCE = timedelta(seconds=120)  # for a task that somebody waits for at a terminal
 TRIES = 3
 _MOST_ASKED = 2_000  # characters of a task, and of its answer, that a follow-up goes on with
 NEAREST = 5
@@ -101,9 +100,9 @@ class Replier:
         agents = await self._reads.agents(taken.event.fact.tenant)
         helpers = tuple(helper(one, whole, mind.alike) for one in agents)
         files = body.get("files", ())
-        given = body.get("input") if isinstance(body.get("input"), dict) else {}
+        given = given_in(body)
         if (read := brought.text_of(files)) is not None:
-            given = {"text": read, **(given or {})}
+            given = {"text": read, **given}
         before = task_before(ours)
         team = await asyncio.to_thread(_team, text, taken.event.fact.tenant, agents, mind)
         media = tuple(str(one.get("media_type")) for one in files)
@@ -115,7 +114,7 @@ class Replier:
             helpers,
             pending,
             missing,
-            given or {},
+            given,
             before,
             team,
             media,
@@ -147,13 +146,11 @@ class Replier:
         about["asked"] = errand.text[:_MOST_ASKED]
         about |= {"task_probability": round(turn.sorted.task_probability, 4), "outcome": ended.outcome}
         if ended.outcome == "completed":
-            sha256 = ended.output_sha256
-            output = ended.output if sha256 is None else msgspec.json.decode(await self._stored(sha256))
+            output = await ended.whole(self._stored)
             return Reply("response", told.said(output), {**about, "output": output})
         if ended.reason == "no_fitting_agent":
             return _asked_back(decide.nobody(errand.text, turn.helpers), about)
-        why = ended.detail or ended.reason or "no reason was given"
-        return Reply("error", f"The task {ended.outcome.replace('_', ' ')}: {why}", {**about, "reason": ended.reason})
+        return Reply("error", f"The task {ended.outcome.replace('_', ' ')}: {ended.why}", {**about, "reason": ended.reason})
 
     async def _talk(self, taken: Taken, thread: Sequence[Heard], mind: Mind) -> Reply:
         """Let a language model talk, with what is known of the user and of the talk so far."""

@@ -7,8 +7,8 @@ import pytest
 
 from events.event import Event
 from events.request import SubmitTask
-from handlers.agent_mail import PATIENCE, AgentMail
-from handlers.errand import Ended
+from handlers.agent_mail import AgentMail
+from handlers.errand import PATIENCE, Ended
 from store.mailbox import Taken
 from tests.builders import moment
 from tests.talk import letter, sent
